@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/instant.h"
+#include "base/result.h"
+#include "pg/lsn.h"
+
+namespace howdah::ha {
+
+/// Fencing number of one leadership term; never reused (safety-model.md, section 1).
+using Epoch = std::uint64_t;
+/// Random identity of a member (its state directory) or of an agent's run: 32 hexadecimal digits.
+using Uuid = std::string;
+
+enum class RecordState : std::uint8_t { claimed, primary, handover, released };
+
+/// Who reached `primary` last. Every write of another copies it.
+struct Promoted {
+    Uuid uuid{};
+    Epoch epoch = 0;
+    pg::Timeline timeline = 0;
+    bool operator==(const Promoted&) const = default;
+};
+
+/// Value of the key `<namespace>/<scope>/howdah` (safety-model.md, section 1).
+struct Record {
+    Epoch epoch = 0;
+    Uuid holder{};
+    std::string holder_name{};  ///< the label that the `leader` key shows
+    Uuid incarnation{};
+    std::uint64_t seq = 0;  ///< grows by one with every renewal
+    Millis ttl{};           ///< T
+    RecordState state = RecordState::claimed;
+    Uuid handover_to{};              ///< only with RecordState::handover
+    std::vector<Uuid> claimers{};    ///< who may claim; sorted
+    std::uint64_t set_version = 0;   ///< version of `claimers`
+    std::uint64_t sync_version = 0;  ///< version of the `/sync` key
+    Promoted promoted{};
+    std::string system_id{};
+    pg::Timeline timeline = 0;
+    pg::Lsn lsn{};           ///< claimed: 0; primary: where the timeline began; released, handover: WAL end
+    std::int64_t lease = 0;  ///< the lease that this write attached to `leader`
+    bool operator==(const Record&) const = default;
+};
+
+/// Errors: Errc::corrupt with the field's name.
+Result<Record> parse_record(const std::string& json);
+std::string render(const Record& record);
+std::string_view name_of(RecordState state);
+
+/// What the store held under the two keys of the record at one moment.
+struct Sighting {
+    std::int64_t revision = 0;         ///< mod_revision of `howdah`; 0: that key is absent
+    std::string value{};               ///< exact text of `howdah`
+    std::int64_t leader_revision = 0;  ///< mod_revision of `leader`; 0: absent
+    std::string leader{};              ///< value of `leader`
+    std::int64_t leader_lease = 0;
+    std::optional<Record> record{};  ///< `value` parsed; nullopt when absent or not understood
+
+    bool absent() const { return revision == 0; }
+    /// `leader` was written together with `howdah`.
+    bool intact() const { return revision != 0 && leader_revision == revision; }
+    bool bare() const { return leader_revision == 0; }
+    /// Somebody else wrote `leader`: a Patroni term, or an operator's hand.
+    bool foreign() const { return leader_revision != 0 && leader_revision != revision; }
+    bool same_version(const Sighting& other) const {
+        return revision == other.revision && value == other.value;
+    }
+    bool operator==(const Sighting&) const = default;
+};
+
+}  // namespace howdah::ha

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+
+#include "base/instant.h"
+#include "base/result.h"
+
+namespace howdah::ha {
+
+/// The times of one lease profile (safety-model.md, section 4: table, L7, L13).
+struct LeaseTimes {
+    Millis ttl{5000};             ///< T
+    Millis fence_budget{300};     ///< F
+    Millis graceful_budget{300};  ///< G
+    Millis promote_budget{500};
+    double clock_rate_bound = 0.01;  ///< rho
+
+    Millis renew_every() const { return std::max(ttl / 6, Millis(200)); }
+    Millis hedge_after() const { return ttl / 10; }
+    /// W = T (1 + 3 rho).
+    Millis candidate_wait() const {
+        return Millis(static_cast<Millis::rep>(static_cast<double>(ttl.count()) * (1 + 3 * clock_rate_bound)) + 1);
+    }
+    /// TTL of the lease that `leader` carries (L1): for Patroni's tools, never a proof.
+    Seconds leader_key_ttl() const {
+        return std::max(Seconds((3 * ttl.count() + 999) / 1000), Seconds(30));
+    }
+    /// t_grant + TTL / (1 + 3 rho) bounds the deadline (L3).
+    Nanos lease_bound(Seconds granted) const {
+        return Nanos(static_cast<Nanos::rep>(static_cast<double>(Nanos(granted).count()) / (1 + 3 * clock_rate_bound)));
+    }
+
+    /// `profile` is lan-fast, default or wan. Errors: Errc::invalid.
+    static Result<LeaseTimes> of_profile(std::string_view profile);
+    /// T = ttl; F and G as of `wan`, below 5 s as of `lan-fast`. Errors: Errc::invalid, with the arithmetic,
+    /// when renew * 3 + F + G > T (L13).
+    static Result<LeaseTimes> of_ttl(Seconds ttl);
+};
+
+}  // namespace howdah::ha

@@ -1,0 +1,146 @@
+#pragma once
+
+// Coroutines on Asio, in the few words that the rest of the house uses. Boost stays behind io/.
+//
+// Rules (docs/decisions/0002-coroutines.md): parameters by value; a lambda may start a coroutine but not be
+// one; every await on the outside world sits in within(); never detach, spawn in a Scope; no co_await in a
+// catch block and no lock held over one.
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <list>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/instant.h"
+#include "base/result.h"
+
+namespace howdah::io {
+
+namespace asio = boost::asio;
+
+template <class T = void>
+using Task = asio::awaitable<T>;
+using Executor = asio::any_io_executor;
+
+inline constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+
+/// Time as a component sees it: the real one, or the simulator's. One per thread of coroutines.
+class Clock {
+public:
+    virtual ~Clock() = default;
+    /// CLOCK_BOOTTIME.
+    virtual Instant now() const = 0;
+    /// Wall time in nanoseconds since 1970, for people and logs only.
+    virtual std::int64_t wall_nanos() const = 0;
+    /// Returns at `when` or later; at once if that has passed. Errors: Errc::cancelled.
+    virtual Task<Result<>> until(Instant when) = 0;
+};
+
+/// Runs `task`, cancelling it after `limit`. Errors: Errc::timeout, or what `task` returns.
+/// Neither branch throws: `||` waits for the first *success*, so a throwing one would cost the full limit.
+template <class T>
+Task<Result<T>> within(Clock& clock, Nanos limit, Task<Result<T>> task) {
+    using namespace asio::experimental::awaitable_operators;
+    auto first = co_await (std::move(task) || clock.until(clock.now() + limit));
+    if (first.index() == 1) {
+        co_return fail(Errc::timeout,
+                       "no answer in " + std::to_string(to_millis(limit).count()) + " ms");
+    }
+    co_return std::get<0>(std::move(first));
+}
+
+/// True for the exception with which Asio ends a cancelled coroutine.
+bool is_cancellation(const std::exception_ptr& error);
+
+/// A nursery: what is spawned here ends before `co_await close()` returns. One strand; no locks.
+/// An exception that leaves a spawned coroutine is a bug: it leaves io_context::run() and ends the process.
+class Scope {
+public:
+    explicit Scope(Executor executor) : executor_(executor), idle_(executor) {
+        idle_.expires_at(asio::steady_timer::time_point::max());
+    }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+    ~Scope() { HD_CHECK(running_.empty()); }
+
+    template <class Body>
+    void spawn(Body body) {
+        auto stop = running_.emplace(running_.end());
+        auto done = [this, stop](std::exception_ptr error) {
+            running_.erase(stop);
+            if (running_.empty()) {
+                idle_.cancel();
+            }
+            if (error && !is_cancellation(error)) {
+                std::rethrow_exception(error);
+            }
+        };
+        asio::co_spawn(executor_, std::move(body),
+                       asio::bind_cancellation_slot(stop->slot(), std::move(done)));
+    }
+
+    /// Cancels what runs and waits for its end.
+    Task<> close();
+
+    Executor executor() const { return executor_; }
+    bool idle() const { return running_.empty(); }
+
+private:
+    Executor executor_;
+    asio::steady_timer idle_;
+    std::list<asio::cancellation_signal> running_;
+};
+
+/// A bell that wakes one waiting coroutine; rings are not counted. Ring it on the executor it was made on.
+class Bell {
+public:
+    Bell(Executor executor, Clock& clock) : clock_(clock), timer_(executor) {
+        timer_.expires_at(asio::steady_timer::time_point::max());
+    }
+
+    void ring() {
+        rung_ = true;
+        timer_.cancel();
+    }
+
+    /// True when it was rung before `when` (or since the last wait), false at `when`.
+    Task<bool> wait_until(Instant when);
+
+private:
+    Task<Result<>> rung();
+
+    Clock& clock_;
+    asio::steady_timer timer_;
+    bool rung_ = false;
+};
+
+/// Runs `task` on `executor` (another thread's, say) and comes back with its result.
+template <class T>
+Task<T> on(Executor executor, Task<T> task) {
+    co_return co_await asio::co_spawn(executor, std::move(task), asio::use_awaitable);
+}
+
+/// Lets the calling coroutine's turn end: what was posted before runs first.
+inline Task<> yield() { co_await asio::post(asio::use_awaitable); }
+
+/// The real clock; waits on the executor of the coroutine that asks.
+class SystemClock final : public Clock {
+public:
+    Instant now() const override;
+    std::int64_t wall_nanos() const override;
+    Task<Result<>> until(Instant when) override;
+};
+
+}  // namespace howdah::io
