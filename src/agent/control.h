@@ -1,0 +1,70 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ha/cluster.h"
+#include "ha/settings.h"
+#include "instance/instance.h"
+#include "io/task.h"
+
+namespace howdah::agent {
+
+/// What the agent knows of itself and the cluster: a copy, made at the end of the last cycle.
+struct Status {
+    std::string scope{}, name{};
+    ha::Uuid member_uuid{};
+    ha::Cluster cluster{};
+    instance::Local local{};
+    bool holds_leader = false;          ///< in a term that is not over, before its deadline
+    ha::Epoch epoch = 0;                ///< of the term held, else of the record last seen
+    Millis term_left{};                 ///< until the deadline; 0 without a term
+    std::int64_t dcs_last_seen = 0;     ///< wall clock, seconds since 1970, of the last answer of the store
+    bool dcs_reachable = false;
+    bool pause = false;
+    std::string tags_json{};            ///< object, or empty
+    Seconds loop_wait{10};
+    std::uint64_t maximum_lag_on_failover = 1048576;
+    ha::LeaseTimes lease{};
+    Instant next_cycle_due{};
+    std::string rule{};                 ///< which rule decided last
+    std::string why{};                  ///< in one sentence
+};
+
+/// What a member tells a candidate that is about to claim (safety-model.md, L6), and a switchover's source.
+struct Standing {
+    ha::Uuid uuid{};
+    std::string name{};
+    ha::Epoch stored_epoch = 0;
+    std::int64_t seen_revision = 0;  ///< highest revision of the record that it has seen
+    bool holds = false;              ///< "I hold", inside its term
+    bool may_lead = true;            ///< no nofailover tag, not quarantined, PostgreSQL runs as standby
+    pg::Timeline timeline = 0;
+    pg::Lsn received{}, replayed{};
+};
+std::string render(const Standing& standing);            ///< one JSON object
+Result<Standing> parse_standing(const std::string& json);
+
+struct SwitchoverRequest {
+    std::string leader{};     ///< empty for a failover to `candidate`
+    std::string candidate{};  ///< empty: the agent picks
+};
+
+/// Answer to a REST action: HTTP code and text, as patroni-compatibility.md 3.6 words them.
+struct Answer {
+    int code = 200;
+    std::string text{};
+};
+
+/// What api/ may ask of the agent, on the agent's executor.
+class Control {
+public:
+    virtual ~Control() = default;
+    virtual Status status() const = 0;
+    virtual Standing standing() const = 0;
+    /// Blocks until the new leader is there or the attempt failed.
+    virtual io::Task<Answer> switchover(SwitchoverRequest request) = 0;
+};
+
+}  // namespace howdah::agent
