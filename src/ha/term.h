@@ -79,6 +79,8 @@ public:
     const std::vector<Attempt>& unresolved() const { return unresolved_; }
     /// The lease that the last committed version carries; 0: none yet.
     const AttachedLease& lease() const { return lease_; }
+    /// The version known last: the next prepare() replaces it.
+    const Sighting& version() const { return base_; }
 
 private:
     void adopt(const Attempt& attempt, Instant sent, std::int64_t revision);
