@@ -14,7 +14,7 @@ const auto startup = "\0\0\0\x11\0\3\0\0user\0bob\0\0"s.substr(0, 17);
 
 TEST(Refusal, RendersAnErrorResponse) {
     EXPECT_EQ(fatal_response("57P03", "no primary", "later"),
-              "E\0\0\0\x33SFATAL\0VFATAL\0C57P03\0Mno primary\0Hlater\0\0"s);
+              "E\0\0\0-SFATAL\0VFATAL\0C57P03\0Mno primary\0Hlater\0\0"s);
 }
 
 TEST(Refusal, AnswersTheStartupPacketWithTheError) {

@@ -27,7 +27,9 @@ std::string_view word(ha::RecordState state) {
 }
 
 // Within a term the state only moves forward: claimed, primary, then handover or released.
-auto version(const ha::Record& r) { return std::tuple(r.epoch, r.seq, r.state); }
+auto version(const ha::Record& r) {
+    return std::tuple(r.epoch, r.seq, r.state);
+}
 
 ha::LeaseTimes times(const std::optional<ha::Record>& record) {
     ha::LeaseTimes lease;
@@ -109,7 +111,8 @@ void RouteGate::use(Instant sent, const Seen& seen) {
 
 void RouteGate::hint(const Seen& seen) {
     const auto& sighting = seen.record;
-    // A batch of events cut in two shows `howdah` newer than `leader` for a moment: not foreign yet.
+    // A batch of events cut in two shows `howdah` newer than `leader` for a moment: not foreign
+    // yet.
     const bool news = seen.store_revision > last_revision_;
     if (news && sighting.foreign() && sighting.leader_revision > sighting.revision) {
         close_foreign(sighting);
@@ -126,9 +129,9 @@ void RouteGate::notice(const ha::Record& record) {
     if (!newest_ || version(record) > version(*newest_)) {
         newest_ = record;
     }
-    if (vouched_ && (newest_->epoch != vouched_->record.epoch ||
-                     newest_->state != ha::RecordState::primary ||
-                     disputed_epoch_ == vouched_->record.epoch)) {
+    if (vouched_ &&
+        (newest_->epoch != vouched_->record.epoch || newest_->state != ha::RecordState::primary ||
+         disputed_epoch_ == vouched_->record.epoch)) {
         vouched_.reset();
     }
 }
@@ -170,13 +173,18 @@ Route RouteGate::route(Instant now) const {
                 .system_id = record.system_id,
                 .deadline = vouched_->deadline};
     if (!route.open) {
-        route.why = fmt::format("epoch {} of {} was last seen to renew (seq {}) more than {} ms ago",
-                                record.epoch, record.holder_name, record.seq, record.ttl.count());
+        route.why =
+            fmt::format("epoch {} of {} was last seen to renew (seq {}) more than {} ms ago",
+                        record.epoch, record.holder_name, record.seq, record.ttl.count());
     }
     return route;
 }
 
-Millis RouteGate::attempt_every() const { return times(newest_).renew_every(); }
-Millis RouteGate::hedge_after() const { return times(newest_).hedge_after(); }
+Millis RouteGate::attempt_every() const {
+    return times(newest_).renew_every();
+}
+Millis RouteGate::hedge_after() const {
+    return times(newest_).hedge_after();
+}
 
 }  // namespace howdah::proxy

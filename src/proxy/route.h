@@ -29,25 +29,26 @@ struct Route {
     Instant deadline{};  ///< the route is closed from here on, whatever else happens
 };
 
-/// Decides whether the read-write route may be open (safety-model.md, X1 and X2). Pure: it is told what was
-/// sent, answered and watched, and when.
+/// Decides whether the read-write route may be open (safety-model.md, X1 and X2). Pure: it is told
+/// what was sent, answered and watched, and when.
 ///
-/// The route rests on a version of the record (epoch, seq, state) that an own Raft-committed attempt showed
-/// for the first time. The attempt answered before it still saw an older one, so that version was committed
-/// after that attempt was sent, and no candidate can have waited out T before t_send + T: that is the deadline.
-/// Watch events, and answers that come out of order, can only close.
+/// The route rests on a version of the record (epoch, seq, state) that an own Raft-committed
+/// attempt showed for the first time. The attempt answered before it still saw an older one, so
+/// that version was committed after that attempt was sent, and no candidate can have waited out T
+/// before t_send + T: that is the deadline. Watch events, and answers that come out of order, can
+/// only close.
 ///
-/// What is no `primary` version: an absent, bare or unreadable record, and a version older than one already
-/// seen, extend nothing and close nothing (the deadline does). A foreign record is a Patroni term: closed.
-/// Two incarnations in one epoch: closed until a newer epoch.
+/// What is no `primary` version: an absent, bare or unreadable record, and a version older than one
+/// already seen, extend nothing and close nothing (the deadline does). A foreign record is a
+/// Patroni term: closed. Two incarnations in one epoch: closed until a newer epoch.
 class RouteGate {
 public:
     using Attempt = std::uint64_t;  ///< its number is also what it puts
 
     /// `now`: CLOCK_BOOTTIME before the first byte of the attempt is handed to the socket.
     Attempt begin_attempt(Instant now);
-    /// The answer of a committed attempt. One sent before an attempt that was already answered is dropped,
-    /// but for what it can close.
+    /// The answer of a committed attempt. One sent before an attempt that was already answered is
+    /// dropped, but for what it can close.
     void answer(Attempt attempt, const Seen& seen);
     /// A watch event, a read: anything but an own attempt.
     void hint(const Seen& seen);
@@ -78,9 +79,9 @@ private:
     Attempt next_ = 1;
     Attempt last_used_ = 0;
     std::deque<Sent> in_flight_{};
-    std::int64_t last_revision_ = 0;       ///< of the store, at the last answer used
-    std::optional<Instant> last_sent_{};   ///< t_send of the last answer used
-    std::optional<ha::Record> newest_{};   ///< by any means
+    std::int64_t last_revision_ = 0;        ///< of the store, at the last answer used
+    std::optional<Instant> last_sent_{};    ///< t_send of the last answer used
+    std::optional<ha::Record> newest_{};    ///< by any means
     std::optional<ha::Record> attested_{};  ///< newest that an attempt showed
     std::optional<Vouched> vouched_{};
     std::string foreign_leader_{};

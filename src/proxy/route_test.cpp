@@ -11,7 +11,9 @@ namespace {
 
 using ha::RecordState;
 
-Instant at(int ms) { return {Seconds(1000) + Millis(ms)}; }
+Instant at(int ms) {
+    return {Seconds(1000) + Millis(ms)};
+}
 
 ha::Record a_record(ha::Epoch epoch, std::uint64_t seq, RecordState state = RecordState::primary) {
     return {.epoch = epoch,
@@ -107,7 +109,8 @@ TEST(RouteGate, ClosesAtTheDeadlineOfAFrozenHolder) {
     attempt(gate, 700, seen(a_record(1, 2), 11));
     EXPECT_FALSE(gate.route(at(700)).open);
     attempt(gate, 800, seen(a_record(1, 3), 12));
-    EXPECT_EQ(gate.route(at(800)).deadline, at(1300)) << "a holder that thaws inside its term goes on";
+    EXPECT_EQ(gate.route(at(800)).deadline, at(1300))
+        << "a holder that thaws inside its term goes on";
 }
 
 TEST(RouteGate, AnUnansweredAttemptDoesNotCount) {
@@ -327,7 +330,8 @@ TEST(RouteGate, ForgetsAttemptsThatAreNeverAnswered) {
     EXPECT_EQ(gate.route(at(200)).deadline, at(600));
 }
 
-// ---- a model of holder, candidate and store: an open route always rests on the epoch in force ----
+// ---- a model of holder, candidate and store: an open route always rests on the epoch in force
+// ----
 
 std::uint64_t draw(std::uint64_t& state) {
     auto z = (state += 0x9e3779b97f4a7c15U);
@@ -336,8 +340,9 @@ std::uint64_t draw(std::uint64_t& state) {
     return z ^ (z >> 31U);
 }
 
-/// Versions by the tick of their commit. A holder renews now and then; it stops; after exactly T without a
-/// new version (the least that W can be) somebody claims, and is primary some ticks later.
+/// Versions by the tick of their commit. A holder renews now and then; it stops; after exactly T
+/// without a new version (the least that W can be) somebody claims, and is primary some ticks
+/// later.
 std::map<int, ha::Record> a_history(std::uint64_t& random, int ticks, int ttl) {
     std::map<int, ha::Record> log;
     auto record = a_record(1, 1);
@@ -352,7 +357,8 @@ std::map<int, ha::Record> a_history(std::uint64_t& random, int ticks, int ttl) {
             record.ttl = Millis(ttl);
         } else if (renews) {
             ++record.seq;
-            record.state = claimed || draw(random) % 10 ? RecordState::primary : RecordState::released;
+            record.state =
+                claimed || draw(random) % 10 ? RecordState::primary : RecordState::released;
         } else if (t != 0) {
             continue;
         }

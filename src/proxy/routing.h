@@ -23,7 +23,8 @@ struct Backend {
 
 /// What the data path goes by: an immutable snapshot, published whole.
 struct Routing {
-    /// Sessions on the primary live while this names their (member, epoch) and its deadline has not passed.
+    /// Sessions on the primary live while this names their (member, epoch) and its deadline has not
+    /// passed.
     struct Primary {
         std::shared_ptr<const Backend> backend{};
         ha::Epoch epoch = 0;
@@ -38,8 +39,9 @@ struct Routing {
 
     std::optional<Primary> primary{};
     std::vector<Standby> standbys{};
-    bool read_only_fallback = true;  ///< read-only port: to the primary when no standby takes sessions
-    std::string why_closed{};        ///< for the message of a refusal
+    bool read_only_fallback =
+        true;                  ///< read-only port: to the primary when no standby takes sessions
+    std::string why_closed{};  ///< for the message of a refusal
 };
 
 }  // namespace howdah::proxy
