@@ -30,11 +30,13 @@ struct Routing {
         ha::Epoch epoch = 0;
         Instant deadline{};     ///< CLOCK_BOOTTIME; each data path thread keeps it by itself
         bool takes_new = true;  ///< false: connections made live on, new ones are held
+        bool operator==(const Primary&) const = default;
     };
     /// Sessions on a standby live while it is listed.
     struct Standby {
         std::shared_ptr<const Backend> backend{};
         bool takes_new = true;
+        bool operator==(const Standby&) const = default;
     };
 
     std::optional<Primary> primary{};
@@ -42,6 +44,7 @@ struct Routing {
     bool read_only_fallback =
         true;                  ///< read-only port: to the primary when no standby takes sessions
     std::string why_closed{};  ///< for the message of a refusal
+    bool operator==(const Routing&) const = default;
 };
 
 }  // namespace howdah::proxy
