@@ -6,12 +6,17 @@ namespace howdah::proxy {
 namespace {
 
 std::string words(const PGconn* connection) {
-    std::string text = PQerrorMessage(connection);
-    while (!text.empty() && text.back() == '\n') {
-        text.pop_back();
+    std::string text;
+    for (const char* c = PQerrorMessage(connection); *c != '\0'; ++c) {
+        const bool space = *c == '\n' || *c == '\t' || *c == ' ';
+        if (!space) {
+            text.push_back(*c);
+        } else if (!text.empty() && text.back() != ' ') {
+            text.push_back(' ');
+        }
     }
-    for (auto& c : text) {
-        c = c == '\n' ? ' ' : c;
+    while (text.ends_with(' ')) {
+        text.pop_back();
     }
     return text;
 }

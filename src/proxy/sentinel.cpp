@@ -17,7 +17,7 @@ namespace {
 constexpr Millis connect_limit{2000};
 constexpr Millis check_limit{1000};
 constexpr Millis first_back_off{5};
-constexpr Millis last_back_off{100};
+constexpr Millis last_back_off{50};
 constexpr Seconds until_rung{3600};
 
 // In recovery pg_current_wal_lsn() is an error, hence CASE. The timeline is read from the name of
@@ -114,11 +114,11 @@ bool Sentinel::verified(const ha::Uuid& member, ha::Epoch epoch) const {
 
 io::Task<> Sentinel::run() {
     co_await io::asio::this_coro::throw_if_cancelled(false);
+    Nanos pause{};
     while (!co_await cancelled()) {
-        const auto pause = co_await step();
-        if (pause > Nanos{} && !co_await cancelled()) {
-            (void)co_await bell_.wait_until(clock_.now() + pause);
-        }
+        // Even without a pause: what rang before this step must not end its questions.
+        (void)co_await bell_.wait_until(clock_.now() + pause);
+        pause = co_await cancelled() ? Nanos{} : co_await step();
     }
     drop_link();
 }
