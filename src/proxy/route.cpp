@@ -62,16 +62,11 @@ std::optional<Instant> RouteGate::take(Attempt attempt) {
 }
 
 void RouteGate::answer(Attempt attempt, const Seen& seen) {
-    if (attempt <= last_used_) {
-        hint(seen);
-        return;
-    }
     const auto sent = take(attempt);
     if (!sent) {
         hint(seen);
         return;
     }
-    last_used_ = attempt;
     last_revision_ = seen.store_revision;
     use(*sent, seen);
 }

@@ -77,8 +77,7 @@ private:
     std::string why_not_vouched() const;
 
     Attempt next_ = 1;
-    Attempt last_used_ = 0;
-    std::deque<Sent> in_flight_{};
+    std::deque<Sent> in_flight_{};          ///< by number; an answer drops it and all before it
     std::int64_t last_revision_ = 0;        ///< of the store, at the last answer used
     std::optional<Instant> last_sent_{};    ///< t_send of the last answer used
     std::optional<ha::Record> newest_{};    ///< by any means

@@ -379,18 +379,23 @@ TEST(RouteGate, IsNeverOpenToAnEpochThatHasBeenSuperseded) {
         auto random = seed;
         constexpr int ticks = 120;
         const auto log = a_history(random, ticks, 20);
+        // Each seed its own faults: rare attempts, no watch, a store that is gone from some tick
+        // on.
+        const auto attempt_one_in = 2 + draw(random) % 12;
+        const bool watches = draw(random) % 3 == 0;
+        const auto store_ends = static_cast<int>(draw(random) % (2 * ticks));
         RouteGate gate;
         std::multimap<int, std::pair<RouteGate::Attempt, Seen>> answers;
         for (int t = 0; t < ticks; ++t) {
-            if (draw(random) % 4 == 0) {
+            if (draw(random) % attempt_one_in == 0) {
                 const auto commit = t + static_cast<int>(draw(random) % 12);
                 const auto answered = commit + static_cast<int>(draw(random) % 12);
                 const auto id = gate.begin_attempt(at(t));
-                if (draw(random) % 4) {
+                if (draw(random) % 4 && commit < store_ends) {
                     answers.emplace(answered, std::pair(id, store_at(log, commit)));
                 }
             }
-            if (draw(random) % 6 == 0) {
+            if (watches && t < store_ends && draw(random) % 6 == 0) {
                 gate.hint(store_at(log, std::max(0, t - static_cast<int>(draw(random) % 10))));
             }
             for (auto [it, end] = answers.equal_range(t); it != end; ++it) {
