@@ -50,6 +50,14 @@ Task<bool> Bell::wait_until(Instant when) {
     co_return std::exchange(rung_, false);
 }
 
+Task<Turnstile::Turn> Turnstile::take() {
+    while (taken_) {
+        (void)co_await free_.async_wait(as_result);
+    }
+    taken_ = true;
+    co_return Turn(*this);
+}
+
 Instant SystemClock::now() const { return Instant{read_clock(CLOCK_BOOTTIME)}; }
 
 std::int64_t SystemClock::wall_nanos() const { return read_clock(CLOCK_REALTIME).count(); }

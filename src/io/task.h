@@ -126,6 +126,35 @@ private:
     bool rung_ = false;
 };
 
+/// Lets one coroutine at a time through; the others wait in no particular order. One executor.
+class Turnstile {
+public:
+    class Turn {
+    public:
+        explicit Turn(Turnstile& stile) : stile_(&stile) {}
+        Turn(Turn&& other) noexcept : stile_(std::exchange(other.stile_, nullptr)) {}
+        Turn& operator=(Turn&&) = delete;
+        ~Turn() {
+            if (stile_ != nullptr) {
+                stile_->taken_ = false;
+                stile_->free_.cancel();
+            }
+        }
+
+    private:
+        Turnstile* stile_;
+    };
+
+    explicit Turnstile(Executor executor) : free_(executor) {
+        free_.expires_at(asio::steady_timer::time_point::max());
+    }
+    Task<Turn> take();
+
+private:
+    asio::steady_timer free_;
+    bool taken_ = false;
+};
+
 /// Runs `task` on `executor` (another thread's, say) and comes back with its result.
 template <class T>
 Task<T> on(Executor executor, Task<T> task) {
