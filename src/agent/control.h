@@ -6,6 +6,7 @@
 
 #include "ha/cluster.h"
 #include "ha/settings.h"
+#include "ha/standing.h"
 #include "instance/instance.h"
 #include "io/task.h"
 
@@ -32,19 +33,7 @@ struct Status {
     std::string why{};                  ///< in one sentence
 };
 
-/// What a member tells a candidate that is about to claim (safety-model.md, L6), and a switchover's source.
-struct Standing {
-    ha::Uuid uuid{};
-    std::string name{};
-    ha::Epoch stored_epoch = 0;
-    std::int64_t seen_revision = 0;  ///< highest revision of the record that it has seen
-    bool holds = false;              ///< "I hold", inside its term
-    bool may_lead = true;            ///< no nofailover tag, not quarantined, PostgreSQL runs as standby
-    pg::Timeline timeline = 0;
-    pg::Lsn received{}, replayed{};
-};
-std::string render(const Standing& standing);            ///< one JSON object
-Result<Standing> parse_standing(const std::string& json);
+using ha::Standing;
 
 struct SwitchoverRequest {
     std::string leader{};     ///< empty for a failover to `candidate`

@@ -9,83 +9,19 @@
 #include "base/instant.h"
 #include "base/result.h"
 #include "config/dynamic_config.h"
+#include "ha/local.h"
 #include "ha/member.h"
 #include "io/task.h"
 #include "pg/lsn.h"
 
 namespace howdah::instance {
 
-/// A server to stream from, clone or rewind from.
-struct Upstream {
-    std::string name{};
-    std::string host{};
-    std::uint16_t port = 0;
-    bool operator==(const Upstream&) const = default;
-};
-
-enum class DataDir : std::uint8_t {
-    empty,        ///< no global/pg_control, nothing but dot-files and lost+found
-    initialized,
-    broken,       ///< files but no pg_control, or not readable
-};
-
-/// Long work, one at a time. It runs on while the agent looks elsewhere.
-enum class JobKind : std::uint8_t { none, initdb, clone, rewind, start, stop, promote, crash_recovery };
-struct Job {
-    JobKind kind = JobKind::none;
-    bool running = false;
-    Instant since{};
-    std::string error{};  ///< of the last one, when it failed
-    int failures = 0;     ///< in a row, of this kind
-};
-
-struct Walsender {
-    std::string application_name{}, client_addr{}, state{}, sync_state{}, usename{};
-    int sync_priority = 0;
-    pg::Lsn flush{}, replay{};
-};
-
-/// What pg_control says (pg_controldata).
-struct ControlData {
-    std::string state{};  ///< PostgreSQL's words: "in production", "shut down", ...
-    std::string system_id{};
-    pg::Timeline timeline = 0;        ///< of the latest checkpoint
-    pg::Lsn checkpoint{};             ///< latest checkpoint location (its start)
-    pg::Lsn redo{};
-    pg::Lsn min_recovery{};
-    pg::Timeline min_recovery_timeline = 0;
-    bool data_checksums = false;
-    bool wal_log_hints = false;
-};
-
-/// The local PostgreSQL at one moment. Nothing in it is live.
-struct Local {
-    DataDir data_dir = DataDir::empty;
-    std::string system_id{};        ///< decimal; empty while unknown
-    bool postmaster = false;        ///< a postmaster process lives
-    bool accepting = false;         ///< and answers queries
-    ha::Role role = ha::Role::none; ///< what the answering (or last known) server is
-    ha::PgState state = ha::PgState::stopped;
-    bool tree_dead = true;          ///< proven: no process of it is left (F1)
-    bool crashed = false;           ///< it ended without being asked to
-    int server_version = 0;         ///< 150018; major while it is down
-    pg::Timeline timeline = 0;      ///< primary: current; standby: received, else replayed
-    pg::Lsn lsn{};                  ///< primary: flush position; standby: max(received, replayed)
-    pg::Lsn received{}, replayed{};
-    std::string replayed_at{};      ///< timestamp text, may be empty
-    bool replay_paused = false;
-    std::string replication_state{};  ///< "streaming", "in archive recovery" or empty
-    std::optional<Upstream> following{};   ///< what the configuration on disk follows
-    bool streaming_from_following = false;
-    pg::Lsn final_lsn{};            ///< tree dead: end of valid WAL; 0 while not known
-    ControlData control{};          ///< as last read
-    bool checkpointed_since_promote = true;
-    std::string postmaster_start_time{};  ///< YYYY-MM-DD HH:MM:SS.ffffff+00:00
-    std::vector<Walsender> walsenders{};
-    Job job{};
-    bool needs_rewind = false;      ///< local history left the upstream's (checked by check_divergence)
-    bool rewind_possible = true;    ///< checksums or wal_log_hints, and use_pg_rewind
-};
+using ha::DataDir;
+using ha::Job;
+using ha::JobKind;
+using ha::Local;
+using ha::Upstream;
+using ha::Walsender;
 
 /// How far PostgreSQL may go. Term deadlines reach the fencer's page directly, not through here.
 enum class StartAs : std::uint8_t {

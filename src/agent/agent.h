@@ -1,0 +1,117 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/control.h"
+#include "agent/lease_keeper.h"
+#include "agent/ports.h"
+#include "config/agent_config.h"
+#include "config/dynamic_config.h"
+#include "dcs/scope.h"
+#include "ha/decide.h"
+#include "instance/instance.h"
+#include "io/task.h"
+
+namespace howdah::agent {
+
+/// What the agent is made of; all outlive it. `keeper` may live on another thread.
+struct Parts {
+    io::Executor executor{};
+    io::Clock& clock;
+    config::AgentConfig config{};
+    Identity identity{};
+    instance::Instance& instance;
+    LeaseKeeper& keeper;
+    dcs::KeyValueStore& store;
+    dcs::ClusterFeed& feed;
+    PeerQuestions& peers;
+    Durable& durable;
+    Deadlines& deadlines;
+};
+
+/// The loop: observe, decide, act (architecture.md, section 4). All policy is in ha::decide; what is here
+/// gathers the View, carries out the Plan and tells the store and the log.
+class Agent final : public Control {
+public:
+    explicit Agent(Parts parts);
+    ~Agent() override;
+
+    /// Runs until cancelled, or until a rule says Halt: then Errc::unsafe with the reason.
+    io::Task<Result<>> run();
+    /// Stops PostgreSQL (fast), gives the record up, tells the store. For SIGTERM; run() must have ended.
+    io::Task<> shut_down();
+
+    /// What the keeper tells; on the agent's executor.
+    void heed(Keeping keeping);
+    /// Decide again now.
+    void wake() { bell_.ring(); }
+    /// Called after each decision; for the simulator and for tests.
+    void on_plan(std::function<void(const ha::View&, const ha::Plan&)> watch) { watch_plan_ = std::move(watch); }
+
+    Status status() const override;
+    Standing standing() const override;
+    io::Task<Answer> switchover(SwitchoverRequest request) override;
+
+private:
+    struct Doing;  // one overload per action, in actions.cpp
+    friend struct Doing;
+
+    io::Task<> cycle();
+    io::Task<Result<>> act(const ha::Plan& plan);
+    ha::View look() const;
+    void take_configuration();
+    io::Task<> configure_instance();
+    void log_plan(const ha::Plan& plan);
+    void take_failover_key();
+
+    io::Task<Result<>> claim(bool take_over);
+    io::Task<Result<>> race_initialize();
+    io::Task<Result<>> finish_bootstrap();
+    io::Task<> ask_peers(ha::AskPeers question);
+    io::Task<> checkpoint();
+    void begin_switchover(ha::SwitchoverOrder order);
+
+    // housekeeping.cpp: what the store is told
+    io::Task<> keep_house();
+    io::Task<> publish_member();
+    ha::Member self_member() const;
+    io::Task<> keep_member_lease();
+    void publish_status();
+    io::Task<> publish_history();
+    io::Task<> keep_slots();
+
+    Parts parts_;
+    std::string prefix_;
+    config::DynamicConfig dynamic_{};
+    std::string dynamic_text_{};
+    std::string configured_for_{};
+    ha::Memory memory_{};
+    ha::Local local_{};
+    Keeping keeping_{};
+    ha::Peers peers_{};
+    std::optional<ha::SwitchoverOrder> order_{};
+    std::string switchover_failure_{};
+    bool won_initialize_ = false;
+    std::string last_rule_{}, last_why_{};
+    std::optional<Error> halted_{};
+    Instant next_cycle_{};
+
+    dcs::LeaseId member_lease_ = 0;
+    Instant member_lease_kept_{};
+    std::string published_member_{};
+    Instant published_at_{};
+    Instant status_published_at_{};
+    pg::Timeline history_published_for_ = 0;
+    std::vector<std::string> slots_for_{};
+    std::int64_t seen_revision_ = 0;
+    std::int64_t handled_failover_ = 0;
+
+    io::Bell bell_;
+    std::unique_ptr<io::Scope> background_;
+    std::function<void(const ha::View&, const ha::Plan&)> watch_plan_{};
+};
+
+}  // namespace howdah::agent

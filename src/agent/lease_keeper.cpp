@@ -1,0 +1,351 @@
+#include "agent/lease_keeper.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace howdah::agent {
+namespace {
+
+/// A version of the record that must still stand: mod_revision *and* exact value, and the state of `leader` (L2).
+std::vector<dcs::Compare> version_stands(const ha::Sighting& over, const std::string& record_key,
+                                         const std::string& leader_key) {
+    std::vector<dcs::Compare> all;
+    if (over.absent()) {
+        all.push_back(dcs::Compare::absent(record_key));
+    } else {
+        all.push_back({.key = record_key, .field = dcs::Compare::Field::mod_revision, .revision = over.revision});
+        all.push_back(dcs::Compare::equals(record_key, over.value));
+    }
+    if (over.bare()) {
+        all.push_back(dcs::Compare::absent(leader_key));
+    } else {
+        all.push_back(
+            {.key = leader_key, .field = dcs::Compare::Field::mod_revision, .revision = over.leader_revision});
+    }
+    return all;
+}
+
+}  // namespace
+
+ha::Sighting sighting(const std::vector<dcs::KeyValue>& found, const std::string& record_key,
+                      const std::string& leader_key) {
+    ha::Sighting seen;
+    for (const auto& kv : found) {
+        if (kv.key == record_key) {
+            seen.revision = kv.mod_revision;
+            seen.value = kv.value;
+            if (auto record = ha::parse_record(kv.value)) {
+                seen.record = *std::move(record);
+            }
+        } else if (kv.key == leader_key) {
+            seen.leader_revision = kv.mod_revision;
+            seen.leader = kv.value;
+            seen.leader_lease = kv.lease;
+        }
+    }
+    return seen;
+}
+
+LeaseKeeper::LeaseKeeper(io::Executor executor, io::Clock& clock, dcs::KeyValueStore& store, std::string prefix,
+                         Identity identity, Deadlines& deadlines, Durable& durable,
+                         std::function<void(Keeping)> publish)
+    : executor_(executor),
+      clock_(clock),
+      store_(store),
+      record_key_(prefix + "howdah"),
+      leader_key_(prefix + "leader"),
+      identity_(std::move(identity)),
+      deadlines_(deadlines),
+      durable_(durable),
+      publish_(std::move(publish)),
+      bell_(executor, clock),
+      turnstile_(executor) {}
+
+void LeaseKeeper::update() {
+    Keeping now{.why_over = keeping_.why_over};
+    if (term_) {
+        now.tenure = term_->tenure();
+        now.claim_unresolved = term_->state() == ha::Term::State::claiming;
+        if (term_->state() == ha::Term::State::over) {
+            now.why_over = term_->why_over();
+        }
+    }
+    if (now.tenure) {
+        deadlines_.arm(now.tenure->deadline - times_.fence_budget);
+    }
+    keeping_ = now;
+    publish_(keeping_);
+}
+
+void LeaseKeeper::end_term(std::string why) {
+    if (term_ && term_->state() != ha::Term::State::over) {
+        term_->end(std::move(why));
+    }
+    if (keeping_.tenure) {
+        spdlog::warn("term ended epoch={} why=\"{}\"", keeping_.tenure->epoch, term_->why_over());
+    }
+    wanted_.reset();
+    carried_.clear();
+    update();
+}
+
+Nanos LeaseKeeper::time_left() const {
+    const auto tenure = term_ ? term_->tenure() : std::nullopt;
+    return tenure ? tenure->deadline - clock_.now() : Nanos{};
+}
+
+dcs::Txn LeaseKeeper::transaction(const ha::Attempt& attempt, bool keep_leader) const {
+    dcs::Txn txn{.when = version_stands(attempt.over, record_key_, leader_key_),
+                 .otherwise = {dcs::Get{record_key_}, dcs::Get{leader_key_}}};
+    txn.then.emplace_back(dcs::Put{.key = record_key_, .value = attempt.value});
+    if (keep_leader) {
+        txn.then.emplace_back(
+            dcs::Put{.key = leader_key_, .value = attempt.record.holder_name, .lease = attempt.lease.id});
+        for (const auto& [key, value] : carried_) {
+            txn.then.emplace_back(dcs::Put{.key = key, .value = value});
+        }
+    } else {
+        txn.then.emplace_back(dcs::Delete{leader_key_});
+    }
+    return txn;
+}
+
+io::Task<Result<>> LeaseKeeper::send(ha::Attempt attempt, dcs::Txn txn, Nanos limit) {
+    last_sent_ = attempt.sent;
+    const dcs::Patience patience{.total = limit, .hedge = times_.hedge_after()};
+    auto answer = co_await store_.commit(std::move(txn), patience);
+    if (!answer) {
+        if (answer.error().code == Errc::not_found) {
+            lease_ = {};  // it ran out: the whole transaction failed, and the next one brings another
+        }
+        co_return std::unexpected(std::move(answer).error());
+    }
+    if (answer->succeeded) {
+        term_->answered(attempt, ha::Committed{.revision = answer->revision});
+    } else {
+        term_->answered(attempt, ha::Refused{.found = sighting(answer->found, record_key_, leader_key_)});
+    }
+    co_return Result<>{};
+}
+
+io::Task<Result<>> LeaseKeeper::refresh_lease() {
+    const auto now = clock_.now();
+    if (lease_.id != 0 && now < lease_.granted + Nanos(lease_.ttl) / 3) {
+        co_return Result<>{};
+    }
+    const auto ttl = times_.leader_key_ttl();
+    const dcs::Patience patience{.total = times_.ttl / 5, .hedge = times_.hedge_after()};
+    auto granted = co_await store_.grant(ttl, patience);
+    if (!granted) {
+        co_return std::unexpected(std::move(granted).error());
+    }
+    left_lease_ = lease_.id;
+    // The larger TTL that a store may grant is ignored.
+    lease_ = {.id = granted->id, .ttl = std::min(ttl, granted->ttl), .granted = now};
+    co_return Result<>{};
+}
+
+io::Task<> LeaseKeeper::revoke_left_lease() {
+    // Only after the key has moved off it; otherwise it is left to expire (L1).
+    if (left_lease_ != 0 && term_ && term_->tenure() && term_->lease().id == lease_.id) {
+        const auto old = std::exchange(left_lease_, 0);
+        (void)co_await store_.revoke(old, dcs::Patience{.total = times_.hedge_after()});
+    }
+}
+
+ha::Record LeaseKeeper::fresh_record(const Claim& order) const {
+    ha::Record next;
+    if (order.over.record) {
+        const auto& old = *order.over.record;
+        next.claimers = old.claimers;
+        next.set_version = old.set_version;
+        next.sync_version = old.sync_version;
+        next.promoted = old.promoted;
+        next.system_id = old.system_id;
+    }
+    if (next.claimers.empty()) {
+        next.claimers = {identity_.uuid};
+        next.set_version = 1;
+    }
+    if (next.system_id.empty()) {
+        next.system_id = order.system_id;
+    }
+    next.epoch = order.epoch;
+    next.holder = identity_.uuid;
+    next.holder_name = identity_.name;
+    next.incarnation = identity_.incarnation;
+    next.seq = 1;
+    next.ttl = order.times.ttl;
+    next.state = ha::RecordState::claimed;
+    return next;
+}
+
+io::Task<Result<ha::Tenure>> LeaseKeeper::claim(Claim order) {
+    const auto turn = co_await turnstile_.take();
+    times_ = order.times;
+    lease_ = {};
+    wanted_.reset();
+    carried_.clear();
+    HD_CO_TRY_VOID(co_await refresh_lease());
+    left_lease_ = 0;
+    term_.emplace(order.over, times_);
+    const auto first_sent = clock_.now();
+    auto attempt = term_->prepare(fresh_record(order), lease_, first_sent);
+    update();
+    while (term_->state() == ha::Term::State::claiming) {
+        const auto left = first_sent + times_.ttl - clock_.now();
+        if (left <= Nanos{}) {
+            end_term("nobody answered the claim in time");
+            co_return fail(Errc::unavailable, "claim: no answer from the store");
+        }
+        const auto sent = co_await send(attempt, transaction(attempt, true), std::min<Nanos>(left, times_.ttl / 2));
+        if (!sent && sent.error().code == Errc::invalid) {
+            end_term("the store refused the claim");
+            co_return std::unexpected(Error(sent.error()).within("claim"));
+        }
+        if (!sent && sent.error().code == Errc::not_found) {
+            end_term("the lease of the claim was gone");
+            co_return std::unexpected(Error(sent.error()).within("claim"));
+        }
+        if (!sent) {
+            (void)co_await clock_.until(clock_.now() + times_.hedge_after());
+            attempt = term_->again(clock_.now());
+        }
+    }
+    co_return co_await finish_claim(order.epoch);
+}
+
+io::Task<Result<ha::Tenure>> LeaseKeeper::finish_claim(ha::Epoch epoch) {
+    if (term_->state() != ha::Term::State::held) {
+        update();
+        co_return fail(Errc::conflict, term_->why_over());
+    }
+    const Stored stored{
+        .epoch = epoch, .incarnation = identity_.incarnation, .revision = term_->version().revision};
+    if (auto kept = durable_.store(stored); !kept) {
+        end_term("the epoch could not be stored");
+        co_return std::unexpected(std::move(kept).error());
+    }
+    update();
+    bell_.ring();
+    co_return *term_->tenure();
+}
+
+io::Task<Result<>> LeaseKeeper::renew() {
+    const auto turn = co_await turnstile_.take();
+    const auto tenure = term_ ? term_->tenure() : std::nullopt;
+    if (!tenure) {
+        co_return fail(Errc::conflict, "no term is held");
+    }
+    if (time_left() <= Nanos{}) {
+        end_term("its deadline passed without a confirmed renewal");
+        co_return fail(Errc::conflict, term_->why_over());
+    }
+    // Without a new grant the old lease still bounds the deadline correctly.
+    (void)co_await refresh_lease();
+    if (lease_.id == 0) {
+        co_return fail(Errc::unavailable, "no lease for the leader key");
+    }
+    auto next = wanted_ ? *wanted_ : tenure->record;
+    next.seq = tenure->record.seq + 1 + term_->unresolved().size();
+    next.ttl = times_.ttl;
+    const auto carried = carried_;
+    const auto attempt = term_->prepare(std::move(next), lease_, clock_.now());
+    const auto limit = std::max<Nanos>(std::min<Nanos>(times_.ttl / 3, time_left()), Millis(50));
+    auto sent = co_await send(attempt, transaction(attempt, true), limit);
+    if (term_->state() == ha::Term::State::over) {
+        end_term({});
+        co_return fail(Errc::conflict, term_->why_over());
+    }
+    if (sent && term_->tenure()->record.seq == attempt.record.seq) {
+        wanted_.reset();
+        for (const auto& [key, value] : carried) {
+            if (const auto it = carried_.find(key); it != carried_.end() && it->second == value) {
+                carried_.erase(it);
+            }
+        }
+    }
+    update();
+    co_await revoke_left_lease();
+    co_return sent;
+}
+
+io::Task<> LeaseKeeper::run() {
+    int failures = 0;
+    while (true) {
+        const auto held = term_ && term_->state() == ha::Term::State::held;
+        // After a failure the next attempt comes at once: the store's patience has been waited for already.
+        const auto pause = failures > 0 ? Nanos(times_.renew_every()) / 4 : Nanos(times_.renew_every());
+        const auto next = held ? std::min(last_sent_ + pause, term_->tenure()->deadline) : clock_.now() + Seconds(3600);
+        (void)co_await bell_.wait_until(std::max(next, clock_.now() + Millis(1)));
+        if (!term_ || term_->state() != ha::Term::State::held) {
+            continue;
+        }
+        const auto renewed = co_await renew();
+        failures = renewed ? 0 : failures + 1;
+        if (!renewed && failures == 1) {
+            spdlog::warn("renewal not confirmed why=\"{}\" term_left_ms={}", renewed.error().message,
+                         to_millis(time_left()).count());
+        }
+    }
+}
+
+io::Task<Result<>> LeaseKeeper::change(std::function<void(ha::Record&)> edit, Nanos limit) {
+    const auto until = clock_.now() + limit;
+    if (!term_ || !term_->tenure()) {
+        co_return fail(Errc::conflict, "no term is held");
+    }
+    auto next = wanted_ ? *wanted_ : term_->tenure()->record;
+    edit(next);
+    wanted_ = std::move(next);
+    while (wanted_) {
+        (void)co_await renew();
+        if (!term_ || !term_->tenure()) {
+            co_return fail(Errc::conflict, "the term is over: " + keeping_.why_over);
+        }
+        if (wanted_ && clock_.now() >= until) {
+            co_return fail(Errc::unavailable, "the store did not confirm the change");
+        }
+    }
+    co_return Result<>{};
+}
+
+io::Task<Result<>> LeaseKeeper::give_up(std::function<void(ha::Record&)> edit, Nanos limit) {
+    const auto turn = co_await turnstile_.take();
+    const auto tenure = term_ ? term_->tenure() : std::nullopt;
+    if (!tenure) {
+        co_return fail(Errc::conflict, "no term is held");
+    }
+    const auto until = clock_.now() + limit;
+    auto last = tenure->record;
+    edit(last);
+    last.seq = tenure->record.seq + 1 + term_->unresolved().size();
+    auto attempt = term_->prepare(std::move(last), lease_, clock_.now());
+    attempt.record.lease = 0;
+    attempt.value = ha::render(attempt.record);
+    end_term(fmt::format("gave it up as {}", ha::name_of(attempt.record.state)));
+    while (true) {
+        auto answer = co_await store_.commit(transaction(attempt, false),
+                                             dcs::Patience{.total = times_.ttl / 3, .hedge = times_.hedge_after()});
+        if (answer && !answer->succeeded) {
+            const auto found = sighting(answer->found, record_key_, leader_key_);
+            if (found.value == attempt.value) {
+                co_return Result<>{};
+            }
+            if (found.foreign() || !found.record || found.record->epoch != tenure->epoch ||
+                found.record->incarnation != identity_.incarnation) {
+                co_return fail(Errc::conflict, "the record changed before it could be given up");
+            }
+            attempt.over = found;  // a renewal had committed unseen, or the leader key went by itself
+        } else if (answer) {
+            co_return Result<>{};
+        }
+        if (clock_.now() >= until) {
+            co_return fail(Errc::unavailable, "the store did not confirm it");
+        }
+    }
+}
+
+void LeaseKeeper::carry(std::string key, std::string value) { carried_[std::move(key)] = std::move(value); }
+
+}  // namespace howdah::agent

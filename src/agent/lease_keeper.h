@@ -1,0 +1,99 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "agent/ports.h"
+#include "dcs/kv.h"
+#include "ha/term.h"
+#include "io/task.h"
+
+namespace howdah::agent {
+
+/// What the keeper knows of this member's leadership: a copy.
+struct Keeping {
+    std::optional<ha::Tenure> tenure{};  ///< set while the term is not over; compare its deadline with now
+    bool claim_unresolved = false;
+    std::string why_over{};  ///< of the last term
+};
+
+/// What a claim writes besides its own identity (safety-model.md, L6, L8).
+struct Claim {
+    ha::Sighting over{};  ///< the version that it replaces
+    ha::Epoch epoch = 0;
+    ha::LeaseTimes times{};
+    std::string system_id{};
+};
+
+/// The one writer of the record: claims, renews every T/6, changes, gives up. It runs on a thread of its own
+/// with its own connection to the store, so that nothing else in the agent delays a renewal. Each confirmed
+/// renewal moves the fencer's deadline; a term that ends otherwise arms the fencer for now.
+///
+/// All calls are made on the keeper's executor: io::on(keeper.executor(), keeper.claim(...)).
+class LeaseKeeper {
+public:
+    /// `publish` is called on the keeper's executor whenever Keeping changed.
+    LeaseKeeper(io::Executor executor, io::Clock& clock, dcs::KeyValueStore& store, std::string prefix,
+                Identity identity, Deadlines& deadlines, Durable& durable,
+                std::function<void(Keeping)> publish);
+
+    io::Executor executor() const { return executor_; }
+
+    /// Renews while a term is held. Runs until cancelled.
+    io::Task<> run();
+
+    /// Errors: Errc::conflict (somebody else wrote first), Errc::unavailable (no answer within T: the claim
+    /// may have committed, yet its term is over), Errc::io (epoch not stored; the term is over).
+    io::Task<Result<ha::Tenure>> claim(Claim order);
+    /// Commits a changed record. Errors: Errc::conflict (the term is over), Errc::unavailable (no answer
+    /// within `limit`; the change rides on with later renewals).
+    io::Task<Result<>> change(std::function<void(ha::Record&)> edit, Nanos limit);
+    /// Writes `released` or `handover` and deletes `leader`. The term is over from the moment of sending,
+    /// whatever comes back. PostgreSQL's tree must be proven dead (F1).
+    io::Task<Result<>> give_up(std::function<void(ha::Record&)> edit, Nanos limit);
+    /// A key that only the holder may write: goes with the next renewal, in its transaction (L2).
+    void carry(std::string key, std::string value);
+
+    const Keeping& keeping() const { return keeping_; }
+
+private:
+    io::Task<Result<>> renew();
+    io::Task<Result<>> send(ha::Attempt attempt, dcs::Txn txn, Nanos limit);
+    io::Task<Result<>> refresh_lease();
+    io::Task<> revoke_left_lease();
+    io::Task<Result<ha::Tenure>> finish_claim(ha::Epoch epoch);
+    ha::Record fresh_record(const Claim& order) const;
+    dcs::Txn transaction(const ha::Attempt& attempt, bool keep_leader) const;
+    ha::Sighting sighting_of(const std::vector<dcs::KeyValue>& found) const;
+    Nanos time_left() const;
+    void update();
+    void end_term(std::string why);
+
+    io::Executor executor_;
+    io::Clock& clock_;
+    dcs::KeyValueStore& store_;
+    std::string record_key_, leader_key_;
+    Identity identity_;
+    Deadlines& deadlines_;
+    Durable& durable_;
+    std::function<void(Keeping)> publish_;
+
+    ha::LeaseTimes times_{};
+    std::optional<ha::Term> term_{};
+    ha::AttachedLease lease_{};
+    std::int64_t left_lease_ = 0;
+    std::optional<ha::Record> wanted_{};  ///< a change that no renewal has confirmed yet
+    std::map<std::string, std::string> carried_{};
+    Instant last_sent_{};
+    Keeping keeping_{};
+    io::Bell bell_;
+    io::Turnstile turnstile_;
+};
+
+/// A record as the store gave it. Keys absent from `found` are absent.
+ha::Sighting sighting(const std::vector<dcs::KeyValue>& found, const std::string& record_key,
+                      const std::string& leader_key);
+
+}  // namespace howdah::agent

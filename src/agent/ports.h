@@ -1,0 +1,55 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/instant.h"
+#include "base/result.h"
+#include "ha/cluster.h"
+#include "ha/record.h"
+#include "ha/standing.h"
+#include "io/task.h"
+
+namespace howdah::agent {
+
+/// Who this process is. The uuid comes from the state directory, the incarnation is drawn at each start.
+struct Identity {
+    ha::Uuid uuid{};
+    std::string name{};
+    ha::Uuid incarnation{};
+};
+
+/// What survives a restart of the agent and of the host (safety-model.md, I5, L8, L12).
+struct Stored {
+    ha::Epoch epoch = 0;
+    ha::Uuid incarnation{};
+    std::int64_t revision = 0;  ///< highest revision of the record that was seen
+};
+
+/// The state directory's durable part. Called from the keeper's and the agent's threads.
+class Durable {
+public:
+    virtual ~Durable() = default;
+    virtual Stored load() const = 0;
+    /// On disk (fsync) when it returns. Never lowers the epoch. Errors: Errc::io.
+    virtual Result<> store(const Stored& stored) = 0;
+};
+
+/// The fencer's page: the moment at which it kills PostgreSQL.
+class Deadlines {
+public:
+    virtual ~Deadlines() = default;
+    /// never(): disarmed.
+    virtual void arm(Instant kill_at) = 0;
+    virtual Instant armed() const = 0;
+};
+
+/// Asks other members how they stand (L6), in parallel; silence means nothing.
+class PeerQuestions {
+public:
+    virtual ~PeerQuestions() = default;
+    virtual io::Task<std::vector<ha::Standing>> ask(std::vector<ha::Member> members, Nanos limit) = 0;
+};
+
+}  // namespace howdah::agent

@@ -1,0 +1,129 @@
+#include "ha/decide.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ha/rules.h"
+
+namespace howdah::ha {
+namespace {
+
+/// The version of the record and since when it stands: what W is counted for (L6, L13).
+Memory remember(const View& v) {
+    auto m = v.memory;
+    if (!v.cluster) {
+        return m;
+    }
+    const auto& seen = v.cluster->record;
+    if (seen.revision == m.record_revision && seen.value == m.record_value && !m.record_first_seen.never()) {
+        return m;
+    }
+    auto times = v.settings.lease;
+    if (seen.record) {
+        times.ttl = seen.record->ttl;
+    }
+    auto wait = times.candidate_wait();
+    // A shorter T binds candidates only after one full old W.
+    if (v.now < m.record_first_seen + m.record_wait) {
+        wait = std::max(wait, m.record_wait);
+    }
+    if (seen.record && seen.record->epoch < v.self.stored_epoch) {
+        m.suspect_until = v.now + 2 * times.candidate_wait();
+    }
+    m.record_revision = seen.revision;
+    m.record_value = seen.value;
+    m.record_first_seen = v.now;
+    m.record_wait = wait;
+    m.gave_way_since = {};
+    return m;
+}
+
+Plan nothing_to_do(const View& v) {
+    Plan plan{.rule = "hold", .why = "nothing to change"};
+    if (v.tenure && v.local.role == Role::primary) {
+        plan.why = fmt::format("this is the primary of epoch {} on timeline {}", v.tenure->epoch, v.local.timeline);
+        plan.wake = v.tenure->deadline - v.settings.lease.fence_budget - v.settings.lease.graceful_budget;
+    } else if (v.local.role == Role::standby && v.local.following) {
+        plan.why = fmt::format("a standby that follows {}", v.local.following->name);
+    }
+    return plan;
+}
+
+const std::vector<Rule>& rules() {
+    // Order is policy: the first rule that applies decides, and safety comes first. Yet each rule states
+    // all of its own conditions, so that it can be read and tested alone.
+    static const auto all = [] {
+        std::vector<Rule> list;
+        for (const auto& group : {fencing_rules(), holder_rules(), data_rules(), candidate_rules()}) {
+            list.insert(list.end(), group.begin(), group.end());
+        }
+        return list;
+    }();
+    return all;
+}
+
+}  // namespace
+
+Plan decide(const View& view) {
+    auto v = view;
+    v.memory = remember(view);
+    for (const auto& [name, apply] : rules()) {
+        if (auto plan = apply(v)) {
+            plan->rule = name;
+            if (!plan->memory) {
+                plan->memory = v.memory;
+            }
+            return *std::move(plan);
+        }
+    }
+    auto plan = nothing_to_do(v);
+    plan.memory = v.memory;
+    return plan;
+}
+
+std::vector<std::string_view> rule_names() {
+    std::vector<std::string_view> names;
+    for (const auto& rule : rules()) {
+        names.push_back(rule.name);
+    }
+    return names;
+}
+
+bool may_stay_writable(const View& v) {
+    return v.tenure && v.now < v.tenure->deadline - v.settings.lease.fence_budget;
+}
+
+const Record* record_of(const View& v) {
+    if (!v.cluster || !v.cluster->record.record || v.cluster->record.foreign()) {
+        return nullptr;
+    }
+    return &*v.cluster->record.record;
+}
+
+std::optional<Upstream> upstream_of(const View& v) {
+    const auto* record = record_of(v);
+    if (record == nullptr || record->state != RecordState::primary || record->holder == v.self.uuid) {
+        return std::nullopt;
+    }
+    const auto* leader = v.cluster->member_by_uuid(record->holder);
+    if (leader == nullptr) {
+        return std::nullopt;
+    }
+    const auto address = leader->postgres_address();
+    if (!address) {
+        return std::nullopt;
+    }
+    return Upstream{.name = leader->name, .host = address->host, .port = address->port};
+}
+
+bool postgres_is_down(const View& v) { return !v.local.postmaster && v.local.tree_dead; }
+
+bool backing_off(const View& v, JobKind kind, Nanos pause) {
+    return v.local.job.kind == kind && !v.local.job.running && v.local.job.failures > 0 &&
+           v.now < v.local.job.since + pause;
+}
+
+std::string seconds_text(Nanos t) { return fmt::format("{:.1f} s", to_seconds(t)); }
+
+}  // namespace howdah::ha

@@ -1,0 +1,164 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/instant.h"
+#include "ha/cluster.h"
+#include "ha/local.h"
+#include "ha/settings.h"
+#include "ha/standing.h"
+#include "ha/term.h"
+
+namespace howdah::ha {
+
+/// What decisions depend on besides the cluster and the local server.
+struct Settings {
+    LeaseTimes lease{};
+    std::uint64_t maximum_lag_on_failover = 1048576;  ///< bytes
+    bool pause = false;
+    Millis recover_after{300};  ///< F8: how long others may claim before recovery in place
+};
+
+struct Self {
+    Uuid uuid{};
+    std::string name{};
+    bool nofailover = false;
+    bool can_bootstrap = false;     ///< its configuration has a `bootstrap` section
+    Epoch stored_epoch = 0;         ///< greatest epoch durably stored
+    bool won_initialize = false;    ///< this run created `/initialize` and has not finished the bootstrap
+    Instant armed_until{};          ///< kill instant on the fencer's page; never: not armed
+};
+
+/// Answers of other members to one round of questions (L6).
+struct Peers {
+    std::int64_t about_revision = 0;  ///< the record's revision that the round was asked for
+    Instant asked{};                  ///< never: no round yet
+    bool complete = false;            ///< all answered or ran out of time
+    std::vector<Standing> standings{};
+};
+
+/// A switchover that an operator asked for.
+struct SwitchoverOrder {
+    Uuid candidate{};
+    std::string candidate_name{};
+    enum class Checkpoint : std::uint8_t { none, running, done } checkpoint{};
+    Instant asked{};
+};
+
+/// What one plan asks the next to remember; nothing else persists between decisions.
+struct Memory {
+    std::int64_t record_revision = 0;  ///< the version that the wait W is counted for
+    std::string record_value{};
+    Instant record_first_seen{};
+    Millis record_wait{};              ///< W for that version
+    bool switching = false;            ///< this member stops in order to hand over
+    bool bootstrapped = false;         ///< users of a fresh cluster are created
+    Epoch checked_epoch = 0;           ///< leader epoch that divergence was checked against
+    Instant checked_at{};
+    Instant gave_way_since{};          ///< a better candidate is expected to claim
+    Instant suspect_until{};           ///< L12: the store may have gone back
+    Instant waiting_for_leader_since{};
+    bool operator==(const Memory&) const = default;
+};
+
+/// Everything that a decision may depend on, time and running jobs included; nothing in it is live.
+struct View {
+    Instant now{};  ///< CLOCK_BOOTTIME, read once a cycle
+    Settings settings{};
+    Self self{};
+    Local local{};
+    std::optional<Tenure> tenure{};    ///< set while this incarnation holds the record
+    bool claim_unresolved = false;     ///< a claim was sent and nobody answered
+    std::optional<Cluster> cluster{};  ///< last consistent copy of the store; nullopt: never had one
+    bool cluster_fresh = false;        ///< the store answered within the last T
+    Peers peers{};
+    std::optional<SwitchoverOrder> order{};
+    Memory memory{};
+};
+
+/// Takes the record by L6 and L8. `in_place`: start the local data directory as primary afterwards.
+struct ClaimRecord {};
+/// L10: from the earlier incarnation of this member.
+struct TakeOver {};
+/// Asks every other member for its Standing, about this version of the record.
+struct AskPeers {
+    std::int64_t about_revision = 0;
+    Millis limit{};
+};
+struct Promote {};
+/// Kills the whole PostgreSQL tree and waits until it is proven dead.
+struct Fence {};
+struct Stop {
+    bool immediate = false;
+};
+struct StartStandby {
+    std::optional<Upstream> follow{};
+};
+struct StartPrimary {};
+struct Follow {
+    std::optional<Upstream> from{};
+};
+/// Creates `/initialize`, so that one member alone bootstraps.
+struct RaceInitialize {};
+struct Initialize {};
+/// Users, `/initialize`, `/config` of a cluster that this member just created.
+struct FinishBootstrap {};
+struct Clone {
+    Upstream from{};
+};
+struct CheckDivergence {
+    Upstream from{};
+};
+struct Rewind {
+    Upstream from{};
+};
+/// Writes state=primary with timeline and LSN, so that endpoints open.
+struct MarkPrimary {
+    pg::Timeline timeline = 0;
+    pg::Lsn lsn{};
+};
+/// Writes state=released; the term ends with the sending.
+struct Release {
+    pg::Lsn lsn{};
+};
+struct HandOver {
+    Uuid to{};
+    pg::Lsn lsn{};
+};
+struct BeginCheckpoint {};
+/// Forgets the order and tells who asked.
+struct EndSwitchover {
+    bool done = false;
+    std::string why{};
+};
+/// Lets a member claim from now on.
+struct AdmitClaimer {
+    Uuid uuid{};
+};
+/// The agent can't go on with this data directory; it logs the reason and exits with an error.
+struct Halt {};
+
+using Action = std::variant<ClaimRecord, TakeOver, AskPeers, Promote, Fence, Stop, StartStandby, StartPrimary, Follow,
+                            RaceInitialize, Initialize, FinishBootstrap, Clone, CheckDivergence, Rewind, MarkPrimary,
+                            Release, HandOver, BeginCheckpoint, EndSwitchover, AdmitClaimer, Halt>;
+
+struct Plan {
+    std::string_view rule{};        ///< which rule decided: logged, and shown by `howdah explain`
+    std::string why{};              ///< one sentence with the numbers it was decided on
+    std::vector<Action> actions{};  ///< in order; one that fails ends the cycle
+    std::optional<Memory> memory{}; ///< what to pass to the next decision; nullopt: as it was
+    Instant wake{};                 ///< decide again then at the latest; never: at the next event or loop
+};
+
+/// The whole policy: total, deterministic, without I/O or clock.
+Plan decide(const View& view);
+
+/// Names of all rules, for the check that every one of them fires in the simulation.
+std::vector<std::string_view> rule_names();
+
+}  // namespace howdah::ha

@@ -1,0 +1,39 @@
+#pragma once
+
+// Words that the rules of decide() share. Not for other folders.
+
+#include <optional>
+
+#include "ha/decide.h"
+
+namespace howdah::ha {
+
+using RuleResult = std::optional<Plan>;
+
+struct Rule {
+    std::string_view name;
+    RuleResult (*apply)(const View&);
+};
+
+/// Safety first: what must not run, and what must be told before anything else.
+std::vector<Rule> fencing_rules();
+/// What the holder of the record does.
+std::vector<Rule> holder_rules();
+/// Data directory and following: bootstrap, clone, rewind, start, follow.
+std::vector<Rule> data_rules();
+/// Who claims the record, and when.
+std::vector<Rule> candidate_rules();
+
+/// A term that can still keep a primary writable (I2, L9): before deadline - F.
+bool may_stay_writable(const View& v);
+/// The record, unless it is absent, not understood or foreign.
+const Record* record_of(const View& v);
+/// The primary that endpoints may use and standbys follow; nullopt: none, or it is this member.
+std::optional<Upstream> upstream_of(const View& v);
+bool postgres_is_down(const View& v);
+/// True for `pause` after the last of this job's failures, so that nothing is tried in a tight loop.
+bool backing_off(const View& v, JobKind kind, Nanos pause);
+/// Seconds with one digit, for sentences.
+std::string seconds_text(Nanos t);
+
+}  // namespace howdah::ha

@@ -1,0 +1,193 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ha/rules.h"
+
+namespace howdah::ha {
+namespace {
+
+/// How long a member with less WAL leaves the claim to one with more.
+constexpr Nanos courtesy = Seconds(1);
+constexpr Millis quick_round{50};
+
+/// Why this member may not claim at all; empty when it may.
+std::string ineligible(const View& v) {
+    const auto* record = record_of(v);
+    const auto& claimers = record->claimers;
+    if (v.settings.pause) {
+        return "the cluster is paused";
+    }
+    if (v.self.nofailover) {
+        return "its tag nofailover is set";
+    }
+    if (std::find(claimers.begin(), claimers.end(), v.self.uuid) == claimers.end()) {
+        return "it is not among the claimers of the record";
+    }
+    if (!record->system_id.empty() && record->system_id != v.local.system_id) {
+        return "its system identifier is another one";
+    }
+    if (v.local.needs_rewind) {
+        return "its WAL left the cluster's history";
+    }
+    if (v.local.timeline < record->promoted.timeline) {
+        return fmt::format("it is on timeline {}, the last primary was on {}", v.local.timeline,
+                           record->promoted.timeline);
+    }
+    if (v.now < v.memory.suspect_until) {
+        return "the store may have gone back in time";
+    }
+    return {};
+}
+
+bool is_candidate(const View& v) {
+    return record_of(v) != nullptr && !v.tenure && !v.claim_unresolved && v.local.role == Role::standby &&
+           v.local.accepting && !v.local.job.running;
+}
+
+bool asked_about_this_version(const View& v) {
+    return !v.peers.asked.never() && v.peers.about_revision == v.cluster->record.revision;
+}
+
+/// Why the answers of the others forbid a claim.
+struct Veto {
+    std::string why{};
+    bool store_went_back = false;  ///< L12
+};
+
+std::optional<Veto> veto(const View& v) {
+    const auto* record = record_of(v);
+    for (const auto& s : v.peers.standings) {
+        if (s.holds) {
+            return Veto{.why = fmt::format("{} says that it holds the record", s.name)};
+        }
+        if (s.stored_epoch > record->epoch) {
+            return Veto{.why = fmt::format("{} has stored epoch {}, the record says {}", s.name, s.stored_epoch,
+                                           record->epoch),
+                        .store_went_back = true};
+        }
+        if (s.seen_revision > v.cluster->record.revision) {
+            return Veto{.why = fmt::format("{} has seen a newer version of the record", s.name)};
+        }
+    }
+    return std::nullopt;
+}
+
+/// (timeline, LSN): LSNs of different timelines don't compare.
+const Standing* better_candidate(const View& v) {
+    for (const auto& s : v.peers.standings) {
+        const auto theirs = std::max(s.received, s.replayed);
+        if (s.may_lead && (s.timeline > v.local.timeline || (s.timeline == v.local.timeline && theirs > v.local.lsn))) {
+            return &s;
+        }
+    }
+    return nullptr;
+}
+
+RuleResult stay_out(const View& v) {
+    if (!is_candidate(v)) {
+        return std::nullopt;
+    }
+    const auto why = ineligible(v);
+    if (why.empty()) {
+        return std::nullopt;
+    }
+    return Plan{.why = "this standby does not claim: " + why};
+}
+
+RuleResult claim_handover(const View& v) {
+    if (!is_candidate(v) || !ineligible(v).empty() || record_of(v)->state != RecordState::handover ||
+        record_of(v)->handover_to != v.self.uuid) {
+        return std::nullopt;
+    }
+    const auto* record = record_of(v);
+    if (v.local.lsn < record->lsn) {
+        return Plan{.why = fmt::format("handed over at {}, but only {} is here", record->lsn.text(), v.local.lsn.text()),
+                    .wake = v.now + Millis(20)};
+    }
+    return Plan{.why = fmt::format("{} handed over at {}", record->holder_name, record->lsn.text()),
+                .actions = {ClaimRecord{}}};
+}
+
+RuleResult claim_released(const View& v) {
+    if (!is_candidate(v) || !ineligible(v).empty() || record_of(v)->state != RecordState::released ||
+        v.local.lsn < record_of(v)->lsn) {
+        return std::nullopt;
+    }
+    if (!asked_about_this_version(v) || !v.peers.complete) {
+        return Plan{.why = "released; a last question to the others",
+                    .actions = {AskPeers{.about_revision = v.cluster->record.revision, .limit = quick_round}}};
+    }
+    if (veto(v)) {
+        return std::nullopt;
+    }
+    return Plan{.why = fmt::format("{} released at {}, and all of it is here", record_of(v)->holder_name,
+                                   record_of(v)->lsn.text()),
+                .actions = {ClaimRecord{}}};
+}
+
+RuleResult claim_after_wait(const View& v) {
+    if (!is_candidate(v) || !ineligible(v).empty()) {
+        return std::nullopt;
+    }
+    const auto free_at = v.memory.record_first_seen + v.memory.record_wait;
+    const auto ask_at = free_at - v.settings.lease.ttl / 4;
+    if (v.now < ask_at) {
+        return std::nullopt;
+    }
+    if (!asked_about_this_version(v) || (v.peers.complete && v.now > v.peers.asked + v.settings.lease.ttl / 2)) {
+        return Plan{.why = fmt::format("no sign of {} for {}: how do the others stand?", record_of(v)->holder_name,
+                                       seconds_text(v.now - v.memory.record_first_seen)),
+                    .actions = {AskPeers{.about_revision = v.cluster->record.revision,
+                                         .limit = v.settings.lease.ttl / 5}},
+                    .wake = free_at};
+    }
+    if (v.now < free_at || !v.peers.complete) {
+        return Plan{.why = fmt::format("{} may still lead for {}", record_of(v)->holder_name,
+                                       seconds_text(free_at - v.now)),
+                    .wake = std::max(free_at, v.now + Millis(20))};
+    }
+    if (const auto no = veto(v)) {
+        auto memory = v.memory;
+        memory.suspect_until = v.now + (no->store_went_back ? Nanos(2 * memory.record_wait) : Nanos(Millis(500)));
+        return Plan{.why = "no claim: " + no->why, .memory = memory, .wake = memory.suspect_until};
+    }
+    if (v.cluster->optime && *v.cluster->optime > v.local.lsn.bytes() + v.settings.maximum_lag_on_failover) {
+        return Plan{.why = fmt::format("no claim: {} bytes behind, maximum_lag_on_failover is {}",
+                                       *v.cluster->optime - v.local.lsn.bytes(), v.settings.maximum_lag_on_failover)};
+    }
+    const auto* better = better_candidate(v);
+    auto memory = v.memory;
+    if (better != nullptr && memory.gave_way_since.never()) {
+        memory.gave_way_since = v.now;
+    }
+    if (better != nullptr && v.now < memory.gave_way_since + courtesy) {
+        return Plan{.why = fmt::format("{} has more WAL: it goes first", better->name),
+                    .memory = memory,
+                    .wake = memory.gave_way_since + courtesy};
+    }
+    return Plan{.why = fmt::format("{} was not heard of for {}", record_of(v)->holder_name,
+                                   seconds_text(v.now - v.memory.record_first_seen)),
+                .actions = {ClaimRecord{}}};
+}
+
+RuleResult stand_by(const View& v) {
+    if (!is_candidate(v) || !v.local.following) {
+        return std::nullopt;
+    }
+    const auto ask_at = v.memory.record_first_seen + v.memory.record_wait - v.settings.lease.ttl / 4;
+    return Plan{.why = fmt::format("a standby that follows {}", v.local.following->name),
+                .wake = std::max(ask_at, v.now + Millis(20))};
+}
+
+}  // namespace
+
+std::vector<Rule> candidate_rules() {
+    return {{"stay_out", stay_out},
+            {"claim_handover", claim_handover},
+            {"claim_released", claim_released},
+            {"claim_after_wait", claim_after_wait},
+            {"stand_by", stand_by}};
+}
+
+}  // namespace howdah::ha

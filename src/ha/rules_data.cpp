@@ -1,0 +1,209 @@
+#include <fmt/format.h>
+
+#include "ha/rules.h"
+
+namespace howdah::ha {
+namespace {
+
+constexpr Nanos retry_after = Seconds(5);
+
+RuleResult wait_for_store(const View& v) {
+    if (v.cluster) {
+        return std::nullopt;
+    }
+    return Plan{.why = "the store has not answered yet; nothing is touched meanwhile"};
+}
+
+RuleResult wait_for_job(const View& v) {
+    if (!v.local.job.running) {
+        return std::nullopt;
+    }
+    return Plan{.why = fmt::format("a job runs for {}", seconds_text(v.now - v.local.job.since))};
+}
+
+RuleResult wait_for_death(const View& v) {
+    if (v.local.postmaster || v.local.tree_dead) {
+        return std::nullopt;
+    }
+    return Plan{.why = "processes of the old server are not proven dead yet", .actions = {Fence{}}};
+}
+
+RuleResult refuse_broken_directory(const View& v) {
+    if (v.local.data_dir != DataDir::broken) {
+        return std::nullopt;
+    }
+    return Plan{.why = "the data directory holds files, but no PostgreSQL cluster", .actions = {Halt{}}};
+}
+
+RuleResult refuse_other_cluster(const View& v) {
+    if (!v.cluster || v.local.data_dir != DataDir::initialized || v.local.system_id.empty() ||
+        !v.cluster->initialize || v.cluster->initialize->empty() || *v.cluster->initialize == v.local.system_id) {
+        return std::nullopt;
+    }
+    return Plan{.why = fmt::format("the data directory belongs to another cluster: its system identifier is {}, the scope's is {}",
+                                   v.local.system_id, *v.cluster->initialize),
+                .actions = {Halt{}}};
+}
+
+bool new_scope(const View& v) { return v.cluster && !v.cluster->initialize && v.cluster->record.absent(); }
+
+RuleResult race_initialize(const View& v) {
+    if (v.local.data_dir != DataDir::empty || !new_scope(v) || !v.self.can_bootstrap || v.self.nofailover ||
+        v.self.won_initialize || v.cluster->record.leader_revision != 0) {
+        return std::nullopt;
+    }
+    return Plan{.why = "the scope is new and this member may bootstrap it", .actions = {RaceInitialize{}}};
+}
+
+RuleResult bootstrap(const View& v) {
+    if (!v.self.won_initialize || v.tenure || v.claim_unresolved) {
+        return std::nullopt;
+    }
+    if (v.local.job.kind == JobKind::initdb && v.local.job.failures > 0) {
+        return Plan{.why = "bootstrap failed: " + v.local.job.error, .actions = {Halt{}}};
+    }
+    if (v.local.data_dir == DataDir::empty) {
+        return Plan{.why = "creating a new cluster", .actions = {Initialize{}}};
+    }
+    return Plan{.why = "a new cluster was created here", .actions = {ClaimRecord{}}};
+}
+
+RuleResult refuse_adoption(const View& v) {
+    if (v.local.data_dir != DataDir::initialized || !new_scope(v) || v.self.won_initialize) {
+        return std::nullopt;
+    }
+    return Plan{.why = "the data directory holds a cluster, but the scope is new: move the directory away to let this "
+                       "member join, or wait until the store has its data back"};
+}
+
+RuleResult clone(const View& v) {
+    if (v.local.data_dir != DataDir::empty) {
+        return std::nullopt;
+    }
+    const auto leader = upstream_of(v);
+    if (!leader) {
+        return Plan{.why = v.cluster && v.cluster->initialize ? "waiting for a primary to copy"
+                                                              : "waiting for a leader to bootstrap"};
+    }
+    if (backing_off(v, JobKind::clone, retry_after)) {
+        return Plan{.why = "the base backup failed: " + v.local.job.error, .wake = v.local.job.since + retry_after};
+    }
+    return Plan{.why = fmt::format("no data here: base backup from {}", leader->name), .actions = {Clone{*leader}}};
+}
+
+/// F8: the primary died here, its end is published, and nobody who has all its WAL claimed in time.
+RuleResult recover_in_place(const View& v) {
+    const auto* record = record_of(v);
+    if (record == nullptr || record->state != RecordState::released || record->holder != v.self.uuid ||
+        record->promoted.uuid != v.self.uuid || !postgres_is_down(v) || v.tenure || v.claim_unresolved ||
+        v.settings.pause || v.self.nofailover) {
+        return std::nullopt;
+    }
+    if (v.local.job.kind == JobKind::start && v.local.job.failures >= 3) {
+        return std::nullopt;
+    }
+    const auto when = v.memory.record_first_seen + v.settings.recover_after;
+    if (v.now < when) {
+        return Plan{.why = "released; another member may take over", .wake = when};
+    }
+    return Plan{.why = fmt::format("nobody took over within {} ms", v.settings.recover_after.count()),
+                .actions = {ClaimRecord{}}};
+}
+
+RuleResult check_divergence(const View& v) {
+    const auto leader = upstream_of(v);
+    if (!leader || v.local.data_dir != DataDir::initialized || v.local.needs_rewind) {
+        return std::nullopt;
+    }
+    const auto epoch = record_of(v)->epoch;
+    const auto running = v.local.postmaster;
+    // A running standby finds its way alone as long as its WAL ends before the branch.
+    const auto due = running ? v.local.following == leader && !v.local.streaming_from_following &&
+                                   (v.memory.checked_epoch != epoch || v.now > v.memory.checked_at + Seconds(10))
+                             : v.memory.checked_epoch != epoch;
+    if (!due) {
+        return std::nullopt;
+    }
+    auto memory = v.memory;
+    memory.checked_epoch = epoch;
+    memory.checked_at = v.now;
+    return Plan{.why = fmt::format("does the history here agree with that of {}?", leader->name),
+                .actions = {CheckDivergence{*leader}},
+                .memory = memory};
+}
+
+RuleResult rewind(const View& v) {
+    const auto leader = upstream_of(v);
+    if (!leader || !v.local.needs_rewind) {
+        return std::nullopt;
+    }
+    if (v.local.postmaster) {
+        return Plan{.why = fmt::format("WAL here left the history of {}: stop, then rewind", leader->name),
+                    .actions = {Stop{}}};
+    }
+    if (backing_off(v, JobKind::rewind, retry_after)) {
+        return Plan{.why = "rewind failed: " + v.local.job.error, .wake = v.local.job.since + retry_after};
+    }
+    return Plan{.why = fmt::format("WAL here left the history of {}", leader->name), .actions = {Rewind{*leader}}};
+}
+
+/// A new primary is on its way; starting now could copy WAL that it then has to lose.
+bool leader_is_coming(const View& v) {
+    const auto* record = record_of(v);
+    return record != nullptr && record->holder != v.self.uuid &&
+           (record->state == RecordState::claimed || record->state == RecordState::released) &&
+           v.now < v.memory.record_first_seen + v.memory.record_wait;
+}
+
+bool handed_over_recently(const View& v) {
+    const auto* record = record_of(v);
+    return record != nullptr && record->state == RecordState::handover && record->holder == v.self.uuid &&
+           v.now < v.memory.record_first_seen + v.memory.record_wait;
+}
+
+RuleResult start_standby(const View& v) {
+    if (v.local.postmaster || v.local.data_dir != DataDir::initialized || v.tenure || v.claim_unresolved ||
+        v.self.won_initialize) {
+        return std::nullopt;
+    }
+    if (leader_is_coming(v) || handed_over_recently(v)) {
+        return Plan{.why = "waiting for the next primary before starting",
+                    .wake = v.memory.record_first_seen + v.memory.record_wait};
+    }
+    if (backing_off(v, JobKind::start, retry_after)) {
+        return Plan{.why = "PostgreSQL does not start: " + v.local.job.error, .wake = v.local.job.since + retry_after};
+    }
+    const auto leader = upstream_of(v);
+    return Plan{.why = leader ? fmt::format("start as a standby of {}", leader->name)
+                              : "start as a standby without a primary to follow",
+                .actions = {StartStandby{leader}}};
+}
+
+RuleResult follow(const View& v) {
+    const auto leader = upstream_of(v);
+    if (!leader || v.local.role != Role::standby || !v.local.postmaster || v.local.following == leader || v.tenure) {
+        return std::nullopt;
+    }
+    return Plan{.why = fmt::format("{} leads now", leader->name), .actions = {Follow{*leader}}};
+}
+
+}  // namespace
+
+std::vector<Rule> data_rules() {
+    return {{"wait_for_store", wait_for_store},
+            {"wait_for_job", wait_for_job},
+            {"wait_for_death", wait_for_death},
+            {"refuse_broken_directory", refuse_broken_directory},
+            {"refuse_other_cluster", refuse_other_cluster},
+            {"race_initialize", race_initialize},
+            {"bootstrap", bootstrap},
+            {"refuse_adoption", refuse_adoption},
+            {"clone", clone},
+            {"recover_in_place", recover_in_place},
+            {"follow", follow},
+            {"check_divergence", check_divergence},
+            {"rewind", rewind},
+            {"start_standby", start_standby}};
+}
+
+}  // namespace howdah::ha

@@ -1,0 +1,204 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ha/rules.h"
+
+namespace howdah::ha {
+namespace {
+
+constexpr Nanos switchover_patience = Seconds(60);
+/// A candidate further behind would keep clients waiting while it catches up.
+constexpr std::uint64_t switchover_lag_bytes = 16U << 20U;
+constexpr int start_attempts = 3;  // "quarantined" after that
+
+bool holds_as(const View& v, RecordState state) { return v.tenure && v.tenure->record.state == state; }
+
+bool leads(const View& v) {
+    return holds_as(v, RecordState::primary) && v.local.role == Role::primary && v.local.accepting;
+}
+
+bool has_room_to_promote(const View& v) {
+    const auto& lease = v.settings.lease;
+    return v.now + lease.fence_budget + lease.promote_budget < v.tenure->deadline;
+}
+
+pg::Lsn end_of_wal(const View& v) { return std::max(v.local.final_lsn, v.local.lsn); }
+
+RuleResult hand_over(const View& v) {
+    if (!v.tenure || !v.memory.switching || !v.order || !postgres_is_down(v)) {
+        return std::nullopt;
+    }
+    auto memory = v.memory;
+    memory.switching = false;
+    return Plan{.why = fmt::format("stopped at {}; {} takes over", end_of_wal(v).text(), v.order->candidate_name),
+                .actions = {HandOver{.to = v.order->candidate, .lsn = end_of_wal(v)}, EndSwitchover{.done = true}},
+                .memory = memory};
+}
+
+RuleResult report_death(const View& v) {
+    if (!holds_as(v, RecordState::primary) || !postgres_is_down(v) || v.local.job.running) {
+        return std::nullopt;
+    }
+    return Plan{.why = fmt::format("PostgreSQL is down and proven dead; its WAL ends at {}", end_of_wal(v).text()),
+                .actions = {Release{.lsn = end_of_wal(v)}}};
+}
+
+/// Only what was primary last, or a cluster just made here, may start writable.
+bool may_start_in_place(const View& v) {
+    return v.self.won_initialize || v.tenure->record.promoted.uuid == v.self.uuid;
+}
+
+RuleResult start_in_place(const View& v) {
+    if (!holds_as(v, RecordState::claimed) || !postgres_is_down(v) || v.local.job.running ||
+        v.local.data_dir != DataDir::initialized || !may_start_in_place(v) || !has_room_to_promote(v) ||
+        (v.local.job.kind == JobKind::start && v.local.job.failures >= start_attempts) ||
+        backing_off(v, JobKind::start, Millis(500))) {
+        return std::nullopt;
+    }
+    return Plan{.why = v.self.won_initialize ? "a new cluster was created here"
+                                             : "no other member took over; recovering in place",
+                .actions = {StartPrimary{}}};
+}
+
+RuleResult give_back(const View& v) {
+    if (!holds_as(v, RecordState::claimed) || !postgres_is_down(v) || v.local.job.running ||
+        backing_off(v, JobKind::start, Millis(500))) {
+        return std::nullopt;
+    }
+    return Plan{.why = "PostgreSQL does not run here, so this member can't lead",
+                .actions = {Release{.lsn = end_of_wal(v)}}};
+}
+
+RuleResult promote(const View& v) {
+    if (!holds_as(v, RecordState::claimed) || v.local.role != Role::standby || !v.local.accepting ||
+        v.local.job.running || !has_room_to_promote(v) || v.settings.pause) {
+        return std::nullopt;
+    }
+    return Plan{.why = fmt::format("this standby holds epoch {}, at {}", v.tenure->epoch, v.local.lsn.text()),
+                .actions = {Promote{}}};
+}
+
+RuleResult finish_bootstrap(const View& v) {
+    if (!holds_as(v, RecordState::claimed) || !v.self.won_initialize || v.local.role != Role::primary ||
+        !v.local.accepting || v.local.job.running) {
+        return std::nullopt;
+    }
+    return Plan{.why = "the new cluster runs", .actions = {FinishBootstrap{}}};
+}
+
+RuleResult mark_primary(const View& v) {
+    if (!holds_as(v, RecordState::claimed) || v.local.role != Role::primary || !v.local.accepting ||
+        v.local.timeline == 0 || v.local.job.running) {
+        return std::nullopt;
+    }
+    return Plan{.why = fmt::format("writable on timeline {} from {}", v.local.timeline, v.local.lsn.text()),
+                .actions = {MarkPrimary{.timeline = v.local.timeline, .lsn = v.local.lsn}}};
+}
+
+const Standing* standing_of(const View& v, const Uuid& uuid) {
+    const auto& all = v.peers.standings;
+    const auto found = std::find_if(all.begin(), all.end(), [&](const Standing& s) { return s.uuid == uuid; });
+    return found == all.end() ? nullptr : &*found;
+}
+
+/// Why the candidate of the order can't take over now; empty when it can.
+std::string objection(const View& v, const Standing* candidate) {
+    const auto& name = v.order->candidate_name;
+    if (candidate == nullptr) {
+        return fmt::format("{} does not answer", name);
+    }
+    if (!candidate->may_lead) {
+        return fmt::format("{} is not a standby that may lead", name);
+    }
+    const auto ours = v.local.lsn.bytes();
+    const auto theirs = candidate->received.bytes();
+    if (candidate->timeline != v.local.timeline || theirs + switchover_lag_bytes < ours) {
+        return fmt::format("{} is {} MB behind", name, ours > theirs ? (ours - theirs) >> 20U : 0);
+    }
+    return {};
+}
+
+RuleResult switch_over(const View& v) {
+    if (!v.order || !leads(v) || v.local.job.running || v.memory.switching) {
+        return std::nullopt;
+    }
+    if (v.now > v.order->asked + switchover_patience) {
+        return Plan{.why = "the switchover did not begin in time",
+                    .actions = {EndSwitchover{.why = "no quiet moment within a minute"}}};
+    }
+    if (v.order->checkpoint == SwitchoverOrder::Checkpoint::none) {
+        return Plan{.why = fmt::format("a switchover to {} was asked for: checkpoint first", v.order->candidate_name),
+                    .actions = {BeginCheckpoint{}}};
+    }
+    if (v.order->checkpoint == SwitchoverOrder::Checkpoint::running) {
+        return Plan{.why = "checkpoint before the switchover"};
+    }
+    if (v.peers.asked < v.order->asked || !v.peers.complete) {
+        return Plan{.why = fmt::format("asking {} how it stands", v.order->candidate_name),
+                    .actions = {AskPeers{.about_revision = v.cluster ? v.cluster->record.revision : 0,
+                                         .limit = Millis(1000)}}};
+    }
+    if (auto why = objection(v, standing_of(v, v.order->candidate)); !why.empty()) {
+        return Plan{.why = "switchover refused: " + why, .actions = {EndSwitchover{.why = why}}};
+    }
+    auto memory = v.memory;
+    memory.switching = true;
+    return Plan{.why = fmt::format("switching over to {}", v.order->candidate_name),
+                .actions = {Stop{}},
+                .memory = memory};
+}
+
+RuleResult drop_stale_switchover(const View& v) {
+    if (!v.order || v.tenure || v.memory.switching) {
+        return std::nullopt;
+    }
+    return Plan{.why = "this member does not lead any more",
+                .actions = {EndSwitchover{.why = "this member does not lead any more"}}};
+}
+
+RuleResult admit_claimer(const View& v) {
+    if (!leads(v) || !v.cluster || v.order) {
+        return std::nullopt;
+    }
+    const auto& claimers = v.tenure->record.claimers;
+    for (const auto& member : v.cluster->members) {
+        const auto known = std::find(claimers.begin(), claimers.end(), member.uuid) != claimers.end();
+        if (!member.is_patroni() && !known && member.replication_state == "streaming") {
+            return Plan{.why = fmt::format("{} streams: it may claim from now on", member.name),
+                        .actions = {AdmitClaimer{.uuid = member.uuid}}};
+        }
+    }
+    return std::nullopt;
+}
+
+RuleResult lead(const View& v) {
+    if (!v.tenure) {
+        return std::nullopt;
+    }
+    const auto& lease = v.settings.lease;
+    Plan plan{.wake = v.tenure->deadline - lease.fence_budget - lease.graceful_budget};
+    plan.why = v.local.job.running  ? "holding the record while PostgreSQL changes"
+               : leads(v)           ? fmt::format("the primary of epoch {} on timeline {}", v.tenure->epoch,
+                                                  v.local.timeline)
+                                    : fmt::format("holding epoch {}; PostgreSQL is not writable yet", v.tenure->epoch);
+    return plan;
+}
+
+}  // namespace
+
+std::vector<Rule> holder_rules() {
+    return {{"hand_over", hand_over},
+            {"report_death", report_death},
+            {"start_in_place", start_in_place},
+            {"give_back", give_back},
+            {"promote", promote},
+            {"finish_bootstrap", finish_bootstrap},
+            {"mark_primary", mark_primary},
+            {"switch_over", switch_over},
+            {"drop_stale_switchover", drop_stale_switchover},
+            {"admit_claimer", admit_claimer},
+            {"lead", lead}};
+}
+
+}  // namespace howdah::ha

@@ -1,0 +1,148 @@
+#include "ha/term.h"
+
+#include <gtest/gtest.h>
+
+namespace howdah::ha {
+namespace {
+
+using namespace std::chrono_literals;
+
+Instant at(Millis t) { return Instant{t}; }
+
+Record a_record(Epoch epoch = 1, std::uint64_t seq = 1) {
+    return Record{.epoch = epoch, .holder = "a", .holder_name = "pgvm1", .incarnation = "i1", .seq = seq, .ttl = 5s};
+}
+
+AttachedLease a_lease(Instant granted, std::int64_t id = 7) { return {.id = id, .ttl = 30s, .granted = granted}; }
+
+Sighting seen(const Record& record, std::int64_t revision, std::int64_t lease = 7) {
+    return Sighting{.revision = revision, .value = render(record), .leader_revision = revision,
+                    .leader = record.holder_name, .leader_lease = lease, .record = record};
+}
+
+struct TermTest : testing::Test {
+    /// Claimed at 100 s, answered.
+    Term held() {
+        Term term(Sighting{}, LeaseTimes{});
+        const auto claim = term.prepare(a_record(), a_lease(at(100s)), at(100s));
+        term.answered(claim, Committed{.revision = 10});
+        return term;
+    }
+};
+
+TEST_F(TermTest, DeadlineCountsFromSendingNotFromTheAnswer) {
+    EXPECT_EQ(held().tenure()->deadline, at(105s));
+}
+
+TEST_F(TermTest, UnansweredAttemptExtendsNothing) {
+    auto term = held();
+    (void)term.prepare(a_record(1, 2), a_lease(at(100s)), at(101s));
+    EXPECT_EQ(term.tenure()->deadline, at(105s));
+    EXPECT_EQ(term.unresolved().size(), 1U);
+}
+
+TEST_F(TermTest, AdoptsItsOwnUnseenCommitFromTheEarliestSending) {
+    auto term = held();
+    const auto first = term.prepare(a_record(1, 2), a_lease(at(100s)), at(101s));
+    const auto second = term.prepare(a_record(1, 3), a_lease(at(100s)), at(102s));
+    term.answered(second, Refused{.found = seen(first.record, 11)});
+    EXPECT_EQ(term.tenure()->deadline, at(106s));
+    EXPECT_TRUE(term.unresolved().empty());
+    EXPECT_EQ(term.prepare(a_record(1, 4), a_lease(at(100s)), at(103s)).over.revision, 11);
+}
+
+TEST_F(TermTest, SameValueUnderAnotherLeaseIsNotItsOwnCommit) {
+    auto term = held();
+    const auto first = term.prepare(a_record(1, 2), a_lease(at(100s)), at(101s));
+    term.answered(first, Refused{.found = seen(first.record, 11, 8)});
+    EXPECT_EQ(term.tenure()->deadline, at(105s));
+}
+
+TEST_F(TermTest, LeaseOfTheLeaderKeyBoundsTheDeadline) {
+    auto term = held();
+    const auto late = term.prepare(a_record(1, 2), a_lease(at(100s)), at(128s));
+    term.answered(late, Committed{.revision = 11});
+    EXPECT_LT(term.tenure()->deadline, at(130s));
+    EXPECT_GT(term.tenure()->deadline, at(129s));
+}
+
+TEST_F(TermTest, DeadlineNeverGoesBack) {
+    auto term = held();
+    const auto late = term.prepare(a_record(1, 2), a_lease(at(50s)), at(99s));
+    term.answered(late, Committed{.revision = 11});
+    EXPECT_EQ(term.tenure()->deadline, at(105s));
+}
+
+TEST_F(TermTest, VanishedLeaderKeyLeavesTheTermAndTheNextAttemptExpectsItBare) {
+    auto term = held();
+    const auto attempt = term.prepare(a_record(1, 2), a_lease(at(100s)), at(101s));
+    auto found = seen(a_record(), 10);
+    found.leader_revision = 0;
+    found.leader_lease = 0;
+    term.answered(attempt, Refused{.found = found});
+    EXPECT_EQ(term.state(), Term::State::held);
+    EXPECT_TRUE(term.prepare(a_record(1, 3), a_lease(at(101s)), at(102s)).over.bare());
+}
+
+TEST_F(TermTest, GreaterEpochEndsIt) {
+    auto term = held();
+    const auto attempt = term.prepare(a_record(1, 2), a_lease(at(100s)), at(101s));
+    term.answered(attempt, Refused{.found = seen(a_record(2), 12)});
+    EXPECT_EQ(term.state(), Term::State::over);
+    EXPECT_FALSE(term.tenure());
+}
+
+TEST_F(TermTest, SameEpochOfAnotherIncarnationEndsIt) {
+    auto term = held();
+    auto other = a_record();
+    other.incarnation = "i2";
+    const auto attempt = term.prepare(a_record(1, 2), a_lease(at(100s)), at(101s));
+    term.answered(attempt, Refused{.found = seen(other, 12)});
+    EXPECT_EQ(term.state(), Term::State::over);
+}
+
+TEST_F(TermTest, ForeignRecordEndsIt) {
+    auto term = held();
+    const auto attempt = term.prepare(a_record(1, 2), a_lease(at(100s)), at(101s));
+    auto found = seen(a_record(), 10);
+    found.leader_revision = 11;
+    term.answered(attempt, Refused{.found = found});
+    EXPECT_EQ(term.state(), Term::State::over);
+}
+
+TEST_F(TermTest, StoreThatWentBackIsNoAnswer) {
+    auto term = held();
+    const auto attempt = term.prepare(a_record(1, 2), a_lease(at(100s)), at(101s));
+    term.answered(attempt, Refused{.found = Sighting{}});
+    EXPECT_EQ(term.state(), Term::State::held);
+    EXPECT_EQ(term.tenure()->deadline, at(105s));
+}
+
+TEST_F(TermTest, ClaimThatLostTheRaceIsOver) {
+    Term term(Sighting{}, LeaseTimes{});
+    const auto claim = term.prepare(a_record(), a_lease(at(100s)), at(100s));
+    auto other = a_record();
+    other.incarnation = "i2";
+    term.answered(claim, Refused{.found = seen(other, 3, 9)});
+    EXPECT_EQ(term.state(), Term::State::over);
+}
+
+TEST_F(TermTest, UnansweredClaimSentAgainCountsFromItsFirstSending) {
+    Term term(Sighting{}, LeaseTimes{});
+    (void)term.prepare(a_record(), a_lease(at(100s)), at(100s));
+    const auto again = term.again(at(103s));
+    term.answered(again, Committed{.revision = 10});
+    EXPECT_EQ(term.tenure()->deadline, at(105s));
+}
+
+TEST_F(TermTest, NothingRevivesATermThatEnded) {
+    auto term = held();
+    const auto renewal = term.prepare(a_record(1, 2), a_lease(at(100s)), at(101s));
+    term.end("released");
+    term.answered(renewal, Committed{.revision = 11});
+    EXPECT_FALSE(term.tenure());
+    EXPECT_EQ(term.state(), Term::State::over);
+}
+
+}  // namespace
+}  // namespace howdah::ha
