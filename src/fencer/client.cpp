@@ -12,7 +12,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "io/fd_wait.h"
+#include "io/readiness.h"
 
 namespace howdah::fencer {
 namespace {
@@ -141,7 +141,7 @@ io::Task<Result<>> launch(io::Clock& clock, Launch how) {
     Starter starter;
     HD_CO_TRY_VOID(spawn(how, starter));
     HD_CO_TRY_VOID(
-        co_await io::within(clock, launch_limit, io::wait_for(starter.pidfd, io::Ready::readable)));
+        co_await io::within(clock, launch_limit, io::wait_readable(starter.pidfd)));
     const int code = starter.reap();
     if (code != 0) {
         const auto words = read_all(starter.errors);
