@@ -60,6 +60,9 @@ struct ScopeKey {
 /// Tolerant of what it does not know. `keys` in any order.
 Cluster parse_cluster(const std::vector<ScopeKey>& keys, std::int64_t revision);
 
+/// Rows of a timeline history file (pg_wal/<TLI>.history): "parent<TAB>X/Y<TAB>reason" a line; others are
+/// skipped, as PostgreSQL skips comments. Source: PostgreSQL docs, 26.3.6.
+std::vector<HistoryRow> history_rows(const std::string& history_file);
 std::string render_history(const std::vector<HistoryRow>& rows);
 std::string render(const FailoverRequest& request);
 

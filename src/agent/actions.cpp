@@ -1,0 +1,195 @@
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "agent/agent.h"
+
+// Acting is dull on purpose: one function an action, no policy.
+
+namespace howdah::agent {
+namespace {
+
+constexpr Nanos fence_limit = Seconds(5);
+
+io::Task<Result<>> ready(Result<> result) { co_return result; }
+
+}  // namespace
+
+struct Agent::Doing {
+    Agent& agent;
+    instance::Instance& pg = agent.parts_.instance;
+    LeaseKeeper& keeper = agent.parts_.keeper;
+    Nanos patience() const { return agent.dynamic_.lease.ttl; }
+
+    io::Task<Result<>> change(std::function<void(ha::Record&)> edit) {
+        return io::on(keeper.executor(), keeper.change(std::move(edit), patience() / 2));
+    }
+    io::Task<Result<>> give_up(std::function<void(ha::Record&)> edit) {
+        return io::on(keeper.executor(), keeper.give_up(std::move(edit), patience()));
+    }
+
+    io::Task<Result<>> operator()(ha::ClaimRecord) { return agent.claim(false); }
+    io::Task<Result<>> operator()(ha::TakeOver) { return agent.claim(true); }
+    io::Task<Result<>> operator()(ha::AskPeers question) {
+        agent.peers_ = {.about_revision = question.about_revision, .asked = agent.parts_.clock.now()};
+        agent.background_->spawn([a = &agent, question] { return a->ask_peers(question); });
+        return ready({});
+    }
+    io::Task<Result<>> operator()(ha::Promote) { return ready(pg.promote()); }
+    io::Task<Result<>> operator()(ha::Fence) { return pg.fence(fence_limit); }
+    io::Task<Result<>> operator()(ha::Stop stop) {
+        return ready(pg.stop(stop.immediate ? instance::StopMode::immediate : instance::StopMode::fast));
+    }
+    io::Task<Result<>> operator()(ha::StartStandby start) {
+        agent.parts_.deadlines.arm(Instant{});  // a standby is not writable: nothing to kill
+        return ready(pg.start(instance::StartAs::standby, start.follow));
+    }
+    io::Task<Result<>> operator()(ha::StartPrimary) {
+        return ready(pg.start(instance::StartAs::primary, std::nullopt));
+    }
+    io::Task<Result<>> operator()(ha::Follow follow) { return pg.follow(follow.from); }
+    io::Task<Result<>> operator()(ha::RaceInitialize) { return agent.race_initialize(); }
+    io::Task<Result<>> operator()(ha::Initialize) { return ready(pg.initialize(*agent.parts_.config.bootstrap)); }
+    io::Task<Result<>> operator()(ha::FinishBootstrap) { return agent.finish_bootstrap(); }
+    io::Task<Result<>> operator()(ha::Clone clone) { return ready(pg.clone(clone.from)); }
+    io::Task<Result<>> operator()(ha::CheckDivergence check) { return pg.check_divergence(check.from); }
+    io::Task<Result<>> operator()(ha::Rewind rewind) { return ready(pg.rewind(rewind.from)); }
+    io::Task<Result<>> operator()(ha::MarkPrimary mark) {
+        return change([mark, uuid = agent.parts_.identity.uuid](ha::Record& record) {
+            record.state = ha::RecordState::primary;
+            record.timeline = mark.timeline;
+            record.lsn = mark.lsn;
+            record.promoted = {.uuid = uuid, .epoch = record.epoch, .timeline = mark.timeline};
+        });
+    }
+    io::Task<Result<>> operator()(ha::Release release) {
+        return give_up([release](ha::Record& record) {
+            record.state = ha::RecordState::released;
+            record.lsn = release.lsn;
+        });
+    }
+    io::Task<Result<>> operator()(ha::HandOver hand_over) {
+        return give_up([hand_over](ha::Record& record) {
+            record.state = ha::RecordState::handover;
+            record.handover_to = hand_over.to;
+            record.lsn = hand_over.lsn;
+        });
+    }
+    io::Task<Result<>> operator()(ha::BeginCheckpoint) {
+        agent.order_->checkpoint = ha::SwitchoverOrder::Checkpoint::running;
+        agent.background_->spawn([a = &agent] { return a->checkpoint(); });
+        return ready({});
+    }
+    io::Task<Result<>> operator()(ha::EndSwitchover end) {
+        agent.switchover_failure_ = end.done ? "" : end.why;
+        agent.order_.reset();
+        return ready({});
+    }
+    io::Task<Result<>> operator()(ha::AdmitClaimer admit) {
+        return change([admit](ha::Record& record) {
+            record.claimers.push_back(admit.uuid);
+            std::sort(record.claimers.begin(), record.claimers.end());
+            ++record.set_version;
+        });
+    }
+    io::Task<Result<>> operator()(ha::Halt) {
+        agent.halted_ = Error{.code = Errc::unsafe,
+                              .message = agent.last_why_,
+                              .hint = fmt::format("nothing was touched; check scope, namespace and data_dir ({}) in {}",
+                                                  agent.parts_.config.postgresql.data_dir, agent.parts_.config.file)};
+        return ready({});
+    }
+};
+
+io::Task<Result<>> Agent::act(const ha::Plan& plan) {
+    Doing doing{*this};
+    const auto actions = plan.actions;
+    for (const auto& action : actions) {
+        auto step = std::visit([&doing](const auto& a) { return doing(a); }, action);
+        HD_CO_TRY_VOID(co_await std::move(step));
+    }
+    if (!actions.empty()) {
+        bell_.ring();  // look at what it changed
+    }
+    co_return Result<>{};
+}
+
+io::Task<Result<>> Agent::claim(bool take_over) {
+    const auto& cluster = *parts_.feed.current();
+    auto epoch = parts_.durable.load().epoch;
+    if (cluster.record.record) {
+        epoch = std::max(epoch, cluster.record.record->epoch);
+    }
+    for (const auto& standing : peers_.standings) {
+        epoch = std::max(epoch, standing.stored_epoch);
+    }
+    Claim order{.over = cluster.record, .epoch = epoch + 1, .times = dynamic_.lease, .system_id = local_.system_id};
+    auto tenure = co_await io::on(parts_.keeper.executor(), parts_.keeper.claim(std::move(order)));
+    if (!tenure) {
+        co_return std::unexpected(std::move(tenure).error());
+    }
+    keeping_.tenure = *tenure;
+    keeping_.claim_unresolved = false;
+    spdlog::info("{} epoch={}", take_over ? "took over the own earlier term" : "claimed the record", tenure->epoch);
+    co_return Result<>{};
+}
+
+io::Task<Result<>> Agent::race_initialize() {
+    const dcs::Patience patience{.total = Seconds(2), .hedge = Millis(500)};
+    // Under the member's lease, so that a bootstrap that dies does not block the scope for ever.
+    dcs::Txn txn{.when = {dcs::Compare::absent(prefix_ + "initialize"), dcs::Compare::absent(prefix_ + "howdah"),
+                          dcs::Compare::absent(prefix_ + "leader")}};
+    txn.then.emplace_back(dcs::Put{.key = prefix_ + "initialize", .lease = member_lease_});
+    const auto answer = co_await parts_.store.commit(std::move(txn), patience);
+    if (!answer) {
+        co_return std::unexpected(answer.error());
+    }
+    won_initialize_ = answer->succeeded;
+    co_return Result<>{};
+}
+
+io::Task<Result<>> Agent::finish_bootstrap() {
+    HD_CO_TRY_VOID(co_await parts_.instance.create_users(*parts_.config.bootstrap));
+    const dcs::Patience patience{.total = Seconds(2), .hedge = Millis(500)};
+    dcs::Txn txn;
+    txn.then.emplace_back(dcs::Put{.key = prefix_ + "initialize", .value = local_.system_id});
+    if (parts_.feed.current()->config_json.empty()) {
+        const auto& text = parts_.config.bootstrap->dcs_json;
+        txn.then.emplace_back(dcs::Put{.key = prefix_ + "config", .value = text.empty() ? "{}" : text});
+    }
+    const auto answer = co_await parts_.store.commit(std::move(txn), patience);
+    if (!answer) {
+        co_return std::unexpected(answer.error());
+    }
+    won_initialize_ = false;
+    spdlog::info("bootstrapped the cluster system_id={}", local_.system_id);
+    co_return Result<>{};
+}
+
+io::Task<> Agent::ask_peers(ha::AskPeers question) {
+    std::vector<ha::Member> others;
+    if (const auto& cluster = parts_.feed.current()) {
+        std::copy_if(cluster->members.begin(), cluster->members.end(), std::back_inserter(others),
+                     [this](const ha::Member& m) { return m.name != parts_.identity.name; });
+    }
+    auto standings = co_await parts_.peers.ask(std::move(others), question.limit);
+    if (peers_.about_revision == question.about_revision) {
+        peers_.standings = std::move(standings);
+        peers_.complete = true;
+    }
+    bell_.ring();
+}
+
+io::Task<> Agent::checkpoint() {
+    const auto done = co_await parts_.instance.checkpoint(Seconds(50));
+    if (order_) {
+        if (!done) {
+            spdlog::warn("checkpoint before the switchover failed why=\"{}\"", done.error().message);
+        }
+        order_->checkpoint = ha::SwitchoverOrder::Checkpoint::done;
+    }
+    bell_.ring();
+}
+
+}  // namespace howdah::agent

@@ -1,0 +1,197 @@
+#include "agent/agent.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace howdah::agent {
+namespace {
+
+/// Decide again after this long without an event.
+constexpr Nanos tick = Seconds(1);
+constexpr Nanos observe_limit = Seconds(2);
+
+}  // namespace
+
+Agent::Agent(Parts parts)
+    : parts_(std::move(parts)),
+      prefix_(parts_.config.prefix()),
+      bell_(parts_.executor, parts_.clock),
+      background_(std::make_unique<io::Scope>(parts_.executor)) {}
+
+Agent::~Agent() = default;
+
+io::Task<Result<>> Agent::run() {
+    parts_.instance.on_change([this] { bell_.ring(); });
+    parts_.feed.on_change([this] { bell_.ring(); });
+    if (auto adopted = co_await parts_.instance.adopt(); !adopted) {
+        co_return std::unexpected(std::move(adopted).error());
+    }
+    background_->spawn([this] { return keep_member_lease(); });
+    while (!halted_) {
+        co_await cycle();
+        (void)co_await bell_.wait_until(next_cycle_);
+        if ((co_await io::asio::this_coro::cancellation_state).cancelled() != io::asio::cancellation_type::none) {
+            break;
+        }
+    }
+    co_await background_->close();
+    if (halted_) {
+        co_return std::unexpected(*halted_);
+    }
+    co_return Result<>{};
+}
+
+void Agent::heed(Keeping keeping) {
+    const auto had = keeping_.tenure.has_value();
+    const auto changed = had != keeping.tenure.has_value() || keeping_.claim_unresolved != keeping.claim_unresolved;
+    keeping_ = std::move(keeping);
+    if (changed) {
+        bell_.ring();
+    }
+}
+
+io::Task<> Agent::cycle() {
+    take_configuration();
+    local_ = co_await parts_.instance.observe(observe_limit);
+    co_await configure_instance();
+    take_failover_key();
+    const auto view = look();
+    const auto plan = ha::decide(view);
+    if (watch_plan_) {
+        watch_plan_(view, plan);
+    }
+    log_plan(plan);
+    // What a failed action would have led to must not be remembered; what was merely noticed may be.
+    const auto done = co_await act(plan);
+    if (done) {
+        memory_ = plan.memory.value_or(memory_);
+    } else {
+        spdlog::warn("step failed rule={} why=\"{}\"", plan.rule, done.error().message);
+        const auto noticed = plan.memory.value_or(memory_);
+        memory_.record_revision = noticed.record_revision;
+        memory_.record_value = noticed.record_value;
+        memory_.record_first_seen = noticed.record_first_seen;
+        memory_.record_wait = noticed.record_wait;
+    }
+    co_await keep_house();
+    const auto now = parts_.clock.now();
+    next_cycle_ = now + tick;
+    if (!plan.wake.never() && plan.wake < next_cycle_) {
+        next_cycle_ = std::max(plan.wake, now + Millis(5));
+    }
+}
+
+ha::View Agent::look() const {
+    const auto now = parts_.clock.now();
+    const auto stored = parts_.durable.load();
+    ha::View view{.now = now, .local = local_, .peers = peers_, .order = order_, .memory = memory_};
+    view.settings = {.lease = dynamic_.lease,
+                     .maximum_lag_on_failover = dynamic_.maximum_lag_on_failover,
+                     .pause = dynamic_.pause};
+    view.self = {.uuid = parts_.identity.uuid,
+                 .name = parts_.identity.name,
+                 .nofailover = parts_.config.nofailover,
+                 .can_bootstrap = parts_.config.bootstrap.has_value(),
+                 .stored_epoch = stored.epoch,
+                 .won_initialize = won_initialize_,
+                 .armed_until = parts_.deadlines.armed()};
+    view.tenure = keeping_.tenure;
+    view.claim_unresolved = keeping_.claim_unresolved;
+    view.cluster = parts_.feed.current();
+    view.cluster_fresh = now < parts_.feed.last_answer() + Nanos(dynamic_.lease.ttl);
+    return view;
+}
+
+/// `/config` where there is one, else `bootstrap.dcs`.
+void Agent::take_configuration() {
+    const auto& cluster = parts_.feed.current();
+    auto text = cluster && !cluster->config_json.empty() ? cluster->config_json
+                : parts_.config.bootstrap                ? parts_.config.bootstrap->dcs_json
+                                                         : std::string();
+    if (text == dynamic_text_ && !dynamic_text_.empty()) {
+        return;
+    }
+    auto parsed = config::parse_dynamic_config(text.empty() ? "{}" : text);
+    if (parsed) {
+        dynamic_ = *std::move(parsed);
+    } else {
+        spdlog::error("configuration not taken why=\"{}\" hint=\"{}\"", parsed.error().message, parsed.error().hint);
+    }
+    dynamic_text_ = std::move(text);
+}
+
+io::Task<> Agent::configure_instance() {
+    const auto key = fmt::format("{}/{}", local_.server_version, dynamic_text_);
+    if (key == configured_for_) {
+        co_return;
+    }
+    const auto major = local_.server_version >= 10000 ? local_.server_version / 10000 : local_.server_version;
+    auto effective = config::effective_postgresql(parts_.config, dynamic_, major);
+    if (!effective) {
+        spdlog::error("settings not taken why=\"{}\"", effective.error().message);
+        co_return;
+    }
+    for (const auto& warning : effective->warnings) {
+        spdlog::warn("settings: {}", warning);
+    }
+    configured_for_ = key;
+    if (auto done = co_await parts_.instance.configure(*std::move(effective)); !done) {
+        spdlog::error("settings not written why=\"{}\"", done.error().message);
+        configured_for_.clear();
+    }
+}
+
+void Agent::log_plan(const ha::Plan& plan) {
+    if (plan.rule != last_rule_) {
+        spdlog::info("{} rule={} epoch={}", plan.why, plan.rule, keeping_.tenure ? keeping_.tenure->epoch : 0);
+    } else if (plan.why != last_why_) {
+        spdlog::debug("{} rule={}", plan.why, plan.rule);
+    }
+    last_rule_ = plan.rule;
+    last_why_ = plan.why;
+}
+
+Status Agent::status() const {
+    const auto now = parts_.clock.now();
+    const auto wall = parts_.clock.wall_nanos() / 1'000'000'000;
+    const auto& tenure = keeping_.tenure;
+    Status s{.scope = parts_.config.scope, .name = parts_.identity.name, .member_uuid = parts_.identity.uuid};
+    s.cluster = parts_.feed.current().value_or(ha::Cluster{});
+    s.local = local_;
+    s.holds_leader = tenure && now < tenure->deadline;
+    s.epoch = tenure                            ? tenure->epoch
+              : s.cluster.record.record ? s.cluster.record.record->epoch
+                                                : 0;
+    s.term_left = tenure ? std::max(to_millis(tenure->deadline - now), Millis{}) : Millis{};
+    const auto last = parts_.feed.last_answer();
+    s.dcs_last_seen = last.never() ? 0 : wall - std::chrono::duration_cast<Seconds>(now - last).count();
+    s.dcs_reachable = !last.never() && now < last + Nanos(dynamic_.lease.ttl);
+    s.pause = dynamic_.pause;
+    s.tags_json = parts_.config.tags_json;
+    s.loop_wait = dynamic_.loop_wait;
+    s.maximum_lag_on_failover = dynamic_.maximum_lag_on_failover;
+    s.lease = dynamic_.lease;
+    s.next_cycle_due = next_cycle_;
+    s.rule = last_rule_;
+    s.why = last_why_;
+    return s;
+}
+
+Standing Agent::standing() const {
+    const auto stored = parts_.durable.load();
+    const auto now = parts_.clock.now();
+    return Standing{.uuid = parts_.identity.uuid,
+                    .name = parts_.identity.name,
+                    .stored_epoch = stored.epoch,
+                    .seen_revision = std::max(stored.revision, seen_revision_),
+                    .holds = keeping_.tenure && now < keeping_.tenure->deadline,
+                    .may_lead = !parts_.config.nofailover && !local_.needs_rewind && local_.accepting &&
+                                local_.role == ha::Role::standby && !local_.job.running,
+                    .timeline = local_.timeline,
+                    .received = local_.lsn,
+                    .replayed = local_.replayed};
+}
+
+}  // namespace howdah::agent

@@ -1,0 +1,180 @@
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "agent/agent.h"
+
+// What the store and PostgreSQL's slots are told about this member. Nothing here decides anything.
+
+namespace howdah::agent {
+namespace {
+
+constexpr auto patroni_version = "4.1.4";  // others parse it (patroni-compatibility.md 2.2)
+
+std::string_view role_word(const ha::Local& local) {
+    switch (local.role) {
+        case ha::Role::primary: return "primary";
+        case ha::Role::standby: return "replica";
+        case ha::Role::none: return local.data_dir == ha::DataDir::initialized ? "replica" : "uninitialized";
+    }
+    return "uninitialized";
+}
+
+/// ISO 8601 with microseconds and zone, as Patroni writes it.
+std::string timestamp(std::int64_t wall_nanos) {
+    const std::time_t seconds = wall_nanos / 1'000'000'000;
+    std::tm utc{};
+    gmtime_r(&seconds, &utc);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}+00:00", utc.tm_year + 1900, utc.tm_mon + 1,
+                       utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, wall_nanos % 1'000'000'000 / 1000);
+}
+
+}  // namespace
+
+ha::Member Agent::self_member() const {
+    const auto& pg = parts_.config.postgresql;
+    const auto& api = parts_.config.restapi;
+    ha::Member m{.name = parts_.identity.name,
+                 .conn_url = fmt::format("postgres://{}/{}", pg.connect_address.text(), pg.database),
+                 .api_url = fmt::format("http://{}/patroni", api.connect_address.text()),
+                 .state = std::string(ha::name_of(local_.state)),
+                 .role = std::string(role_word(local_)),
+                 .version = patroni_version,
+                 .tags_json = parts_.config.tags_json,
+                 .pause = dynamic_.pause,
+                 .uuid = parts_.identity.uuid};
+    if (local_.accepting) {
+        m.xlog_location = local_.lsn.bytes();
+        m.timeline = local_.timeline;
+    }
+    if (local_.accepting && local_.role == ha::Role::standby) {
+        m.receive_lsn = local_.received.bytes();
+        m.replay_lsn = local_.replayed.bytes();
+        m.replication_state = local_.replication_state;
+    }
+    m.checkpoint_after_promote_pending = local_.role == ha::Role::primary && !local_.checkpointed_since_promote;
+    return m;
+}
+
+io::Task<> Agent::publish_member() {
+    if (member_lease_ == 0 || !parts_.feed.current()) {
+        co_return;
+    }
+    auto member = self_member();
+    auto shape = member;  // what is worth a write at once; positions wait for the next loop
+    shape.xlog_location.reset();
+    shape.receive_lsn.reset();
+    shape.replay_lsn.reset();
+    const auto text = fmt::format("{}@{}", ha::render(shape), member_lease_);
+    const auto now = parts_.clock.now();
+    if (text == published_member_ && now < published_at_ + Nanos(dynamic_.loop_wait)) {
+        co_return;
+    }
+    dcs::Txn txn;
+    txn.then.emplace_back(
+        dcs::Put{.key = prefix_ + "members/" + member.name, .value = ha::render(member), .lease = member_lease_});
+    const auto done =
+        co_await parts_.store.commit(std::move(txn), dcs::Patience{.total = Seconds(1), .hedge = Millis(300)});
+    if (done) {
+        published_member_ = text;
+        published_at_ = now;
+    } else if (done.error().code == Errc::not_found) {
+        member_lease_ = 0;
+    }
+}
+
+io::Task<> Agent::keep_member_lease() {
+    while (true) {
+        const auto ttl = dynamic_.lease.leader_key_ttl();
+        const dcs::Patience patience{.total = Seconds(2)};
+        const auto now = parts_.clock.now();
+        if (member_lease_ != 0) {
+            const auto kept = co_await parts_.store.keep_alive(member_lease_, patience);
+            if (!kept && kept.error().code == Errc::not_found) {
+                member_lease_ = 0;
+            }
+        }
+        if (member_lease_ == 0) {
+            const auto lease = co_await parts_.store.grant(ttl, patience);
+            if (lease) {
+                member_lease_ = lease->id;
+                bell_.ring();
+            }
+        }
+        const auto pause = member_lease_ != 0 ? Nanos(ttl) / 4 : Nanos(Seconds(1));
+        if (!co_await parts_.clock.until(now + pause)) {
+            co_return;
+        }
+    }
+}
+
+void Agent::publish_status() {
+    const auto now = parts_.clock.now();
+    if (now < status_published_at_ + Nanos(dynamic_.loop_wait)) {
+        return;
+    }
+    status_published_at_ = now;
+    parts_.keeper.carry(prefix_ + "status", nlohmann::json{{"optime", local_.lsn.bytes()}}.dump());
+}
+
+io::Task<> Agent::publish_history() {
+    if (history_published_for_ == local_.timeline || !parts_.feed.current()) {
+        co_return;
+    }
+    const auto text = co_await parts_.instance.timeline_history(local_.timeline);
+    if (!text) {
+        co_return;
+    }
+    auto rows = history_rows(*text);
+    for (auto& row : rows) {
+        for (const auto& known : parts_.feed.current()->history) {
+            if (known.parent == row.parent && known.switch_lsn == row.switch_lsn) {
+                row = known;
+            }
+        }
+    }
+    if (!rows.empty() && rows.back().new_leader.empty()) {
+        rows.back().new_leader = parts_.identity.name;
+        rows.back().timestamp = timestamp(parts_.clock.wall_nanos());
+    }
+    parts_.keeper.carry(prefix_ + "history", ha::render_history(rows));
+    history_published_for_ = local_.timeline;
+}
+
+io::Task<> Agent::keep_slots() {
+    std::vector<std::string> names;
+    for (const auto& m : parts_.feed.current()->members) {
+        if (m.name != parts_.identity.name) {
+            names.push_back(m.name);
+        }
+    }
+    if (names == slots_for_) {
+        co_return;
+    }
+    if (co_await parts_.instance.keep_slots(names)) {
+        slots_for_ = names;
+    }
+}
+
+io::Task<> Agent::keep_house() {
+    const auto& cluster = parts_.feed.current();
+    if (!cluster) {
+        co_return;
+    }
+    seen_revision_ = std::max(seen_revision_, cluster->record.revision);
+    co_await publish_member();
+    const auto leads = keeping_.tenure && keeping_.tenure->record.state == ha::RecordState::primary &&
+                       local_.role == ha::Role::primary && local_.accepting;
+    if (!leads) {
+        slots_for_.clear();
+        history_published_for_ = 0;
+        co_return;
+    }
+    publish_status();
+    co_await publish_history();
+    co_await keep_slots();
+}
+
+}  // namespace howdah::agent

@@ -1,0 +1,137 @@
+#include "ha/member.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+namespace howdah::ha {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::array<std::string_view, 15> states{
+    "initializing new cluster", "initdb failed", "running custom bootstrap script", "custom bootstrap failed",
+    "creating replica", "running", "starting", "starting after custom bootstrap", "start failed", "restarting",
+    "restart failed", "stopping", "stopped", "stop failed", "crashed"};
+
+std::string text_of(const Json& doc, const char* key) {
+    const auto it = doc.find(key);
+    return it != doc.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
+std::optional<std::uint64_t> number_of(const Json& doc, const char* key) {
+    const auto it = doc.find(key);
+    return it != doc.end() && it->is_number_unsigned() ? std::optional(it->get<std::uint64_t>()) : std::nullopt;
+}
+
+bool truth_of(const Json& doc, const char* key) {
+    const auto it = doc.find(key);
+    return it != doc.end() && it->is_boolean() && it->get<bool>();
+}
+
+Result<Member::Address> address_in(std::string_view url) {
+    const auto scheme = url.find("://");
+    auto rest = scheme == std::string_view::npos ? std::string_view() : url.substr(scheme + 3);
+    rest = rest.substr(0, rest.find('/'));
+    if (const auto at = rest.rfind('@'); at != std::string_view::npos) {
+        rest.remove_prefix(at + 1);
+    }
+    const auto colon = rest.rfind(':');
+    std::uint16_t port = 0;
+    if (colon == std::string_view::npos ||
+        std::from_chars(rest.data() + colon + 1, rest.data() + rest.size(), port).ec != std::errc{} || colon == 0) {
+        return fail(Errc::invalid, fmt::format("no host and port in \"{}\"", url));
+    }
+    auto host = rest.substr(0, colon);
+    if (host.front() == '[' && host.back() == ']') {
+        host = host.substr(1, host.size() - 2);
+    }
+    return Member::Address{.host = std::string(host), .port = port};
+}
+
+}  // namespace
+
+std::string_view name_of(PgState state) { return states.at(static_cast<std::size_t>(state)); }
+
+std::optional<PgState> parse_pg_state(std::string_view text) {
+    for (std::size_t i = 0; i < states.size(); ++i) {
+        if (states[i] == text) {
+            return static_cast<PgState>(i);
+        }
+    }
+    return std::nullopt;
+}
+
+Result<Member::Address> Member::postgres_address() const { return address_in(conn_url); }
+Result<Member::Address> Member::api_address() const { return address_in(api_url); }
+
+Member parse_member(std::string name, const std::string& json) {
+    Member m{.name = std::move(name)};
+    const auto doc = Json::parse(json, nullptr, false);
+    if (!doc.is_object()) {
+        return m;
+    }
+    m.conn_url = text_of(doc, "conn_url");
+    m.api_url = text_of(doc, "api_url");
+    m.state = text_of(doc, "state");
+    m.role = text_of(doc, "role");
+    if (m.role == "master") {
+        m.role = "primary";
+    }
+    m.version = text_of(doc, "version");
+    if (const auto tags = doc.find("tags"); tags != doc.end() && tags->is_object() && !tags->empty()) {
+        m.tags_json = nlohmann::ordered_json::parse(json)["tags"].dump();
+    }
+    m.xlog_location = number_of(doc, "xlog_location");
+    m.receive_lsn = number_of(doc, "receive_lsn");
+    m.replay_lsn = number_of(doc, "replay_lsn");
+    m.replication_state = text_of(doc, "replication_state");
+    m.timeline = static_cast<pg::Timeline>(number_of(doc, "timeline").value_or(0));
+    const auto checkpoint = doc.find("checkpoint_after_promote");
+    m.checkpoint_after_promote_pending = checkpoint != doc.end() && checkpoint->is_boolean() && !checkpoint->get<bool>();
+    m.pending_restart = truth_of(doc, "pending_restart");
+    m.pause = truth_of(doc, "pause");
+    if (const auto howdah = doc.find("howdah"); howdah != doc.end() && howdah->is_object()) {
+        m.uuid = text_of(*howdah, "uuid");
+    }
+    return m;
+}
+
+std::string render(const Member& m) {
+    nlohmann::ordered_json doc{{"conn_url", m.conn_url}, {"api_url", m.api_url}, {"state", m.state},
+                               {"role", m.role},         {"version", m.version}};
+    if (!m.tags_json.empty()) {
+        doc["tags"] = nlohmann::ordered_json::parse(m.tags_json);
+    }
+    if (m.checkpoint_after_promote_pending) {
+        doc["checkpoint_after_promote"] = false;
+    }
+    if (m.pending_restart) {
+        doc["pending_restart"] = true;
+    }
+    const auto put = [&doc](const char* key, const std::optional<std::uint64_t>& value) {
+        if (value) {
+            doc[key] = *value;
+        }
+    };
+    put("xlog_location", m.xlog_location);
+    put("replay_lsn", m.replay_lsn);
+    put("receive_lsn", m.receive_lsn);
+    if (!m.replication_state.empty()) {
+        doc["replication_state"] = m.replication_state;
+    }
+    if (m.timeline != 0) {
+        doc["timeline"] = m.timeline;
+    }
+    if (m.pause) {
+        doc["pause"] = true;
+    }
+    if (!m.uuid.empty()) {
+        doc["howdah"] = {{"uuid", m.uuid}};
+    }
+    return doc.dump();
+}
+
+}  // namespace howdah::ha
