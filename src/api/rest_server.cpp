@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/access.h"
 #include "api/answers.h"
 #include "api/health.h"
 #include "api/switchover.h"
@@ -10,62 +11,11 @@ namespace howdah::api {
 
 namespace {
 
-std::string base64(std::string_view bytes) {
-    constexpr std::string_view digits =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string out;
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        std::uint32_t block = 0;
-        const auto have = std::min<std::size_t>(3, bytes.size() - i);
-        for (std::size_t j = 0; j < 3; ++j) {
-            block = block << 8 | (j < have ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-        }
-        for (std::size_t j = 0; j < 4; ++j) {
-            out += j <= have ? digits[block >> (18 - 6 * j) & 63] : '=';
-        }
-    }
-    return out;
-}
-
-/// Compares in a time that depends on the lengths only.
-bool same_secret(std::string_view a, std::string_view b) {
-    unsigned difference = a.size() == b.size() ? 0 : 1;
-    for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) {
-        difference |= static_cast<unsigned char>(a[i]) ^
-                      static_cast<unsigned>(static_cast<unsigned char>(b[i]));
-    }
-    return difference == 0;
-}
-
-io::HttpResponse unauthorized(std::string text) {
-    auto out = text_answer(401, std::move(text));
-    out.headers["WWW-Authenticate"] = "Basic realm=\"Patroni\"";
-    return out;
-}
-
-bool is_safe(const std::string& method) {
-    return method == "GET" || method == "HEAD" || method == "OPTIONS";
-}
-
 bool starts_segment(const std::string& path, std::string_view segment) {
     return path == segment || path.starts_with(std::string(segment) + "/");
 }
 
 }  // namespace
-
-std::optional<io::HttpResponse> refuse_access(const io::HttpRequest& request,
-                                              const std::optional<config::Credentials>& wanted) {
-    if (!wanted || is_safe(request.method)) {
-        return std::nullopt;
-    }
-    const auto header = request.headers.find("authorization");
-    if (header == request.headers.end()) {
-        return unauthorized("no auth header received");
-    }
-    const auto expected = "Basic " + base64(wanted->username + ":" + wanted->password);
-    return same_secret(header->second, expected) ? std::nullopt
-                                                 : std::optional(unauthorized("not authenticated"));
-}
 
 RestServer::RestServer(io::Executor executor, io::Clock& clock, agent::Control& control,
                        config::RestApi settings)
@@ -93,7 +43,7 @@ Now RestServer::now() const {
 }
 
 io::Task<io::HttpResponse> RestServer::handle(io::HttpRequest request) {
-    if (!is_safe(request.method)) {
+    if (!is_safe(request)) {
         co_return co_await act(std::move(request));
     }
     if (request.method == "GET" && parse_target(request.target).path == "/howdah/standing") {

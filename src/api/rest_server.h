@@ -1,20 +1,11 @@
 #pragma once
 
-#include <memory>
-#include <optional>
-#include <string>
-
 #include "agent/control.h"
 #include "api/rest.h"
 #include "config/agent_config.h"
 #include "io/http.h"
 
 namespace howdah::api {
-
-/// Basic authentication of unsafe methods (patroni-compatibility.md 3.2): nullopt when `request`
-/// may pass.
-std::optional<io::HttpResponse> refuse_access(const io::HttpRequest& request,
-                                              const std::optional<config::Credentials>& wanted);
 
 /// The member's REST API: what is known is answered by answer(), what acts is asked of the agent.
 /// `control` and `clock` outlive it; all on the executor of `control`.

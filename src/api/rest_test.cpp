@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "api/access.h"
 #include "api/overview.h"
-#include "api/rest_server.h"
 #include "api/switchover.h"
 
 namespace howdah::api {
@@ -141,10 +141,11 @@ TEST_P(RecordedState, IsAnsweredAsPatroniDid) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RecordedState,
-                         testing::Values("three-async", "paused", "sync", "quorum", "tags", "no-leader",
-                                         "uninitialized", "single", "scheduled-switchover",
-                                         "scheduled-restart", "pending-restart", "after-switchover",
-                                         "after-failover", "after-failover-rejoined", "standby-cluster"),
+                         testing::Values("three-async", "paused", "sync", "quorum", "tags",
+                                         "no-leader", "uninitialized", "single",
+                                         "scheduled-switchover", "scheduled-restart",
+                                         "pending-restart", "after-switchover", "after-failover",
+                                         "after-failover-rejoined", "standby-cluster"),
                          [](const auto& test) {
                              auto name = test.param;
                              std::erase(name, '-');
@@ -170,8 +171,8 @@ TEST(Rest, LagBeyondTheAskedLimitFailsAReplica) {
 
 TEST(Rest, TagsMustMatch) {
     const auto state = fixtures / "tags";
-    const auto status = recorded_status(state, "n3",
-                                        Json::parse(recorded_answer(state / "rest/n3/patroni.txt").body));
+    const auto status = recorded_status(
+        state, "n3", Json::parse(recorded_answer(state / "rest/n3/patroni.txt").body));
     EXPECT_EQ(answer({.target = "/replica?tag_zone=b&tag_ssd=true"}, status, {}).status, 200);
     EXPECT_EQ(answer({.target = "/replica?tag_zone=a"}, status, {}).status, 503);
     EXPECT_EQ(answer({.target = "/replica?tag_none=a"}, status, {}).status, 503);
@@ -195,9 +196,11 @@ struct Refusal {
     int code = 0;
     std::string text{};
 };
-void expect_refusals(Action action, const agent::Status& status, const std::vector<Refusal>& refusals) {
+void expect_refusals(Action action, const agent::Status& status,
+                     const std::vector<Refusal>& refusals) {
     for (const auto& [body, code, text] : refusals) {
-        const auto got = check(action, {.headers = {{"content-length", "1"}}, .body = body}, status, 1795427071);
+        const auto got =
+            check(action, {.headers = {{"content-length", "1"}}, .body = body}, status, 1795427071);
         const auto* refused = std::get_if<io::HttpResponse>(&got);
         ASSERT_NE(refused, nullptr) << body;
         EXPECT_EQ(refused->status, code) << body;
@@ -208,29 +211,32 @@ void expect_refusals(Action action, const agent::Status& status, const std::vect
 }
 
 TEST(Switchover, IsRefusedInPatronisWords) {
-    expect_refusals(
-        Action::switchover, three_members(),
-        {{"not json", 400, ""},
-         {"", 400, ""},
-         {"{}", 400, ""},
-         {"[1]", 400, ""},
-         {R"({"candidate": "n2"})", 400, "Switchover could be performed only from a specific leader"},
-         {R"({"leader": "n9", "candidate": "n2"})", 412, "leader name does not match"},
-         {R"({"leader": "n1", "candidate": "n9"})", 412, "candidate does not exists"},
-         {R"({"leader": "n1", "candidate": "n1"})", 400, "Switchover target and source are the same"},
-         {R"({"leader": "n1", "scheduled_at": "2030-01-01T00:00:00"})", 400,
-          "Timezone information is mandatory for the scheduled switchover"},
-         {R"({"leader": "n1", "scheduled_at": "2020-01-01T00:00:00+00:00"})", 422,
-          "Cannot schedule switchover in the past"},
-         {R"({"leader": "n1", "scheduled_at": "soon"})", 422,
-          "Unable to parse scheduled timestamp. It should be in an unambiguous format, e.g. ISO 8601"}});
+    expect_refusals(Action::switchover, three_members(),
+                    {{"not json", 400, ""},
+                     {"", 400, ""},
+                     {"{}", 400, ""},
+                     {"[1]", 400, ""},
+                     {R"({"candidate": "n2"})", 400,
+                      "Switchover could be performed only from a specific leader"},
+                     {R"({"leader": "n9", "candidate": "n2"})", 412, "leader name does not match"},
+                     {R"({"leader": "n1", "candidate": "n9"})", 412, "candidate does not exists"},
+                     {R"({"leader": "n1", "candidate": "n1"})", 400,
+                      "Switchover target and source are the same"},
+                     {R"({"leader": "n1", "scheduled_at": "2030-01-01T00:00:00"})", 400,
+                      "Timezone information is mandatory for the scheduled switchover"},
+                     {R"({"leader": "n1", "scheduled_at": "2020-01-01T00:00:00+00:00"})", 422,
+                      "Cannot schedule switchover in the past"},
+                     {R"({"leader": "n1", "scheduled_at": "soon"})", 422,
+                      "Unable to parse scheduled timestamp. It should be in an unambiguous format, "
+                      "e.g. ISO 8601"}});
     auto paused = three_members();
     paused.pause = true;
-    expect_refusals(Action::switchover, paused,
-                    {{R"({"leader": "n1"})", 400,
-                      "Switchover is possible only to a specific candidate in a paused state"},
-                     {R"({"leader": "n1", "candidate": "n2", "scheduled_at": "2030-01-01T00:00:00+00:00"})",
-                      400, "Can't schedule switchover in the paused state"}});
+    expect_refusals(
+        Action::switchover, paused,
+        {{R"({"leader": "n1"})", 400,
+          "Switchover is possible only to a specific candidate in a paused state"},
+         {R"({"leader": "n1", "candidate": "n2", "scheduled_at": "2030-01-01T00:00:00+00:00"})",
+          400, "Can't schedule switchover in the paused state"}});
 }
 
 TEST(Failover, IsRefusedInPatronisWords) {
@@ -243,10 +249,10 @@ TEST(Failover, IsRefusedInPatronisWords) {
 }
 
 TEST(Switchover, ToAKnownMemberIsAskedOfTheAgent) {
-    const auto got = check(Action::switchover,
-                           {.headers = {{"content-length", "1"}},
-                            .body = R"({"leader": "n1", "candidate": "n2"})"},
-                           three_members(), 0);
+    const auto got = check(
+        Action::switchover,
+        {.headers = {{"content-length", "1"}}, .body = R"({"leader": "n1", "candidate": "n2"})"},
+        three_members(), 0);
     const auto* request = std::get_if<agent::SwitchoverRequest>(&got);
     ASSERT_NE(request, nullptr);
     EXPECT_EQ(request->leader, "n1");
@@ -263,10 +269,13 @@ TEST(Access, UnsafeMethodsNeedTheConfiguredCredentials) {
     EXPECT_EQ(none->status, 401);
     EXPECT_EQ(none->body, "no auth header received");
     EXPECT_EQ(none->headers.at("WWW-Authenticate"), "Basic realm=\"Patroni\"");
-    EXPECT_EQ(refuse_access({.method = "POST", .headers = {{"authorization", "Basic Zm9vOmJhcg=="}}}, admin)->body,
+    EXPECT_EQ(refuse_access(
+                  {.method = "POST", .headers = {{"authorization", "Basic Zm9vOmJhcg=="}}}, admin)
+                  ->body,
               "not authenticated");
     EXPECT_FALSE(refuse_access(
-        {.method = "POST", .headers = {{"authorization", "Basic YWRtaW46c2FtcGxlLXBhc3N3b3Jk"}}}, admin));
+        {.method = "POST", .headers = {{"authorization", "Basic YWRtaW46c2FtcGxlLXBhc3N3b3Jk"}}},
+        admin));
 }
 
 }  // namespace
