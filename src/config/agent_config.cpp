@@ -1,0 +1,361 @@
+#include "config/agent_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <tuple>
+
+#include "config/schema.h"
+#include "config/yaml.h"
+
+namespace howdah::config {
+namespace {
+
+std::string home() {
+    const auto* dir = std::getenv("HOME");
+    return dir == nullptr ? "/tmp" : dir;
+}
+
+void warn_of_keys(const YAML::Node& node, const std::string& path, AgentConfig& config) {
+    if (!node.IsMap()) {
+        return;
+    }
+    for (const auto& item : node) {
+        const auto key = item.first.Scalar();
+        const auto full = path.empty() ? key : path + "." + key;
+        Diagnostic warning{.file = config.file, .line = item.first.Mark().line + 1, .key = full};
+        if (!is_known(full)) {
+            warning.message = "unknown key, ignored; " + guess(full);
+            config.warnings.push_back(warning);
+            continue;
+        }
+        if (const auto why = not_yet(full)) {
+            warning.message = *why;
+            config.warnings.push_back(warning);
+        }
+        warn_of_keys(item.second, full, config);
+    }
+}
+
+Credentials read_credentials(YamlSection section) {
+    Credentials c{.username = section.text("username"), .password = section.text("password")};
+    for (const auto* key : {"sslmode", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl", "sslcrldir",
+                            "gssencmode", "channel_binding", "sslnegotiation"}) {
+        if (section.has(key)) {
+            c.options[key] = section.text(key);
+        }
+    }
+    return c;
+}
+
+RestApi read_restapi(YamlSection section) {
+    RestApi api{.listen = section.host_port("listen", 8008), .connect_address = section.host_port("connect_address", 8008)};
+    if (api.listen.port == 0) {
+        api.listen = {.host = "127.0.0.1", .port = 8008};
+    }
+    if (api.connect_address.port == 0) {
+        api.connect_address = api.listen;
+    }
+    if (section.has("authentication")) {
+        api.authentication = read_credentials(section.section("authentication"));
+    }
+    return api;
+}
+
+std::vector<std::string> host_texts(YamlSection& section) {
+    if (const auto value = section.raw("hosts"); value && value.IsSequence()) {
+        return section.list("hosts");
+    }
+    std::vector<std::string> out;
+    std::istringstream words(section.text("hosts", section.text("host")));
+    for (std::string word; std::getline(words, word, ',');) {
+        std::erase_if(word, [](unsigned char c) { return std::isspace(c) || c == '\'' || c == '"'; });
+        if (!word.empty()) {
+            out.push_back(word);
+        }
+    }
+    return out;
+}
+
+Etcd read_etcd(YamlSection section) {
+    Etcd etcd{.tls = section.text("protocol", "http") == "https",
+              .username = section.text("username"),
+              .password = section.text("password"),
+              .cacert = section.text("cacert"),
+              .cert = section.text("cert"),
+              .key = section.text("key")};
+    if (auto url = section.text("url"); !url.empty()) {
+        etcd.tls = url.starts_with("https://");
+        url = url.substr(url.find("://") == std::string::npos ? 0 : url.find("://") + 3);
+        if (auto host = parse_host_port(url.substr(0, url.find('/')), 2379)) {
+            etcd.hosts.push_back(*host);
+        }
+    }
+    for (const auto& text : host_texts(section)) {
+        auto host = parse_host_port(text, 2379);
+        if (!host) {
+            section.refuse(section.has("hosts") ? "hosts" : "host", host.error().message, "write host:port, for example 10.0.0.4:2379");
+            break;
+        }
+        etcd.hosts.push_back(*host);
+    }
+    if (section.has("compact")) {
+        etcd.compact = section.flag("compact", true);
+    }
+    if (section.has("supervised")) {
+        auto own = section.section("supervised");
+        SupervisedEtcd s{.name = own.required_text("name", "the name of this etcd member"),
+                         .data_dir = own.required_text("data_dir", "a directory for etcd's data"),
+                         .client = own.required_text("client", "the URL for clients, for example http://10.0.0.1:2379"),
+                         .peer = own.required_text("peer", "the URL for peers, for example http://10.0.0.1:2380")};
+        auto members = own.section("members");
+        if (const auto node = own.raw("members"); node && node.IsMap()) {
+            for (const auto& item : node) {
+                s.members[item.first.Scalar()] = members.text(item.first.Scalar());
+            }
+        }
+        etcd.supervised = std::move(s);
+    }
+    if (etcd.hosts.empty()) {
+        section.refuse("hosts", "is missing", "name the etcd endpoints: hosts: [10.0.0.1:2379, 10.0.0.2:2379]");
+    }
+    return etcd;
+}
+
+/// "data-checksums" -> --data-checksums, {encoding: UTF8} -> --encoding=UTF8 (1.7).
+std::vector<std::string> read_initdb(YamlSection& bootstrap) {
+    static const std::set<std::string> refused{"pgdata", "nosync", "pwfile", "sync-only", "version"};
+    std::vector<std::string> out;
+    const auto add = [&](const std::string& key, const std::optional<std::string>& value) {
+        if (refused.contains(key)) {
+            bootstrap.refuse("initdb", fmt::format("\"{}\" can't be set here", key), "remove it; Howdah sets it itself");
+        }
+        out.push_back(value ? fmt::format("--{}={}", key, *value) : "--" + key);
+    };
+    const auto node = bootstrap.raw("initdb");
+    if (!node || node.IsNull()) {
+        return out;
+    }
+    if (node.IsScalar()) {
+        bootstrap.refuse("initdb", fmt::format("must be a list, not \"{}\"", node.Scalar()), "write one option a line, each after a dash");
+        return out;
+    }
+    for (const auto& item : node) {
+        if (node.IsMap()) {
+            add(item.first.Scalar(), item.second.Scalar());
+        } else if (item.IsMap() && item.size() == 1 && item.begin()->second.IsScalar()) {
+            add(item.begin()->first.Scalar(), item.begin()->second.Scalar());
+        } else if (item.IsScalar()) {
+            add(item.Scalar(), std::nullopt);
+        } else {
+            bootstrap.refuse("initdb", "holds something that is neither an option nor a pair", "write \"- encoding: UTF8\" or \"- data-checksums\"");
+        }
+    }
+    return out;
+}
+
+Bootstrap read_bootstrap(YamlSection section, AgentConfig& config) {
+    Bootstrap b{.initdb = read_initdb(section),
+                .pg_hba = section.list("pg_hba"),
+                .post_bootstrap = section.text("post_bootstrap", section.text("post_init"))};
+    (void)section.section("dcs");  // must be a mapping
+    if (section.has("dcs")) {
+        b.dcs_json = to_json(section.raw("dcs")).dump();
+    }
+    auto users = section.section("users");
+    if (const auto node = section.raw("users"); users.present()) {
+        config.warnings.push_back({.file = config.file,
+                                   .line = section.line("users") - 1,
+                                   .key = "bootstrap.users",
+                                   .message = "Patroni 4 removed it; the users are created, but post_bootstrap is the lasting way"});
+        for (const auto& item : node) {
+            auto user = users.section(item.first.Scalar());
+            b.users.push_back({.name = item.first.Scalar(), .password = user.text("password"), .options = user.list("options")});
+        }
+    }
+    return b;
+}
+
+/// "addr[,addr...]:port"
+void read_listen(YamlSection& section, Postgresql& pg) {
+    const auto listen = section.required_text("listen", "the address and port of PostgreSQL, for example 10.0.0.1:5432");
+    auto parsed = parse_host_port(listen.empty() ? "*:5432" : listen, 5432);
+    if (!parsed) {
+        section.refuse("listen", parsed.error().message, parsed.error().hint);
+        return;
+    }
+    pg.listen_addresses = parsed->host.empty() ? "*" : parsed->host;
+    pg.port = parsed->port;
+    pg.connect_address = section.host_port("connect_address", 5432);
+    if (pg.connect_address.port == 0) {
+        const auto first = pg.listen_addresses.substr(0, pg.listen_addresses.find(','));
+        pg.connect_address = {.host = first == "*" || first == "0.0.0.0" ? "127.0.0.1" : first, .port = pg.port};
+    }
+}
+
+/// What may also come from `/config`, to be merged over it (1.1).
+std::string shared_settings(const YAML::Node& node) {
+    static const std::set<std::string> local_only{"listen", "connect_address", "proxy_address", "data_dir", "config_dir",
+                                                  "pgpass", "authentication", "config_base_name", "name", "use_slots"};
+    auto json = node ? to_json(node) : nlohmann::ordered_json::object();
+    auto out = nlohmann::ordered_json::object();
+    for (auto it = json.begin(); json.is_object() && it != json.end(); ++it) {
+        if (!local_only.contains(it.key()) && is_known("postgresql." + it.key())) {
+            out[it.key()] = it.value();
+        }
+    }
+    return out.dump();
+}
+
+Postgresql read_postgresql(YamlSection section, YamlSection root, Purpose purpose) {
+    Postgresql pg{.bin_dir = section.text("bin_dir"),
+                  .pgpass = section.text("pgpass", home() + "/pgpass"),
+                  .database = section.text("database", "postgres")};
+    if (purpose == Purpose::agent) {
+        read_listen(section, pg);
+        pg.data_dir = section.required_text("data_dir", "the directory of PostgreSQL's data");
+        while (pg.data_dir.size() > 1 && pg.data_dir.ends_with('/')) {
+            pg.data_dir.pop_back();
+        }
+    } else {
+        pg.data_dir = section.text("data_dir");
+    }
+    pg.config_dir = section.text("config_dir", pg.data_dir);
+    auto authentication = section.section("authentication");
+    pg.superuser = read_credentials(authentication.section("superuser"));
+    pg.replication = read_credentials(authentication.section("replication"));
+    if (authentication.has("rewind")) {
+        pg.rewind = read_credentials(authentication.section("rewind"));
+    }
+    if (pg.superuser.username.empty()) {
+        pg.superuser.username = "postgres";
+    }
+    if (purpose == Purpose::agent && pg.replication.username.empty()) {
+        authentication.refuse("replication", "is missing", "name the user that standbys stream as: replication: {username: replicator, password: ...}");
+    }
+    pg.pg_hba = section.list("pg_hba");
+    pg.pg_ident = section.list("pg_ident");
+    pg.use_unix_socket = section.flag("use_unix_socket", false);
+    (void)section.section("parameters");  // must be a mapping
+    pg.local_json = shared_settings(root.raw("postgresql"));
+    return pg;
+}
+
+Proxy read_proxy(YamlSection section) {
+    Proxy proxy;
+    if (section.has("listen")) {
+        proxy.read_write = section.host_port("listen", 5000);
+    }
+    if (section.has("listen_read_only")) {
+        proxy.read_only = section.host_port("listen_read_only", 5001);
+    }
+    proxy.hold_limit = Seconds(section.number("hold_limit", 30, 0, 3600));
+    return proxy;
+}
+
+std::string namespace_path(const std::string& text) {
+    std::string out = "/";
+    for (const auto c : text) {
+        if (c != '/' || out.back() != '/') {
+            out += c;
+        }
+    }
+    while (out.size() > 1 && out.back() == '/') {
+        out.pop_back();
+    }
+    return out == "/" ? "" : out;
+}
+
+void read_tags(YamlSection root, AgentConfig& config) {
+    auto tags = root.section("tags");
+    if (!tags.present()) {
+        return;
+    }
+    config.nofailover = tags.flag("nofailover", false);
+    auto json = to_json(root.raw("tags"));
+    // Published tags leave these out when they say nothing (1.10).
+    for (const auto* key : {"clonefrom", "nofailover", "noloadbalance", "nosync", "nostream"}) {
+        if (const auto it = json.find(key); it != json.end() && (it->is_null() || *it == false)) {
+            json.erase(key);
+        }
+    }
+    config.tags_json = json.empty() ? "" : json.dump();
+}
+
+void read_sections(YamlSection root, Purpose purpose, AgentConfig& config) {
+    config.scope = root.required_text("scope", "the name of the cluster");
+    config.namespace_path = namespace_path(root.text("namespace", "/service"));
+    config.name = root.text("name", root.section("postgresql").text("name"));
+    if (purpose == Purpose::agent && config.name.empty()) {
+        root.refuse("name", "is missing", "each member has a name of its own, for example pgvm1");
+    }
+    config.restapi = read_restapi(root.section("restapi"));
+    for (const auto* key : {"etcd3", "etcd"}) {
+        if (root.has(key) && !config.etcd) {
+            config.etcd = read_etcd(root.section(key));
+            config.etcd->v2_section = std::string_view(key) == "etcd";
+        }
+    }
+    if (!config.etcd) {
+        root.refuse("etcd3", "no configuration store is named", "add for example  etcd3: {hosts: [10.0.0.1:2379]}");
+    }
+    if (root.has("bootstrap")) {
+        config.bootstrap = read_bootstrap(root.section("bootstrap"), config);
+    }
+    config.postgresql = read_postgresql(root.section("postgresql"), root, purpose);
+    read_tags(root, config);
+    if (root.has("proxy")) {
+        config.proxy = read_proxy(root.section("proxy"));
+    } else if (purpose == Purpose::proxy) {
+        root.refuse("proxy", "is missing", "add for example  proxy: {listen: 10.0.0.5:5000, listen_read_only: 10.0.0.5:5001}");
+    }
+    config.state_dir = root.text("state_dir", config.postgresql.data_dir.empty() ? "" : config.postgresql.data_dir + ".howdah");
+}
+
+}  // namespace
+
+std::string Diagnostic::text() const { return fmt::format("{}:{}: {}: {}", file, line, key, message); }
+
+std::string HostPort::text() const {
+    return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
+}
+
+Result<AgentConfig> parse_agent_config(const std::string& text, const std::string& file, Purpose purpose) {
+    AgentConfig config{.file = file};
+    try {
+        const auto document = YAML::Load(text);
+        if (!document.IsMap()) {
+            return fail(Errc::invalid, fmt::format("{}:1: the file must be a mapping of sections", file),
+                        "it should look like patroni.yml: scope, name, restapi, etcd3, bootstrap, postgresql");
+        }
+        YamlSection::Shared shared{.file = file};
+        warn_of_keys(document, "", config);
+        read_sections(YamlSection(document, "", shared), purpose, config);
+        if (shared.error) {
+            return std::unexpected(*shared.error);
+        }
+    } catch (const YAML::Exception& e) {
+        return fail(Errc::invalid, fmt::format("{}:{}: not valid YAML: {}", file, e.mark.line + 1, e.msg),
+                    "look at the indentation and the quotes of that line");
+    }
+    std::sort(config.warnings.begin(), config.warnings.end(), [](const Diagnostic& a, const Diagnostic& b) {
+        return std::tie(a.line, a.key) < std::tie(b.line, b.key);
+    });
+    return config;
+}
+
+Result<AgentConfig> load_agent_config(const std::string& file, Purpose purpose) {
+    std::ifstream in(file);
+    std::ostringstream text;
+    if (!in || !(text << in.rdbuf())) {
+        return fail(Errc::not_found, fmt::format("{}: can't be read", file),
+                    "name a patroni.yml with -c FILE or the environment variable HOWDAH_CONFIG");
+    }
+    return parse_agent_config(text.str(), file, purpose);
+}
+
+}  // namespace howdah::config

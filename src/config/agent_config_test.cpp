@@ -1,0 +1,168 @@
+#include "config/agent_config.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "config/dynamic_config.h"
+
+namespace howdah::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string walkthrough(const std::string& name) {
+    return std::string(HOWDAH_SOURCE_DIR) + "/tests/fixtures/walkthrough/" + name + ".yml";
+}
+
+constexpr auto minimal = R"(
+scope: demo
+name: n1
+restapi: {listen: 127.0.0.1:8008}
+etcd3: {hosts: ["127.0.0.1:2379"]}
+postgresql:
+  listen: 127.0.0.1:5432
+  data_dir: /data
+  authentication: {replication: {username: replicator}}
+)";
+
+Result<AgentConfig> parse(const std::string& more = {}, Purpose purpose = Purpose::agent) {
+    return parse_agent_config(minimal + more, "f.yml", purpose);
+}
+
+std::vector<std::string> warnings_of(const AgentConfig& config) {
+    std::vector<std::string> out;
+    for (const auto& w : config.warnings) {
+        out.push_back(w.key + ": " + w.message);
+    }
+    return out;
+}
+
+TEST(AgentConfig, LoadsEveryFileOfTheWalkthrough) {
+    for (const auto* name : {"pgvm1-patroni", "pgvm1-patroni1", "pgvm2-patroni", "pgvm2-patroni1", "pgvm3-patroni",
+                             "pgvm3-patroni1", "pgvm7-patroni", "pgvm8-patroni"}) {
+        const auto config = load_agent_config(walkthrough(name), Purpose::agent);
+        ASSERT_TRUE(config) << name << ": " << config.error().message;
+        EXPECT_EQ(config->scope, "postgres");
+        EXPECT_EQ(config->postgresql.data_dir, "/var/lib/postgresql/data");
+        EXPECT_EQ(config->postgresql.rewind->username, "rewind_user");
+        EXPECT_EQ(config->etcd->hosts, (std::vector<HostPort>{{.host = "50.51.52.84", .port = 2379}}));
+        EXPECT_EQ(config->bootstrap->initdb, (std::vector<std::string>{"--encoding=UTF8", "--data-checksums"}));
+        EXPECT_EQ(config->bootstrap->users.at(0).options, (std::vector<std::string>{"createrole", "createdb"}));
+    }
+}
+
+TEST(AgentConfig, NamesTheMisplacedKeysOfTheWalkthrough) {
+    const auto config = load_agent_config(walkthrough("pgvm3-patroni1"), Purpose::agent).value();
+    EXPECT_EQ(warnings_of(config),
+              (std::vector<std::string>{
+                  "bootstrap.users: Patroni 4 removed it; the users are created, but post_bootstrap is the lasting way",
+                  "postgresql.archive_mode: unknown key, ignored; did you mean postgresql.parameters.archive_mode?",
+                  "postgresql.archive_command: unknown key, ignored; did you mean postgresql.parameters.archive_command?",
+                  "postgresql.authentication.parameters: unknown key, ignored; did you mean postgresql.parameters?"}));
+    EXPECT_EQ(config.warnings.at(1).line, 46);
+    EXPECT_NE(config.warnings.at(1).text().find("pgvm3-patroni1.yml:46: "), std::string::npos);
+}
+
+TEST(AgentConfig, PrefixHasNoDoubleSlash) {
+    EXPECT_EQ(load_agent_config(walkthrough("pgvm1-patroni"), Purpose::agent)->prefix(), "/pg_cluster/postgres/");
+}
+
+TEST(AgentConfig, DefaultsFollowPatroni) {
+    const auto config = parse().value();
+    EXPECT_EQ(config.prefix(), "/service/demo/");
+    EXPECT_EQ(config.state_dir, "/data.howdah");
+    EXPECT_EQ(config.postgresql.connect_address.text(), "127.0.0.1:5432");
+    EXPECT_TRUE(warnings_of(config).empty());
+}
+
+TEST(AgentConfig, TypoNamesTheNearestKey) {
+    const auto config = parse("bootstap: {}\n").value();
+    EXPECT_EQ(warnings_of(config).at(0), "bootstap: unknown key, ignored; did you mean bootstrap?");
+}
+
+TEST(AgentConfig, WrongTypeNamesFileLineAndKey) {
+    const auto error = parse("tags: [1]\n").error();
+    EXPECT_EQ(error.message, "f.yml:10: tags: must be a mapping, not a list");
+    EXPECT_FALSE(error.hint.empty());
+}
+
+TEST(AgentConfig, BadPortNamesTheValue) {
+    auto text = std::string(minimal);
+    text.replace(text.find("127.0.0.1:8008"), 14, "127.0.0.1:80o8");
+    const auto error = parse_agent_config(text, "f.yml", Purpose::agent).error();
+    EXPECT_NE(error.message.find("f.yml:4: restapi.listen: \"127.0.0.1:80o8\""), std::string::npos) << error.message;
+}
+
+TEST(AgentConfig, BrokenYamlNamesTheLine) {
+    EXPECT_NE(parse("a: [\n").error().message.find("not valid YAML"), std::string::npos);
+}
+
+TEST(AgentConfig, MissingStoreIsAnErrorWithAHint) {
+    auto text = std::string(minimal);
+    text.erase(text.find("etcd3"), text.find("postgresql") - text.find("etcd3"));
+    const auto error = parse_agent_config(text, "f.yml", Purpose::agent).error();
+    EXPECT_NE(error.message.find("no configuration store"), std::string::npos);
+    EXPECT_NE(error.hint.find("etcd3"), std::string::npos);
+}
+
+TEST(AgentConfig, EtcdHostsMayBeAListOrText) {
+    auto text = std::string(minimal);
+    text.replace(text.find("[\"127.0.0.1:2379\"]"), 18, "'10.0.0.1:1,10.0.0.2'");
+    const auto hosts = parse_agent_config(text, "f.yml", Purpose::agent).value().etcd->hosts;
+    EXPECT_EQ(hosts.at(0).text(), "10.0.0.1:1");
+    EXPECT_EQ(hosts.at(1).text(), "10.0.0.2:2379");
+}
+
+TEST(AgentConfig, EmptyTagsAreNotPublished) {
+    EXPECT_EQ(load_agent_config(walkthrough("pgvm1-patroni"), Purpose::agent)->tags_json, "");
+    EXPECT_EQ(parse("tags: {zone: a, nofailover: true}\n")->tags_json, R"({"zone":"a","nofailover":true})");
+}
+
+TEST(AgentConfig, ProxyNeedsItsSection) {
+    EXPECT_NE(parse("", Purpose::proxy).error().message.find("proxy: is missing"), std::string::npos);
+    EXPECT_EQ(parse("proxy: {listen: '127.0.0.1:5000'}\n", Purpose::proxy)->proxy->read_write->port, 5000);
+}
+
+TEST(DynamicConfig, WalkthroughKeepsItsTtlOfThirtySeconds) {
+    const auto config = load_agent_config(walkthrough("pgvm1-patroni"), Purpose::agent).value();
+    const auto dynamic = parse_dynamic_config(config.bootstrap->dcs_json).value();
+    EXPECT_EQ(dynamic.lease.ttl, 30s);
+    EXPECT_EQ(dynamic.maximum_lag_on_failover, 1048576U);
+}
+
+TEST(DynamicConfig, NothingGivenMeansTheDefaultProfile) {
+    EXPECT_EQ(parse_dynamic_config("{}")->lease.ttl, 5s);
+    EXPECT_EQ(parse_dynamic_config(R"({"howdah":{"lease":"lan-fast"}})")->lease.ttl, 2s);
+}
+
+TEST(DynamicConfig, BadValueNamesKeyAndRange) {
+    const auto error = parse_dynamic_config(R"({"loop_wait":0})").error();
+    EXPECT_EQ(error.message, "loop_wait: 0 is not a number of 1 or more");
+}
+
+TEST(EffectivePostgresql, ConvertsWalKeepSegmentsFromVersion13On) {
+    const auto config = load_agent_config(walkthrough("pgvm1-patroni"), Purpose::agent).value();
+    const auto dynamic = parse_dynamic_config(config.bootstrap->dcs_json).value();
+    const auto now = effective_postgresql(config, dynamic, 15).value();
+    EXPECT_EQ(now.parameters.at("wal_keep_size"), "320MB");
+    EXPECT_FALSE(now.parameters.contains("wal_keep_segments"));
+    EXPECT_EQ(now.warnings.size(), 1U);
+    EXPECT_EQ(effective_postgresql(config, dynamic, 12)->parameters.at("wal_keep_segments"), "20");
+    EXPECT_EQ(now.controlled.at("max_wal_senders"), "8");
+    EXPECT_TRUE(now.use_pg_rewind);
+}
+
+TEST(EffectivePostgresql, LocalParametersWinButControlledOnesComeFromTheStore) {
+    auto config = parse().value();
+    config.postgresql.local_json = R"({"parameters":{"work_mem":"8MB","max_connections":500}})";
+    DynamicConfig dynamic{.postgresql_json = R"({"parameters":{"work_mem":"4MB","max_connections":7}})"};
+    const auto effective = effective_postgresql(config, dynamic, 15).value();
+    EXPECT_EQ(effective.parameters.at("work_mem"), "8MB");
+    EXPECT_EQ(effective.parameters.at("max_connections"), "100");
+    EXPECT_EQ(effective.warnings.size(), 1U);
+}
+
+}  // namespace
+}  // namespace howdah::config

@@ -1,0 +1,276 @@
+#include "config/dynamic_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+namespace howdah::config {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::int64_t wal_segment_mb = 16;
+
+std::string text_of(const Json& value) {
+    if (value.is_string()) {
+        return value.get<std::string>();
+    }
+    if (value.is_boolean()) {
+        return value.get<bool>() ? "on" : "off";
+    }
+    return value.is_null() ? std::string() : value.dump();
+}
+
+bool truth(const Json& doc, const char* key, bool otherwise) {
+    const auto it = doc.find(key);
+    if (it == doc.end() || it->is_null()) {
+        return otherwise;
+    }
+    auto text = text_of(*it);
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+    return text == "on" || text == "true" || text == "yes" || text == "1";
+}
+
+/// Bytes of "1048576", "16MB", "1GB"; PostgreSQL's units. `unit` bytes for a bare number.
+std::optional<std::int64_t> bytes_of(const std::string& text, std::int64_t unit) {
+    static const std::array<std::pair<std::string_view, std::int64_t>, 5> units{
+        {{"B", 1}, {"kB", 1 << 10}, {"MB", 1 << 20}, {"GB", 1LL << 30}, {"TB", 1LL << 40}}};
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{}) {
+        return std::nullopt;
+    }
+    std::string_view suffix(end, static_cast<std::size_t>(text.data() + text.size() - end));
+    while (suffix.starts_with(' ')) {
+        suffix.remove_prefix(1);
+    }
+    if (suffix.empty()) {
+        return number * unit;
+    }
+    const auto it = std::find_if(units.begin(), units.end(), [&](const auto& u) { return u.first == suffix; });
+    return it == units.end() ? std::nullopt : std::optional(number * it->second);
+}
+
+Result<std::int64_t> number(const Json& doc, const char* key, std::int64_t otherwise, std::int64_t least) {
+    const auto it = doc.find(key);
+    if (it == doc.end() || it->is_null()) {
+        return otherwise;
+    }
+    const auto value = bytes_of(text_of(*it), 1);
+    if (!value || *value < least) {
+        return fail(Errc::invalid, fmt::format("{}: {} is not a number of {} or more", key, it->dump(), least),
+                    fmt::format("write a whole number, {} or more; the default is {}", least, otherwise));
+    }
+    return *value;
+}
+
+Result<ha::LeaseTimes> lease_of(const Json& doc) {
+    if (const auto ttl = doc.find("ttl"); ttl != doc.end() && !ttl->is_null()) {
+        HD_TRY(const auto seconds, number(doc, "ttl", 30, 2));
+        return ha::LeaseTimes::of_ttl(Seconds(seconds));
+    }
+    const auto howdah = doc.find("howdah");
+    const auto named = howdah != doc.end() && howdah->is_object() && howdah->contains("lease");
+    return ha::LeaseTimes::of_profile(named ? text_of((*howdah)["lease"]) : "default");
+}
+
+struct Controlled {
+    const char* name;
+    const char* value;
+    std::int64_t least;  ///< -1: not a number
+};
+/// patroni-compatibility.md 1.12; wal_keep_* apart.
+constexpr std::array controlled_parameters{
+    Controlled{"wal_level", "replica", -1},
+    Controlled{"hot_standby", "on", -1},
+    Controlled{"max_connections", "100", 25},
+    Controlled{"max_wal_senders", "10", 3},
+    Controlled{"max_prepared_transactions", "0", 0},
+    Controlled{"max_locks_per_transaction", "64", 32},
+    Controlled{"track_commit_timestamp", "off", -1},
+    Controlled{"max_replication_slots", "10", 4},
+    Controlled{"max_worker_processes", "8", 2},
+    Controlled{"wal_log_hints", "on", -1},
+};
+
+bool acceptable(const Controlled& parameter, const std::string& value) {
+    const std::string_view name = parameter.name;
+    if (name == "wal_level") {
+        return value == "replica" || value == "hot_standby" || value == "logical";
+    }
+    if (name == "hot_standby") {
+        return value == "on" || value == "true" || value == "yes" || value == "1";
+    }
+    const auto number = bytes_of(value, 1);
+    return parameter.least < 0 || (number && *number >= parameter.least);
+}
+
+/// wal_keep_segments until 12, wal_keep_size from 13; 16 MB a segment.
+void settle_wal_keep(const Json& dynamic, int version, EffectivePostgresql& out) {
+    const auto given = [&](const char* name) {
+        const auto it = dynamic.find(name);
+        return it == dynamic.end() ? std::string() : text_of(*it);
+    };
+    const auto size = given("wal_keep_size");
+    const auto segments = given("wal_keep_segments");
+    out.parameters.erase("wal_keep_size");
+    out.parameters.erase("wal_keep_segments");
+    if (version >= 13) {
+        const auto count = bytes_of(segments, 1);
+        out.parameters["wal_keep_size"] = !size.empty() ? size : count ? fmt::format("{}MB", *count * wal_segment_mb) : "128MB";
+        if (size.empty() && count) {
+            out.warnings.push_back(fmt::format("wal_keep_segments: {} has become wal_keep_size: {}MB in PostgreSQL 13; converted",
+                                               *count, *count * wal_segment_mb));
+        }
+        return;
+    }
+    const auto bytes = bytes_of(size, 1 << 20);
+    out.parameters["wal_keep_segments"] =
+        !segments.empty() ? segments : bytes ? std::to_string(std::max<std::int64_t>(1, (*bytes >> 20) / wal_segment_mb)) : "8";
+}
+
+void settle_controlled(const AgentConfig& local, const Json& dynamic, int version, EffectivePostgresql& out) {
+    for (const auto& parameter : controlled_parameters) {
+        const auto it = dynamic.find(parameter.name);
+        auto value = it == dynamic.end() || it->is_null() ? std::string(parameter.value) : text_of(*it);
+        if (!acceptable(parameter, value)) {
+            out.warnings.push_back(fmt::format("{}: {} is not acceptable; the default {} is used", parameter.name, value,
+                                               parameter.value));
+            value = parameter.value;
+        }
+        out.controlled[parameter.name] = value;
+    }
+    out.controlled["listen_addresses"] = local.postgresql.listen_addresses;
+    out.controlled["port"] = std::to_string(local.postgresql.port);
+    out.controlled["cluster_name"] = local.scope;
+    for (const auto& [name, value] : out.controlled) {
+        out.parameters[name] = value;
+    }
+    settle_wal_keep(dynamic, version, out);
+}
+
+void merge_parameters(const Json& section, EffectivePostgresql& out) {
+    const auto it = section.find("parameters");
+    if (it == section.end() || !it->is_object()) {
+        return;
+    }
+    for (auto p = it->begin(); p != it->end(); ++p) {
+        if (p.value().is_null()) {
+            out.parameters.erase(p.key());
+        } else {
+            out.parameters[p.key()] = text_of(p.value());
+        }
+    }
+}
+
+std::vector<std::string> lines_of(const Json& doc, const char* key) {
+    std::vector<std::string> out;
+    const auto it = doc.find(key);
+    if (it != doc.end() && it->is_array()) {
+        for (const auto& line : *it) {
+            out.push_back(text_of(line));
+        }
+    }
+    return out;
+}
+
+/// A map or a list of strings and single-pair maps, as options of pg_basebackup.
+std::vector<std::string> options_of(const Json& doc, const char* key) {
+    std::vector<std::string> out;
+    const auto it = doc.find(key);
+    if (it == doc.end()) {
+        return out;
+    }
+    const auto add = [&out](const Json& map) {
+        for (auto p = map.begin(); p != map.end(); ++p) {
+            out.push_back(fmt::format("--{}={}", p.key(), text_of(p.value())));
+        }
+    };
+    if (it->is_object()) {
+        add(*it);
+    }
+    for (const auto& item : it->is_array() ? *it : Json::array()) {
+        if (item.is_object()) {
+            add(item);
+        } else {
+            out.push_back("--" + text_of(item));
+        }
+    }
+    return out;
+}
+
+/// Parameters that recovery_conf may not set (1.8).
+bool is_refused_recovery(const std::string& name) {
+    return name.starts_with("recovery_target") || name == "primary_conninfo" || name == "primary_slot_name";
+}
+
+}  // namespace
+
+Result<DynamicConfig> parse_dynamic_config(const std::string& json) {
+    const auto doc = Json::parse(json, nullptr, false);
+    if (!doc.is_object()) {
+        return fail(Errc::invalid, "the configuration in the store is not a JSON object", "repair it with edit-config");
+    }
+    DynamicConfig c;
+    HD_TRY(const auto loop_wait, number(doc, "loop_wait", 10, 1));
+    HD_TRY(const auto retry_timeout, number(doc, "retry_timeout", 10, 3));
+    HD_TRY(const auto lag, number(doc, "maximum_lag_on_failover", 1048576, 0));
+    const auto* start_key = doc.contains("primary_start_timeout") ? "primary_start_timeout" : "master_start_timeout";
+    HD_TRY(const auto start, number(doc, start_key, 300, 0));
+    HD_TRY(c.lease, lease_of(doc));
+    c.loop_wait = Seconds(loop_wait);
+    c.retry_timeout = Seconds(retry_timeout);
+    c.maximum_lag_on_failover = static_cast<std::uint64_t>(lag);
+    c.primary_start_timeout = Seconds(start);
+    c.pause = truth(doc, "pause", false);
+    c.synchronous_mode = truth(doc, "synchronous_mode", false);
+    if (const auto it = doc.find("postgresql"); it != doc.end()) {
+        if (!it->is_object()) {
+            return fail(Errc::invalid, "postgresql: must be a mapping", "repair it with edit-config");
+        }
+        c.postgresql_json = it->dump();
+    }
+    return c;
+}
+
+Result<EffectivePostgresql> effective_postgresql(const AgentConfig& local, const DynamicConfig& dynamic,
+                                                 int server_version) {
+    const auto shared = Json::parse(dynamic.postgresql_json.empty() ? "{}" : dynamic.postgresql_json, nullptr, false);
+    const auto own = Json::parse(local.postgresql.local_json.empty() ? "{}" : local.postgresql.local_json, nullptr, false);
+    if (!shared.is_object() || !own.is_object()) {
+        return fail(Errc::invalid, "postgresql: must be a mapping", "repair it with edit-config");
+    }
+    auto merged = shared;  // a local key replaces the dynamic key as a whole
+    for (auto it = own.begin(); it != own.end(); ++it) {
+        merged[it.key()] = it.value();
+    }
+    EffectivePostgresql out{.pg_hba = lines_of(merged, "pg_hba"),
+                            .pg_ident = lines_of(merged, "pg_ident"),
+                            .use_pg_rewind = truth(merged, "use_pg_rewind", false),
+                            .use_slots = truth(shared, "use_slots", true)};
+    merge_parameters(shared, out);
+    merge_parameters(own, out);
+    const auto dynamic_parameters = shared.contains("parameters") && shared["parameters"].is_object()
+                                        ? shared["parameters"]
+                                        : Json::object();
+    settle_controlled(local, dynamic_parameters, server_version, out);
+    if (const auto it = merged.find("recovery_conf"); it != merged.end() && it->is_object()) {
+        for (auto p = it->begin(); p != it->end(); ++p) {
+            if (!is_refused_recovery(p.key())) {
+                out.recovery[p.key()] = text_of(p.value());
+            }
+        }
+    }
+    out.remove_data_directory_on_rewind_failure = truth(merged, "remove_data_directory_on_rewind_failure", false);
+    out.remove_data_directory_on_diverged_timelines = truth(merged, "remove_data_directory_on_diverged_timelines", false);
+    out.custom_conf = merged.contains("custom_conf") ? text_of(merged["custom_conf"]) : "";
+    out.basebackup = options_of(merged, "basebackup");
+    HD_TRY(const auto ctl, number(merged, "pg_ctl_timeout", 60, 1));
+    out.pg_ctl_timeout = Seconds(ctl);
+    return out;
+}
+
+}  // namespace howdah::config

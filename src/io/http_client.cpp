@@ -1,0 +1,236 @@
+#include <boost/asio/connect.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+
+#include "io/http.h"
+
+namespace howdah::io {
+namespace {
+
+namespace http = boost::beast::http;
+using tcp = asio::ip::tcp;
+using Endpoints = std::vector<tcp::endpoint>;
+
+constexpr std::size_t kept_connections = 4;
+constexpr std::uint64_t body_limit = 64 * 1024 * 1024;
+
+/// Asio looks names up on a thread of its own and cannot be hurried: what waits here is only a timer.
+struct Lookup {
+    tcp::resolver resolver;
+    asio::steady_timer done;
+    std::optional<boost::system::error_code> ended{};
+    Endpoints found{};
+    explicit Lookup(const Executor& executor) : resolver(executor), done(executor) {
+        done.expires_at(asio::steady_timer::time_point::max());
+    }
+};
+
+Task<Result<Endpoints>> look_up(Executor executor, std::string host, std::uint16_t port) {
+    boost::system::error_code ec;
+    if (const auto address = asio::ip::make_address(host, ec); !ec) {
+        co_return Endpoints{tcp::endpoint(address, port)};
+    }
+    auto lookup = std::make_shared<Lookup>(executor);
+    lookup->resolver.async_resolve(host, std::to_string(port),
+                                   [lookup](boost::system::error_code error, const auto& results) {
+                                       lookup->ended = error;
+                                       for (const auto& entry : results) {
+                                           lookup->found.push_back(entry.endpoint());
+                                       }
+                                       lookup->done.cancel();
+                                   });
+    co_await lookup->done.async_wait(as_result);
+    if (!lookup->ended) {
+        co_return fail(Errc::cancelled, "look-up of " + host + " cancelled");
+    }
+    if (*lookup->ended) {
+        co_return fail(Errc::unavailable, "look up " + host + ": " + lookup->ended->message());
+    }
+    co_return std::move(lookup->found);
+}
+
+/// A kept connection that the server closed, or on which it sent what nobody asked for.
+bool stale(tcp::socket& socket) {
+    char byte = 0;
+    const auto n = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+}  // namespace
+
+struct HttpClient::Impl {
+    Executor executor;
+    Clock& clock;
+    std::string host;
+    std::uint16_t port;
+    std::shared_ptr<const TlsFiles> tls;
+    std::vector<tcp::socket> idle{};
+
+    using Request = http::request<http::string_body>;
+
+    std::string name() const { return host + ":" + std::to_string(port); }
+
+    std::unexpected<Error> broken(const boost::system::error_code& ec) const {
+        return fail(ec == asio::error::operation_aborted ? Errc::cancelled : Errc::unavailable,
+                    name() + ": " + ec.message());
+    }
+
+    Task<Result<tcp::socket>> connect() {
+        if (tls) {
+            co_return fail(Errc::invalid, name() + ": TLS is not built yet");
+        }
+        HD_CO_TRY(const auto endpoints, co_await look_up(executor, host, port));
+        tcp::socket socket(executor);
+        const auto [ec, used] = co_await asio::async_connect(socket, endpoints, as_result);
+        if (ec) {
+            co_return broken(ec);
+        }
+        boost::system::error_code ignored;
+        socket.set_option(tcp::no_delay(true), ignored);
+        co_return socket;
+    }
+
+    std::optional<tcp::socket> take_idle() {
+        while (!idle.empty()) {
+            auto socket = std::move(idle.back());
+            idle.pop_back();
+            if (!stale(socket)) {
+                return socket;
+            }
+        }
+        return std::nullopt;
+    }
+
+    void keep(tcp::socket socket) {
+        if (idle.size() < kept_connections) {
+            idle.push_back(std::move(socket));
+        }
+    }
+
+    Request to_wire(const HttpRequest& request) const {
+        Request wire;
+        wire.version(11);
+        wire.method_string(request.method);
+        wire.target(request.target);
+        wire.set(http::field::host, name());
+        for (const auto& [key, value] : request.headers) {
+            wire.set(key, value);
+        }
+        wire.keep_alive(request.keep_alive);
+        wire.body() = request.body;
+        wire.prepare_payload();
+        return wire;
+    }
+
+    /// A connection on which `wire` went out.
+    Task<Result<tcp::socket>> send(const Request& wire) {
+        if (auto kept = take_idle()) {
+            const auto [ec, sent] = co_await http::async_write(*kept, wire, as_result);
+            if (!ec) {
+                co_return std::move(*kept);
+            }
+            if (sent > 0 || ec == asio::error::operation_aborted) {
+                co_return broken(ec);
+            }
+        }
+        HD_CO_TRY(auto socket, co_await connect());
+        const auto [ec, sent] = co_await http::async_write(socket, wire, as_result);
+        if (ec) {
+            co_return broken(ec);
+        }
+        co_return socket;
+    }
+
+    Task<Result<HttpResponse>> exchange(HttpRequest request) {
+        const auto wire = to_wire(request);
+        HD_CO_TRY(auto socket, co_await send(wire));
+        boost::beast::flat_buffer buffer;
+        http::response_parser<http::string_body> parser;
+        parser.body_limit(body_limit);
+        parser.skip(request.method == "HEAD");
+        const auto [ec, size] = co_await http::async_read(socket, buffer, parser, as_result);
+        if (ec) {
+            co_return broken(ec);
+        }
+        auto answer = parser.release();
+        if (answer.keep_alive() && request.keep_alive) {
+            keep(std::move(socket));
+        }
+        HttpResponse result{.status = static_cast<int>(answer.result_int())};
+        for (const auto& field : answer) {
+            std::string key(field.name_string());
+            for (auto& c : key) {
+                c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+            }
+            result.headers[key] = std::string(field.value());
+        }
+        result.body = std::move(answer.body());
+        co_return result;
+    }
+
+    struct Stream {
+        tcp::socket socket;
+        boost::beast::flat_buffer buffer{};
+        http::response_parser<http::string_body> parser{};
+    };
+
+    Task<Result<std::unique_ptr<Stream>>> open(HttpRequest request) {
+        const auto wire = to_wire(request);
+        HD_CO_TRY(auto socket, co_await send(wire));
+        auto stream = std::make_unique<Stream>(Stream{.socket = std::move(socket)});
+        stream->parser.body_limit(boost::none);
+        const auto [ec, size] = co_await http::async_read_header(stream->socket, stream->buffer,
+                                                                 stream->parser, as_result);
+        if (ec) {
+            co_return broken(ec);
+        }
+        if (const auto status = stream->parser.get().result_int(); status != 200) {
+            stream->parser.body_limit(body_limit);
+            co_await http::async_read(stream->socket, stream->buffer, stream->parser, as_result);
+            co_return fail(Errc::unavailable, name() + ": HTTP status " + std::to_string(status) +
+                                                  ": " + stream->parser.get().body());
+        }
+        co_return stream;
+    }
+};
+
+HttpClient::HttpClient(Executor executor, Clock& clock, std::string host, std::uint16_t port,
+                       std::shared_ptr<const TlsFiles> tls)
+    : impl_(new Impl{executor, clock, std::move(host), port, std::move(tls)}) {}
+
+HttpClient::~HttpClient() = default;
+
+Task<Result<HttpResponse>> HttpClient::send(HttpRequest request, Nanos limit) {
+    auto answer = co_await within(impl_->clock, limit, impl_->exchange(std::move(request)));
+    if (!answer && answer.error().code == Errc::timeout) {
+        co_return std::unexpected(std::move(answer).error().within(impl_->name()));
+    }
+    co_return answer;
+}
+
+Task<Result<>> HttpClient::stream(HttpRequest request, Nanos header_limit,
+                                  std::function<bool(std::string_view)> on_data) {
+    HD_CO_TRY(const auto stream,
+              co_await within(impl_->clock, header_limit, impl_->open(std::move(request))));
+    auto& body = stream->parser.get().body();
+    while (true) {
+        if (!body.empty()) {
+            const bool more = on_data(body);
+            body.clear();
+            if (!more) {
+                co_return Result<>{};
+            }
+        }
+        if (stream->parser.is_done()) {
+            co_return Result<>{};
+        }
+        const auto [ec, size] = co_await http::async_read_some(stream->socket, stream->buffer,
+                                                               stream->parser, as_result);
+        if (ec && ec != http::error::end_of_stream) {
+            co_return impl_->broken(ec);
+        }
+    }
+}
+
+}  // namespace howdah::io

@@ -1,0 +1,128 @@
+#include "io/http.h"
+
+#include <gtest/gtest.h>
+
+#include "io/child.h"
+#include "io/files.h"
+
+namespace howdah::io {
+namespace {
+
+Task<HttpResponse> answer(HttpRequest request) {
+    if (request.target == "/slow") {
+        SystemClock clock;
+        (void)co_await clock.until(clock.now() + Seconds(20));
+    }
+    co_return HttpResponse{.status = request.target == "/missing" ? 404 : 200,
+                           .headers = {{"Content-Type", "text/plain"}},
+                           .body = request.method + " " + request.body + request.headers["x-a"],
+                           .bare = request.method == "HEAD"};
+}
+
+class Http : public testing::Test {
+protected:
+    asio::io_context context{};
+    SystemClock clock{};
+    HttpServer server{context.get_executor(), clock, answer};
+    std::unique_ptr<HttpClient> client{};
+
+    Task<> with_server(Task<> body) {
+        Scope scope(context.get_executor());
+        scope.spawn(server.run());
+        co_await std::move(body);
+        co_await scope.close();
+    }
+    void run(Task<> body) {
+        ASSERT_TRUE(server.listen("127.0.64.1", 0));
+        client = std::make_unique<HttpClient>(context.get_executor(), clock, "127.0.64.1",
+                                              server.port());
+        asio::co_spawn(context, with_server(std::move(body)), [](std::exception_ptr error) {
+            if (error) {
+                std::rethrow_exception(error);
+            }
+        });
+        context.run();
+    }
+
+    Task<> ask_twice() {
+        for (int i = 0; i < 2; ++i) {
+            const auto got = co_await client->send(
+                {.method = "POST", .headers = {{"x-a", "!"}}, .body = "hello"}, Seconds(5));
+            EXPECT_TRUE(got) << got.error().message;
+            EXPECT_EQ(got->body, "POST hello!");
+            EXPECT_EQ(got->headers.at("content-type"), "text/plain");
+        }
+        const auto missing = co_await client->send({.target = "/missing"}, Seconds(5));
+        EXPECT_EQ(missing->status, 404);
+        const auto bare = co_await client->send({.method = "HEAD"}, Seconds(5));
+        EXPECT_TRUE(bare) << bare.error().message;
+        EXPECT_TRUE(bare->headers.empty());
+    }
+    Task<> ask_slow() {
+        const auto begin = clock.now();
+        const auto got = co_await client->send({.target = "/slow"}, Millis(100));
+        EXPECT_EQ(got.error().code, Errc::timeout);
+        EXPECT_LT(clock.now() - begin, Seconds(5));
+    }
+    Task<> ask_too_much() {
+        const auto got = co_await client->send(
+            {.method = "POST", .body = std::string(1024 * 1024 + 1, 'x')}, Seconds(5));
+        EXPECT_TRUE(!got || got->status == 413);
+    }
+    Task<> stream() {
+        std::string seen;
+        const auto ended = co_await client->stream({.method = "POST", .body = "abc"}, Seconds(5),
+                                                   [&](std::string_view text) {
+                                                       seen += text;
+                                                       return true;
+                                                   });
+        EXPECT_TRUE(ended);
+        EXPECT_EQ(seen, "POST abc");
+        const auto refused = co_await client->stream({.target = "/missing"}, Seconds(5),
+                                                     [](std::string_view) { return true; });
+        EXPECT_EQ(refused.error().code, Errc::unavailable);
+    }
+    Task<> nobody_there() {
+        HttpClient other(context.get_executor(), clock, "127.0.64.99", 1);
+        const auto got = co_await other.send({}, Seconds(5));
+        EXPECT_EQ(got.error().code, Errc::unavailable);
+    }
+    Task<> run_children() {
+        const auto echoed = co_await io::run(clock, {"cat"}, {.input = "abc"}, Seconds(5));
+        EXPECT_TRUE(echoed);
+        EXPECT_EQ(echoed->text, "abc");
+        const auto failed =
+            co_await io::run(clock, {"sh", "-c", "echo $A >&2; exit 3"},
+                             {.environment = {"A=b"}}, Seconds(5));
+        EXPECT_EQ(failed->exit_code, 3);
+        EXPECT_EQ(failed->text, "b\n");
+        const auto late = co_await io::run(clock, {"sleep", "60"}, {}, Millis(50));
+        EXPECT_EQ(late.error().code, Errc::timeout);
+        const auto unknown = co_await io::run(clock, {"no-such-program"}, {}, Seconds(5));
+        EXPECT_EQ(unknown.error().code, Errc::not_found);
+    }
+};
+
+TEST_F(Http, AnswersAndKeepsConnections) { run(ask_twice()); }
+TEST_F(Http, GivesUpAtItsLimit) { run(ask_slow()); }
+TEST_F(Http, RefusesALargeBody) { run(ask_too_much()); }
+TEST_F(Http, StreamsABody) { run(stream()); }
+TEST_F(Http, IsUnavailableWhenNobodyListens) { run(nobody_there()); }
+TEST_F(Http, RunsChildren) { run(run_children()); }
+
+TEST(Files, WrittenFileReadsBack) {
+    char folder[] = "/tmp/howdah-files-XXXXXX";
+    ASSERT_NE(mkdtemp(folder), nullptr);
+    const std::string below = std::string(folder) + "/a/b";
+    ASSERT_TRUE(make_directories(below));
+    ASSERT_TRUE(make_directories(below));
+    ASSERT_TRUE(write_file_atomically(below + "/c", "text"));
+    EXPECT_EQ(read_file(below + "/c"), "text");
+    EXPECT_EQ(read_file(below + "/d").error().code, Errc::not_found);
+    for (const auto* part : {"/a/b/c", "/a/b", "/a", ""}) {
+        std::remove((folder + std::string(part)).c_str());
+    }
+}
+
+}  // namespace
+}  // namespace howdah::io
