@@ -36,6 +36,16 @@ Task<> Scope::close() {
     }
 }
 
+Task<> until_cancelled() {
+    asio::steady_timer never(co_await asio::this_coro::executor);
+    never.expires_at(asio::steady_timer::time_point::max());
+    while ((co_await asio::this_coro::cancellation_state).cancelled() ==
+           asio::cancellation_type::none) {
+        co_await never.async_wait(as_result);
+    }
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+}
+
 Task<Result<>> Bell::rung() {
     if (!rung_) {
         co_await timer_.async_wait(as_result);

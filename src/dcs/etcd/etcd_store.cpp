@@ -173,7 +173,6 @@ io::Task<Result<std::string>> EtcdStore::race(std::string path, std::string body
     }
     co_await io::asio::this_coro::reset_cancellation_state(io::asio::disable_cancellation());
     co_await scope.close();
-    co_await io::asio::this_coro::reset_cancellation_state(io::asio::enable_terminal_cancellation());
     if (good(race.liked) || (race.liked && !race.definite)) {
         co_return *std::move(race.liked);
     }
@@ -189,7 +188,9 @@ io::Task<Result<std::string>> EtcdStore::race(std::string path, std::string body
 io::Task<Result<std::string>> EtcdStore::call(std::string path, std::string body, Patience patience,
                                               Likes likes) {
     if (patience.hedge > Nanos{} && clients_.size() > 1) {
-        co_return co_await race(std::move(path), std::move(body), patience, std::move(likes));
+        // In a coroutine of its own, since closing a scope switches the caller's cancellation off.
+        co_return co_await io::on(
+            executor_, race(std::move(path), std::move(body), patience, std::move(likes)));
     }
     co_return co_await one_by_one(std::move(path), std::move(body), patience.total);
 }
