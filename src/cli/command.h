@@ -15,6 +15,7 @@ struct AgentCommand {
 };
 struct ProxyCommand {
     std::string file{};
+    std::string pid_file{};
 };
 struct ListCommand {
     std::vector<std::string> clusters{};  ///< empty: the configuration's scope
@@ -46,13 +47,13 @@ struct UpCommand {
 struct DownCommand {
     std::string dir{};
 };
-using Command = std::variant<AgentCommand, ProxyCommand, ListCommand, SwitchoverCommand, DcsStatusCommand,
-                             VersionCommand, UpCommand, DownCommand>;
+using Command = std::variant<AgentCommand, ProxyCommand, ListCommand, SwitchoverCommand,
+                             DcsStatusCommand, VersionCommand, UpCommand, DownCommand>;
 
 struct CommandLine {
-    std::string verb{};         ///< for messages: "list", "dcs status"
-    std::string config_file{};  ///< -c; empty: not given
-    bool as_patronictl = false; ///< called under that name
+    std::string verb{};          ///< for messages: "list", "dcs status"
+    std::string config_file{};   ///< -c; empty: not given
+    bool as_patronictl = false;  ///< called under that name
     Command command{};
 };
 

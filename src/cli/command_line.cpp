@@ -15,7 +15,8 @@ constexpr const char* run_group = "Run a cluster";
 constexpr const char* look_group = "Look at it and change it";
 constexpr const char* try_group = "Try it on this machine";
 
-const std::vector<std::string> verbs{"agent", "proxy", "list", "switchover", "dcs", "up", "down", "version"};
+const std::vector<std::string> verbs{"agent", "proxy", "list", "switchover",
+                                     "dcs",   "up",    "down", "version"};
 
 /// The parser and what it fills in.
 class Parser {
@@ -28,7 +29,9 @@ public:
         app_.add_option("-c,--config-file", line_.config_file,
                         "Configuration (patroni.yml); else HOWDAH_CONFIG or PATRONICTL_CONFIG_FILE")
             ->type_name("FILE");
-        app_.footer("howdah VERB --help tells more. Exit codes: 0 done, 1 failed, 2 usage, 3 refused as unsafe.");
+        app_.footer(
+            "howdah VERB --help tells more. Exit codes: 0 done, 1 failed, 2 usage, 3 refused as "
+            "unsafe.");
         add_agent();
         add_proxy();
         add_list();
@@ -48,19 +51,21 @@ public:
     Leave leave(const CLI::ParseError& error) {
         std::ostringstream out, err;
         const int code = app_.exit(error, out, err);
-        return code == 0 ? Leave{.out = out.str()} : Leave{.code = 2, .err = usage_error(error.what())};
+        return code == 0 ? Leave{.out = out.str()}
+                         : Leave{.code = 2, .err = usage_error(error.what())};
     }
 
     std::string usage_error(const std::string& message) const {
         const auto chosen = app_.get_subcommands();
-        const auto name = app_.get_name() + (chosen.empty() ? "" : " " + chosen.front()->get_name());
+        const auto name =
+            app_.get_name() + (chosen.empty() ? "" : " " + chosen.front()->get_name());
         return name + ": " + message + "\nhint: " + name + " --help\n";
     }
 
 private:
     template <class Options>
-    CLI::App* add_verb(const std::string& name, const std::string& what, const char* group, Options& options,
-                       CLI::App* parent = nullptr) {
+    CLI::App* add_verb(const std::string& name, const std::string& what, const char* group,
+                       Options& options, CLI::App* parent = nullptr) {
         auto* verb = (parent != nullptr ? parent : &app_)->add_subcommand(name, what);
         verb->group(group)->fallthrough();
         const auto full = parent != nullptr ? parent->get_name() + " " + name : name;
@@ -72,51 +77,71 @@ private:
     }
 
     void add_agent() {
-        auto* verb = add_verb("agent", "Run this host's member: PostgreSQL, election, REST API", run_group, agent_);
+        auto* verb = add_verb("agent", "Run this host's member: PostgreSQL, election, REST API",
+                              run_group, agent_);
         verb->add_option("FILE", agent_.file, "patroni.yml")->required()->type_name("");
     }
     void add_proxy() {
-        auto* verb = add_verb("proxy", "Run the endpoint: one address for the application", run_group, proxy_);
-        verb->add_option("FILE", proxy_.file, "patroni.yml with a section proxy")->required()->type_name("");
+        auto* verb = add_verb("proxy", "Run the endpoint: one address for the application",
+                              run_group, proxy_);
+        verb->add_option("FILE", proxy_.file, "patroni.yml with a section proxy")
+            ->required()
+            ->type_name("");
+        verb->add_option("--pid-file", proxy_.pid_file, "Write the process id there")
+            ->type_name("P");
     }
     void add_list() {
         auto* verb = add_verb("list", "Show the members of the cluster", look_group, list_);
-        verb->add_option("CLUSTER", list_.clusters, "Clusters; default: scope of the configuration")->type_name("");
+        verb->add_option("CLUSTER", list_.clusters, "Clusters; default: scope of the configuration")
+            ->type_name("");
         verb->add_option("-f,--format", list_.format, "Output format")
             ->check(CLI::IsMember({"pretty", "tsv", "json", "yaml", "yml"}))
             ->type_name("pretty|tsv|json|yaml");
         verb->add_flag("--classic", list_.classic, "The columns of Patroni 3: TL, Lag in MB");
         verb->add_flag("-e,--extended", list_.extended, "All columns, even empty ones");
         verb->add_flag("-t,--timestamp", list_.timestamp, "Print the time first");
-        verb->add_flag_callback("-W", [this] { list_.watch_seconds = list_.watch_seconds.value_or(2.0); },
-                                "Again every 2 seconds");
-        verb->add_option_function<double>("-w,--watch", [this](double every) { list_.watch_seconds = every; },
-                                          "Again every SEC seconds")
+        verb->add_flag_callback(
+            "-W", [this] { list_.watch_seconds = list_.watch_seconds.value_or(2.0); },
+            "Again every 2 seconds");
+        verb->add_option_function<double>(
+                "-w,--watch", [this](double every) { list_.watch_seconds = every; },
+                "Again every SEC seconds")
             ->check(CLI::PositiveNumber)
             ->type_name("SEC");
     }
     void add_switchover() {
-        auto* verb = add_verb("switchover", "Move the primary to a standby, losing nothing", look_group, switchover_);
-        verb->add_option("CLUSTER", switchover_.cluster, "Cluster; default: scope of the configuration")
+        auto* verb = add_verb("switchover", "Move the primary to a standby, losing nothing",
+                              look_group, switchover_);
+        verb->add_option("CLUSTER", switchover_.cluster,
+                         "Cluster; default: scope of the configuration")
             ->type_name("");
-        verb->add_option("--leader,--primary", switchover_.leader, "Name of the present leader")->type_name("NAME");
-        verb->add_option("--candidate", switchover_.candidate, "Name of the next one; default: the best standby")
+        verb->add_option("--leader,--primary", switchover_.leader, "Name of the present leader")
             ->type_name("NAME");
-        verb->add_option("--scheduled", switchover_.scheduled, "When (ISO 8601 with zone); default: now")
+        verb->add_option("--candidate", switchover_.candidate,
+                         "Name of the next one; default: the best standby")
+            ->type_name("NAME");
+        verb->add_option("--scheduled", switchover_.scheduled,
+                         "When (ISO 8601 with zone); default: now")
             ->type_name("TIME");
         verb->add_flag("--force", switchover_.force, "Don't ask");
     }
     void add_dcs() {
         auto* dcs = app_.add_subcommand("dcs", "The store behind the cluster (etcd)");
         dcs->group(look_group)->require_subcommand(1)->fallthrough();
-        auto* verb = add_verb("status", "Its members, leader, health and database size", look_group, dcs_status_, dcs);
+        auto* verb = add_verb("status", "Its members, leader, health and database size", look_group,
+                              dcs_status_, dcs);
         verb->add_flag("--json", dcs_status_.json, "As JSON");
     }
     void add_up() {
-        auto* verb = add_verb("up", "Bring up three members, etcd and the endpoint on 127.0.52.81-85", try_group, up_);
-        verb->add_option("--dir", up_.dir, "Where everything lives; default: /tmp/howdah-up-UID")->type_name("D");
-        verb->add_flag("--detach", up_.detach, "Return when the cluster is healthy; see D/cluster.json");
-        verb->add_option("--etcd", up_.etcd_members, "etcd members: one beside each agent, or one in all")
+        auto* verb =
+            add_verb("up", "Bring up three members, etcd and the endpoint on 127.0.52.81-85",
+                     try_group, up_);
+        verb->add_option("--dir", up_.dir, "Where everything lives; default: /tmp/howdah-up-UID")
+            ->type_name("D");
+        verb->add_flag("--detach", up_.detach,
+                       "Return when the cluster is healthy; see D/cluster.json");
+        verb->add_option("--etcd", up_.etcd_members,
+                         "etcd members: one beside each agent, or one in all")
             ->check(CLI::IsMember({1, 3}))
             ->type_name("3|1");
         verb->add_option("--sync", up_.sync, "Synchronous replication")
@@ -159,13 +184,16 @@ std::string verb_in(const std::vector<std::string>& words) {
 }  // namespace
 
 std::variant<CommandLine, Leave> parse_command_line(const std::vector<std::string>& words) {
-    const auto program = std::filesystem::path(words.empty() ? "howdah" : words[0]).filename().string();
+    const auto program =
+        std::filesystem::path(words.empty() ? "howdah" : words[0]).filename().string();
     const auto verb = verb_in(words);
     if (!verb.empty() && std::ranges::find(verbs, verb) == verbs.end()) {
         const auto near = nearest(verb, verbs);
-        return Leave{.code = 2,
-                     .err = program + ": no verb '" + verb + "'\nhint: " +
-                            (near ? "did you mean '" + *near + "'?" : program + " --help lists the verbs") + "\n"};
+        return Leave{
+            .code = 2,
+            .err = program + ": no verb '" + verb + "'\nhint: " +
+                   (near ? "did you mean '" + *near + "'?" : program + " --help lists the verbs") +
+                   "\n"};
     }
     Parser parser(program);
     try {

@@ -16,7 +16,8 @@ Result<config::AgentConfig> operator_config(const std::string& given) {
     }
     if (file.empty()) {
         const auto* home = std::getenv("HOME");
-        const auto usual = (home != nullptr ? std::string(home) : "") + "/.config/patroni/patronictl.yaml";
+        const auto usual =
+            (home != nullptr ? std::string(home) : "") + "/.config/patroni/patronictl.yaml";
         if (::access(usual.c_str(), R_OK) != 0) {
             return fail(Errc::invalid, "no configuration given",
                         "-c FILE names a patroni.yml, or set HOWDAH_CONFIG");

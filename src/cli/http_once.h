@@ -16,6 +16,7 @@ struct HttpAddress {
 };
 
 /// One request on a loop of its own. Errors: as io::HttpClient::send.
-Result<io::HttpResponse> http_once(const HttpAddress& to, const io::HttpRequest& request, Nanos limit);
+Result<io::HttpResponse> http_once(const HttpAddress& to, const io::HttpRequest& request,
+                                   Nanos limit);
 
 }  // namespace howdah::cli

@@ -7,14 +7,15 @@
 #include <thread>
 
 #include "cli/local_time.h"
-#include "cli/store.h"
+#include "cli/read_cluster.h"
 #include "cli/table.h"
 
 namespace howdah::cli {
 
 namespace {
 
-Result<std::string> page(const ListCommand& command, const config::AgentConfig& config, const ListLook& look) {
+Result<std::string> page(const ListCommand& command, const config::AgentConfig& config,
+                         const ListLook& look) {
     const auto clusters = command.clusters.empty() ? std::vector{config.scope} : command.clusters;
     std::string out = command.timestamp ? local_time(0) + "\n" : "";
     for (const auto& name : clusters) {

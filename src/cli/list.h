@@ -8,7 +8,8 @@
 
 namespace howdah::cli {
 
-/// `howdah list`: one read of the store, printed. With watch_seconds it goes on until it is interrupted.
+/// `howdah list`: one read of the store, printed. With watch_seconds it goes on until it is
+/// interrupted.
 Result<> run(const ListCommand& command, const config::AgentConfig& config);
 
 }  // namespace howdah::cli

@@ -1,19 +1,20 @@
 #pragma once
 
-#include <string>
+#include <memory>
 
 #include "base/result.h"
 #include "config/agent_config.h"
-#include "ha/cluster.h"
+#include "dcs/kv.h"
+#include "io/task.h"
 
 namespace howdah::cli {
 
-/// One linearizable read of cluster `scope`. Errors: Errc::unavailable or Errc::timeout with the addresses
-/// that were tried; Errc::invalid: the configuration names no store.
-Result<ha::Cluster> read_cluster(const config::AgentConfig& config, const std::string& scope);
+/// A connection to the store that the configuration names; one a thread. The only place that knows which store
+/// it is. `config.etcd` is set.
+std::unique_ptr<dcs::KeyValueStore> connect_store(io::Executor executor, io::Clock& clock,
+                                                  const config::AgentConfig& config);
 
-/// Writes the key `name` of cluster `scope`.
-Result<> write_key(const config::AgentConfig& config, const std::string& scope, const std::string& name,
-                   const std::string& value);
+/// Prints the configuration's warnings to stderr, one a line.
+void print_warnings(const config::AgentConfig& config);
 
 }  // namespace howdah::cli

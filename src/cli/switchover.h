@@ -25,9 +25,12 @@ std::vector<std::string> candidates_of(const ha::Cluster& cluster);
 /// The dialogue: asks on `out` and reads answers from `in` unless forced. Errors: Errc::invalid in
 /// patronictl's words; Errc::cancelled "Aborting switchover".
 Result<SwitchoverPlan> plan_switchover(const SwitchoverCommand& command, const ha::Cluster& cluster,
-                                       const std::string& name, std::istream& in, std::ostream& out);
+                                       const std::string& name, std::istream& in,
+                                       std::ostream& out);
 
-/// `howdah switchover`. The exit code: 0 done; a refusal is printed, and 1, or 0 under patronictl's name.
-Result<int> run(const SwitchoverCommand& command, const config::AgentConfig& config, bool as_patronictl);
+/// `howdah switchover`. The exit code: 0 done; a refusal is printed, and 1, or 0 under patronictl's
+/// name.
+Result<int> run(const SwitchoverCommand& command, const config::AgentConfig& config,
+                bool as_patronictl);
 
 }  // namespace howdah::cli

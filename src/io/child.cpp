@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cerrno>
@@ -156,7 +156,7 @@ Result<Spawned> spawn(const std::vector<std::string>& argv, const SpawnOptions& 
         return fail(code == ENOENT ? Errc::not_found : Errc::io,
                     "start " + argv[0] + ": " + std::generic_category().message(code));
     }
-    result.pidfd = Fd(::pidfd_open(result.pid, 0));
+    result.pidfd = Fd(static_cast<int>(::syscall(SYS_pidfd_open, result.pid, 0)));
     if (!result.pidfd) {
         auto failure = fail_errno("watch " + argv[0]);
         const Guard kill_it(result.pid);

@@ -32,6 +32,23 @@ struct TlsFiles {
     std::string ca{}, cert{}, key{};
 };
 
+/// The body of an answer as it comes. Cancelling a read loses nothing.
+class HttpStream {
+public:
+    ~HttpStream();
+    /// Returns when more has come, or at the end. Errors: Errc::unavailable, Errc::cancelled.
+    Task<Result<>> read();
+    /// What has come since the last call.
+    std::string take();
+    bool ended() const;
+
+private:
+    friend class HttpClient;
+    struct Impl;
+    explicit HttpStream(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
 /// One server's address; keeps connections and uses them again. Not thread-safe.
 class HttpClient {
 public:
@@ -48,6 +65,8 @@ public:
     /// Errors: Errc::unavailable, Errc::timeout (no header within `header_limit`).
     Task<Result<>> stream(HttpRequest request, Nanos header_limit,
                           std::function<bool(std::string_view)> on_data);
+    /// The same, to be read at the caller's pace; the stream must not outlive the executor.
+    Task<Result<std::unique_ptr<HttpStream>>> open(HttpRequest request, Nanos header_limit);
 
 private:
     struct Impl;

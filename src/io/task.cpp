@@ -1,5 +1,6 @@
 #include "io/task.h"
 
+#include <boost/asio/multiple_exceptions.hpp>
 #include <ctime>
 
 namespace howdah::io {
@@ -18,6 +19,8 @@ bool is_cancellation(const std::exception_ptr& error) {
         std::rethrow_exception(error);
     } catch (const boost::system::system_error& e) {
         return e.code() == asio::error::operation_aborted;
+    } catch (const asio::multiple_exceptions& e) {
+        return is_cancellation(e.first_exception());
     } catch (...) {
         return false;
     }
