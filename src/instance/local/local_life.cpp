@@ -23,6 +23,7 @@ namespace {
 constexpr Nanos poll_start = Millis(15);
 constexpr Nanos poll_promote = Millis(5);
 constexpr Nanos poll_death = Millis(2);
+constexpr Nanos death_limit = Seconds(5);
 constexpr Nanos watch_every = Millis(200);
 constexpr Nanos query_limit = Seconds(2);
 constexpr Nanos promote_limit = Seconds(60);
@@ -201,6 +202,7 @@ io::Task<Result<>> LocalInstance::wait_until_accepting(StartAs as, std::uint64_t
         }
         HD_CO_TRY_VOID(co_await clock_.until(clock_.now() + poll_start));
     }
+    (void)co_await wait_dead(death_limit);
     co_return std::unexpected(start_failure(log_from));
 }
 
