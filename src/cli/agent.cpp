@@ -124,6 +124,7 @@ private:
         if (!ended_ && outcome_) {
             co_await agent_.shut_down();
         }
+        co_await instance_.close();
         co_await around.close();
         if (etcd && outcome_) {
             co_await etcd->stop();
