@@ -60,7 +60,6 @@ io::Task<> ClusterFeed::refresh_for_ever() {
             if (!reachable) {
                 spdlog::info("the store answers again");
             }
-            pause = first_pause;
         } else if (reachable) {
             spdlog::warn("the store does not answer: {}", answer.error().message);
         }
@@ -68,7 +67,7 @@ io::Task<> ClusterFeed::refresh_for_ever() {
         if (!co_await clock_.until(clock_.now() + (reachable ? refresh_period : pause))) {
             co_return;
         }
-        pause = std::min(pause * 2, longest_pause);
+        pause = reachable ? first_pause : std::min(pause * 2, longest_pause);
     }
 }
 
@@ -104,14 +103,14 @@ io::Task<Result<>> ClusterFeed::refresh() {
     const auto sent = clock_.now();
     HD_CO_TRY(auto snapshot, co_await store_.get(prefix_, false, patience));
     last_answer_ = std::max(last_answer_, sent);
-    take(std::move(snapshot));
+    take(std::move(snapshot), sent);
     co_return Result<>{};
 }
 
-void ClusterFeed::take(Snapshot snapshot) {
+void ClusterFeed::take(Snapshot snapshot, Instant sent) {
     const bool same_store = begun_ && snapshot.cluster_id == cluster_id_;
-    if (same_store && snapshot.revision < revision_) {
-        return;  // the watch was quicker
+    if (same_store && snapshot.revision < revision_ && last_event_ >= sent) {
+        return;  // the watch was quicker; a store restored from a backup is behind for longer
     }
     std::map<std::string, KeyValue> keys;
     for (auto& kv : snapshot.keys) {
@@ -130,6 +129,7 @@ void ClusterFeed::take(Snapshot snapshot) {
 }
 
 void ClusterFeed::take(const std::vector<Event>& events) {
+    last_event_ = clock_.now();
     bool changed = false;
     for (const auto& event : events) {
         const auto& kv = event.kv;

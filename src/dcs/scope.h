@@ -41,7 +41,7 @@ private:
     io::Task<> refresh_for_ever();
     io::Task<> watch_for_ever();
     io::Task<Result<>> refresh();
-    void take(Snapshot snapshot);
+    void take(Snapshot snapshot, Instant sent);
     void take(const std::vector<Event>& events);
     void rebuild();
 
@@ -54,6 +54,7 @@ private:
     Revision revision_ = 0;  ///< the newest that keys_ shows
     std::optional<ha::Cluster> current_{};
     Instant last_answer_{};
+    Instant last_event_{};
     std::function<void()> on_change_{};
     bool begun_ = false;
 };
