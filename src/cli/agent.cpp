@@ -123,10 +123,12 @@ private:
             while (!co_await done_.wait_until(clock_.now() + Seconds(3600))) {
             }
             co_await inner.close();
+            co_await agent_.close();
         }
         if (!ended_ && outcome_) {
             co_await agent_.shut_down();
         }
+        co_await instance_.close();
         co_await around.close();
         if (etcd && outcome_) {
             co_await etcd->stop();
