@@ -4,7 +4,7 @@ import subprocess
 import time
 
 import pytest
-from cluster import HOWDAH, Cluster, Writer, processes_of, query, wait_for
+from cluster import HOWDAH, Writer, query, wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -114,9 +114,3 @@ def test_agent_restart_leaves_the_running_primary_alone(cluster):
     cluster.wait_healthy()
     assert cluster.leader().name == leader.name
     assert query(leader.dsn, "select pg_postmaster_start_time()") == started
-
-
-def test_down_leaves_nothing_running():
-    made = Cluster("--no-load")
-    made.close()
-    assert processes_of(made.dir) == {}
