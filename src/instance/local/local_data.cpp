@@ -1,0 +1,401 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <filesystem>
+#include <sstream>
+
+#include "instance/local/local_instance.h"
+#include "instance/local/pg_process.h"
+#include "io/child.h"
+#include "io/files.h"
+
+// Making, copying and rewinding a data directory. P3: nothing is destroyed before the system identifier and
+// the ancestry were compared and the WAL that leaves the common history was set aside.
+
+namespace howdah::instance {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr Nanos initdb_limit = Seconds(600);
+constexpr Nanos copy_limit = Seconds(7 * 24 * 3600);
+constexpr Nanos query_limit = Seconds(10);
+constexpr Nanos checkpoint_limit = Seconds(3600);
+constexpr Nanos source_checkpoint_limit = Seconds(60);
+constexpr std::uint64_t spare_bytes = 256U << 20U;
+
+std::string utc_stamp(std::int64_t wall_nanos) {
+    const std::time_t seconds = wall_nanos / 1'000'000'000;
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    return fmt::format("{:%Y%m%dT%H%M%SZ}", parts);
+}
+
+struct Branch {
+    pg::Timeline timeline = 0;
+    pg::Lsn end{};
+    bool operator==(const Branch&) const = default;
+};
+/// A timeline history file: lines "timeline<tab>LSN<tab>reason".
+std::vector<Branch> parse_history(const std::string& text) {
+    std::vector<Branch> branches;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        Branch branch;
+        std::string lsn;
+        if (words >> branch.timeline >> lsn) {
+            branch.end = pg::Lsn::parse(lsn).value_or(pg::Lsn{});
+            branches.push_back(branch);
+        }
+    }
+    return branches;
+}
+
+/// Why WAL that ends at (`timeline`, `end`) with `own` history is no part of the primary's; empty: it is.
+std::string divergence(pg::Timeline timeline, pg::Lsn end, const std::vector<Branch>& own,
+                       pg::Timeline primary_timeline, pg::Lsn primary_flush, const std::vector<Branch>& primary) {
+    for (const auto& branch : own) {
+        const auto same = std::ranges::find(primary, branch.timeline, &Branch::timeline);
+        if (branch.timeline != timeline && same != primary.end() && *same != branch) {
+            return fmt::format("timeline {} ended at {} here, at {} there", branch.timeline, branch.end.text(),
+                               same->end.text());
+        }
+    }
+    if (timeline > primary_timeline) {
+        return fmt::format("timeline {} is unknown there, which is on {}", timeline, primary_timeline);
+    }
+    if (timeline == primary_timeline) {
+        return end > primary_flush ? fmt::format("{} here, only {} there", end.text(), primary_flush.text()) : "";
+    }
+    const auto row = std::ranges::find(primary, timeline, &Branch::timeline);
+    if (row == primary.end()) {
+        return fmt::format("timeline {} is no ancestor of timeline {}", timeline, primary_timeline);
+    }
+    return end > row->end ? fmt::format("{} here, but timeline {} was left at {}", end.text(), timeline,
+                                        row->end.text())
+                          : "";
+}
+
+std::string segment_name(pg::Timeline timeline, std::uint64_t number, std::uint64_t segment_bytes) {
+    const auto per_id = (std::uint64_t{1} << 32U) / segment_bytes;
+    return fmt::format("{:08X}{:08X}{:08X}", timeline, number / per_id, number % per_id);
+}
+
+/// Removes all but `keep` of the folders that are called `prefix`...
+void remove_others(const std::string& prefix, const std::string& keep) {
+    std::error_code ec;
+    for (const auto& entry : fs::directory_iterator(fs::path(prefix).parent_path(), ec)) {
+        const auto path = entry.path().string();
+        if (path.starts_with(prefix) && path != keep) {
+            fs::remove_all(path, ec);
+        }
+    }
+}
+
+}  // namespace
+
+// ---- initdb
+
+Result<> LocalInstance::initialize(config::Bootstrap how) {
+    if (files_.classify() != DataDir::empty) {
+        return fail(Errc::unsafe, "initialize: " + files_.data_dir() + " is not empty");
+    }
+    return begin(JobKind::initdb, [this, how = std::move(how)] { return do_initialize(how); });
+}
+
+io::Task<Result<>> LocalInstance::do_initialize(config::Bootstrap how) {
+    HD_CO_TRY(const auto programs, tools());
+    const auto& pg = config_.postgresql;
+    std::vector<std::string> arguments{"-D", files_.data_dir(), "--username=" + pg.superuser.username};
+    const auto pwfile = files_.state_dir() + "/initdb.pw";
+    if (!pg.superuser.password.empty()) {
+        HD_CO_TRY_VOID(io::write_file_atomically(pwfile, pg.superuser.password + "\n"));
+        arguments.push_back("--pwfile=" + pwfile);
+    }
+    arguments.insert(arguments.end(), how.initdb.begin(), how.initdb.end());
+    HD_CO_TRY_VOID(files_.mark_unfinished());
+    const auto made = co_await programs.run("initdb", std::move(arguments), {}, initdb_limit);
+    ::unlink(pwfile.c_str());
+    if (!made) {
+        (void)co_await empty_data_dir();
+        co_return made;
+    }
+    if (!how.pg_hba.empty() && pg.pg_hba.empty()) {
+        const auto path = files_.data_dir() + "/pg_hba.conf";
+        HD_CO_TRY(auto text, io::read_file(path));
+        for (const auto& line : how.pg_hba) {
+            text += line + "\n";
+        }
+        HD_CO_TRY_VOID(io::write_file_atomically(path, text));
+    }
+    files_.clear_unfinished();
+    control_known_ = false;
+    co_return Result<>{};
+}
+
+// ---- clone
+
+Result<> LocalInstance::clone(Upstream from) {
+    if (files_.classify() != DataDir::empty) {
+        return fail(Errc::unsafe, "clone: " + files_.data_dir() + " is not empty");
+    }
+    return begin(JobKind::clone, [this, from = std::move(from)] { return do_clone(from); });
+}
+
+io::Task<Result<>> LocalInstance::do_clone(Upstream from) {
+    HD_CO_TRY_VOID(files_.mark_unfinished());
+    const auto copied = co_await copy_from(from);
+    if (!copied) {
+        (void)co_await empty_data_dir();
+        co_return copied;
+    }
+    HD_CO_TRY_VOID(files_.place_standby_signal());
+    files_.clear_unfinished();
+    following_ = from;
+    local_.needs_rewind = false;
+    control_known_ = false;
+    local_.timeline = 0;
+    local_.lsn = {};
+    co_return Result<>{};
+}
+
+io::Task<Result<>> LocalInstance::copy_from(Upstream from) {
+    HD_CO_TRY(const auto programs, tools());
+    const auto& who = config_.postgresql.replication;
+    HD_CO_TRY_VOID(io::write_file_atomically(config_.postgresql.pgpass, render_pgpass(from, who)));
+    if (settings_ && settings_->use_slots) {
+        if (const auto made = co_await create_slot_at(from); !made) {
+            co_return std::unexpected(Error(made.error()).within("clone from " + from.name));
+        }
+    }
+    std::vector<std::pair<std::string, std::string>> conninfo{{"host", from.host},
+                                                              {"port", std::to_string(from.port)},
+                                                              {"user", who.username},
+                                                              {"application_name", config_.name},
+                                                              {"connect_timeout", "10"}};
+    conninfo.insert(conninfo.end(), who.options.begin(), who.options.end());
+    std::vector<std::string> arguments{"--pgdata=" + files_.data_dir(), "--wal-method=stream", "--checkpoint=fast",
+                                       "--no-password", "--dbname=" + render_conninfo(conninfo)};
+    if (settings_) {
+        arguments.insert(arguments.end(), settings_->basebackup.begin(), settings_->basebackup.end());
+    }
+    co_return co_await programs.run("pg_basebackup", std::move(arguments),
+                                    {.environment = {"PGPASSFILE=" + config_.postgresql.pgpass}}, copy_limit);
+}
+
+/// Also what symbolic links to WAL and tablespaces lead to. The directory itself may be a mount point.
+io::Task<Result<>> LocalInstance::empty_data_dir() {
+    std::error_code ec;
+    std::vector<std::string> argv{"rm", "-rf", "--"};
+    const auto add_contents = [&](const fs::path& folder) {
+        for (const auto& entry : fs::directory_iterator(folder, ec)) {
+            argv.push_back(entry.path().string());
+        }
+    };
+    const fs::path data_dir(files_.data_dir());
+    if (fs::is_symlink(data_dir / "pg_wal", ec)) {
+        add_contents(data_dir / "pg_wal");
+    }
+    for (const auto& entry : fs::directory_iterator(data_dir / "pg_tblspc", ec)) {
+        if (entry.is_symlink(ec)) {
+            add_contents(entry.path());
+        }
+    }
+    add_contents(data_dir);
+    if (argv.size() > 3) {
+        HD_CO_TRY(const auto output, co_await io::run(clock_, argv, {}, copy_limit));
+        if (output.exit_code != 0) {
+            co_return fail(Errc::io, "rm: " + output.text);
+        }
+    }
+    files_.clear_unfinished();
+    control_known_ = false;
+    co_return Result<>{};
+}
+
+// ---- divergence and rewind
+
+io::Task<Result<>> LocalInstance::check_divergence(Upstream primary) {
+    HD_CO_TRY(const auto there, co_await identify(primary));
+    if (!local_.system_id.empty() && there.system_id != local_.system_id) {
+        co_return fail(Errc::unsafe, fmt::format("{} belongs to another cluster: its system identifier is {}, here {}",
+                                                 primary.name, there.system_id, local_.system_id));
+    }
+    if (!local_.postmaster && !control_known_) {
+        co_await read_down_state();
+    }
+    const auto own = files_.timeline_history(local_.timeline);
+    const auto end = local_.postmaster ? local_.lsn : std::max(local_.final_lsn, local_.control.checkpoint);
+    // A running standby is compared while WAL goes on flowing: what it got since can't count against it.
+    const auto flush = local_.postmaster ? std::max(there.flush, end) : there.flush;
+    const auto why = divergence(local_.timeline, end, parse_history(own.value_or("")), there.timeline, flush,
+                                parse_history(there.history));
+    local_.needs_rewind = !why.empty();
+    if (local_.needs_rewind) {
+        spdlog::info("WAL here left the history of the primary why=\"{}\" primary={}", why, primary.name);
+    }
+    co_return Result<>{};
+}
+
+Result<> LocalInstance::rewind(Upstream from) {
+    if (local_.postmaster || !local_.tree_dead) {
+        return fail(Errc::conflict, "rewind: PostgreSQL still runs");
+    }
+    if (!settings_ || files_.classify() != DataDir::initialized) {
+        return fail(Errc::invalid, "rewind: no cluster in " + files_.data_dir());
+    }
+    return begin(JobKind::rewind, [this, from = std::move(from)] { return do_rewind(from); });
+}
+
+io::Task<Result<>> LocalInstance::do_rewind(Upstream from) {
+    HD_CO_TRY(const auto there, co_await identify(from));
+    if (!control_known_) {
+        co_await read_down_state();
+    }
+    if (there.system_id != control_.data.system_id) {
+        co_return fail(Errc::unsafe, fmt::format("rewind: {} belongs to another cluster", from.name));
+    }
+    HD_CO_TRY_VOID(co_await await_source_checkpoint(from, there.timeline));
+    HD_CO_TRY_VOID(co_await keep_divergent_wal());
+    auto done = local_.rewind_possible
+                    ? co_await run_pg_rewind(from)
+                    : Result<>(fail(Errc::invalid, "pg_rewind can't be used: it needs data checksums or wal_log_hints, "
+                                                   "and use_pg_rewind"));
+    if (!done) {
+        if (const auto alive = co_await identify(from); !alive) {
+            co_return std::unexpected(std::move(done).error().within("the source is lost; rewind"));
+        }
+        done = co_await replace_by_clone(from, std::move(done).error());
+    }
+    HD_CO_TRY_VOID(std::move(done));
+    HD_CO_TRY_VOID(files_.place_standby_signal());
+    local_.needs_rewind = false;
+    local_.timeline = 0;
+    local_.lsn = local_.final_lsn = {};
+    mark_ = older_mark_ = {};
+    control_known_ = false;
+    following_ = from;
+    co_return Result<>{};
+}
+
+/// pg_rewind looks into the source's pg_control: before its first checkpoint that shows the old timeline.
+io::Task<Result<>> LocalInstance::await_source_checkpoint(Upstream from, pg::Timeline timeline) {
+    constexpr auto sql = "SELECT timeline_id FROM pg_control_checkpoint()";
+    const auto as_superuser = remote_keywords(from, config_.postgresql.superuser);
+    const auto wanted = std::to_string(timeline);
+    const auto end = clock_.now() + source_checkpoint_limit;
+    while (true) {
+        HD_CO_TRY(const auto rows, co_await query_once(as_superuser, sql, query_limit));
+        if (!rows.empty() && rows[0][0] == wanted) {
+            co_return Result<>{};
+        }
+        if (clock_.now() > end) {
+            co_return fail(Errc::timeout, from.name + " has made no checkpoint on its new timeline");
+        }
+        HD_CO_TRY_VOID(co_await query_once(as_superuser, "CHECKPOINT", checkpoint_limit));
+    }
+}
+
+io::Task<Result<>> LocalInstance::run_pg_rewind(Upstream from) {
+    HD_CO_TRY(const auto programs, tools());
+    const auto& pg = config_.postgresql;
+    const auto& who = pg.rewind ? *pg.rewind : pg.superuser;
+    // Its single-user recovery of a crashed directory refuses standby mode.
+    HD_CO_TRY_VOID(files_.remove_recovery_signals());
+    std::vector<std::pair<std::string, std::string>> conninfo{{"host", from.host},
+                                                              {"port", std::to_string(from.port)},
+                                                              {"user", who.username},
+                                                              {"dbname", pg.database},
+                                                              {"application_name", "Howdah rewind"},
+                                                              {"target_session_attrs", "read-write"}};
+    conninfo.insert(conninfo.end(), who.options.begin(), who.options.end());
+    std::vector<std::string> arguments{"--target-pgdata=" + files_.data_dir(),
+                                       "--source-server=" + render_conninfo(conninfo)};
+    const int major = files_.major_version();
+    if (settings_->recovery.contains("restore_command") && major >= 13) {
+        arguments.emplace_back("--restore-target-wal");
+    }
+    if (major >= 15 && pg.config_dir != pg.data_dir && !pg.config_dir.empty()) {
+        arguments.push_back("--config-file=" + files_.config_file());
+    }
+    const auto done = co_await programs.run("pg_rewind", std::move(arguments),
+                                            {.environment = {"PGPASSWORD=" + who.password}}, copy_limit);
+    HD_CO_TRY_VOID(files_.place_standby_signal());
+    co_return done;
+}
+
+/// Copies, since pg_rewind writes into files in place. The newest set is kept: the last 64 segments.
+io::Task<Result<>> LocalInstance::keep_divergent_wal() {
+    constexpr std::uint64_t most = 64;
+    const auto bytes = std::uint64_t{control_.wal_segment_bytes};
+    const auto last = std::max(local_.final_lsn, control_.data.checkpoint).bytes() / bytes;
+    const auto folder = files_.state_dir() + "/divergent-wal-" + utc_stamp(clock_.wall_nanos());
+    HD_CO_TRY_VOID(io::make_directories(folder));
+    std::vector<std::string> argv{"cp", "-p", "--"};
+    for (auto number = last < most ? 0 : last - most + 1; number <= last; ++number) {
+        const auto path = fmt::format("{}/pg_wal/{}", files_.data_dir(),
+                                      segment_name(local_.timeline, number, bytes));
+        if (::access(path.c_str(), R_OK) == 0) {
+            argv.push_back(path);
+        }
+    }
+    const auto history = fmt::format("{}/pg_wal/{:08X}.history", files_.data_dir(), local_.timeline);
+    if (::access(history.c_str(), R_OK) == 0) {
+        argv.push_back(history);
+    }
+    if (argv.size() > 3) {
+        argv.push_back(folder);
+        HD_CO_TRY(const auto output, co_await io::run(clock_, argv, {}, copy_limit));
+        if (output.exit_code != 0) {
+            co_return fail(Errc::io, "WAL could not be set aside: " + output.text, "make room on the disk");
+        }
+    }
+    remove_others(files_.state_dir() + "/divergent-wal-", folder);
+    co_return Result<>{};
+}
+
+io::Task<Result<>> LocalInstance::replace_by_clone(Upstream from, Error why) {
+    spdlog::warn("rewind is not possible: the directory is set aside and copied anew why=\"{}\"", why.message);
+    if (auto room = co_await room_for_both(from); !room) {
+        if (!settings_->remove_data_directory_on_rewind_failure) {
+            co_return std::unexpected(std::move(room).error().within(why.message));
+        }
+        HD_CO_TRY_VOID(files_.mark_unfinished());
+        HD_CO_TRY_VOID(co_await empty_data_dir());
+        co_return co_await do_clone(from);
+    }
+    const auto prefix = files_.data_dir() + ".diverged-";
+    const auto aside = prefix + utc_stamp(clock_.wall_nanos());
+    if (::rename(files_.data_dir().c_str(), aside.c_str()) != 0) {
+        co_return io::fail_errno("set " + files_.data_dir() + " aside");
+    }
+    remove_others(prefix, aside);
+    co_return co_await do_clone(from);
+}
+
+io::Task<Result<>> LocalInstance::room_for_both(Upstream from) {
+    HD_CO_TRY(const auto rows, co_await query_once(remote_keywords(from, config_.postgresql.superuser),
+                                                   "SELECT sum(pg_database_size(oid)) FROM pg_database", query_limit));
+    const auto size = rows.empty() ? 0 : std::strtoull(rows[0][0].value_or("0").c_str(), nullptr, 10);
+    struct statvfs info{};
+    if (::statvfs(files_.data_dir().c_str(), &info) != 0) {
+        co_return io::fail_errno(files_.data_dir());
+    }
+    const auto free_bytes = std::uint64_t{info.f_bavail} * info.f_frsize;
+    if (free_bytes < size + size / 20 + spare_bytes) {
+        co_return fail(Errc::unsafe,
+                       fmt::format("no room beside the diverged directory: {} MB are needed, {} MB are free",
+                                   (size + spare_bytes) >> 20U, free_bytes >> 20U),
+                       "make room, or set remove_data_directory_on_rewind_failure: true");
+    }
+    co_return Result<>{};
+}
+
+}  // namespace howdah::instance

@@ -1,0 +1,348 @@
+#include "instance/local/local_instance.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "instance/local/pg_process.h"
+
+namespace howdah::instance {
+namespace {
+
+// PostgreSQL 13 to 18. One row; what a role doesn't have is null.
+constexpr auto observe_sql = R"sql(
+SELECT r.standby, current_setting('server_version_num'),
+       to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00:00',
+       (SELECT system_identifier FROM pg_control_system()),
+       CASE WHEN NOT r.standby THEN pg_current_wal_flush_lsn() END,
+       CASE WHEN NOT r.standby THEN pg_walfile_name(pg_current_wal_lsn()) END,
+       CASE WHEN r.standby THEN pg_last_wal_receive_lsn() END,
+       CASE WHEN r.standby THEN pg_last_wal_replay_lsn() END,
+       CASE WHEN r.standby THEN to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC',
+                                        'YYYY-MM-DD HH24:MI:SS.US') || '+00:00' END,
+       CASE WHEN r.standby THEN pg_is_wal_replay_paused() END,
+       w.status, w.received_tli, w.sender_host, w.sender_port,
+       c.timeline_id, c.checkpoint_lsn, c.redo_lsn, m.min_recovery_end_lsn, m.min_recovery_end_timeline,
+       (SELECT coalesce(json_agg(json_build_object(
+                   'application_name', application_name, 'client_addr', client_addr, 'state', state,
+                   'sync_state', sync_state, 'usename', usename, 'sync_priority', sync_priority,
+                   'flush', flush_lsn, 'replay', replay_lsn)), '[]')
+          FROM pg_stat_replication)
+  FROM (SELECT pg_is_in_recovery() AS standby) r
+       CROSS JOIN pg_control_checkpoint() c CROSS JOIN pg_control_recovery() m
+       LEFT JOIN pg_stat_wal_receiver w ON true)sql";
+
+enum Column {
+    standby, version, start_time, system_id, flushed, wal_file, received, replayed, replayed_at, paused,
+    receiver, receiver_timeline, sender_host, sender_port, control_timeline, checkpoint_lsn, redo_lsn,
+    min_recovery, min_recovery_timeline, walsenders,
+};
+
+std::string text(const Row& row, Column column) { return row[column].value_or(""); }
+
+std::uint32_t number(const Row& row, Column column) {
+    return static_cast<std::uint32_t>(std::strtoul(text(row, column).c_str(), nullptr, 10));
+}
+
+pg::Lsn lsn(const Row& row, Column column) {
+    return pg::Lsn::parse(text(row, column)).value_or(pg::Lsn{});
+}
+
+std::string json_text(const nlohmann::json& object, const char* key) {
+    const auto& value = object[key];
+    return value.is_string() ? value.get<std::string>() : std::string();
+}
+
+}  // namespace
+
+LocalInstance::LocalInstance(io::Executor executor, io::Clock& clock, config::AgentConfig config,
+                             std::string howdah_binary)
+    : executor_(executor),
+      clock_(clock),
+      config_(std::move(config)),
+      binary_(std::move(howdah_binary)),
+      files_(config_.postgresql, config_.state_dir),
+      scope_(executor),
+      one_query_(executor) {
+    following_ = files_.remembered_following();
+}
+
+LocalInstance::~LocalInstance() = default;
+
+io::Task<> LocalInstance::close() {
+    wake_ = nullptr;
+    co_await scope_.close();
+    if (fencer_) {
+        co_await fencer_->close();
+    }
+}
+
+void LocalInstance::changed() const {
+    if (wake_) {
+        wake_();
+    }
+}
+
+Result<PgTools> LocalInstance::tools() const {
+    HD_TRY(auto bin_dir, find_bin_dir(config_.postgresql.bin_dir, files_.major_version()));
+    return PgTools(clock_, std::move(bin_dir), files_.data_dir());
+}
+
+// ---- jobs
+
+Result<> LocalInstance::begin(JobKind kind, std::function<Work()> work) {
+    auto& job = local_.job;
+    if (job.running) {
+        return fail(Errc::conflict, "another job runs");
+    }
+    job = {.kind = kind,
+           .running = true,
+           .since = clock_.now(),
+           .error = {},
+           .failures = job.kind == kind ? job.failures : 0};
+    scope_.spawn([this, work = std::move(work)] { return run_job(work); });
+    return {};
+}
+
+io::Task<> LocalInstance::run_job(std::function<Work()> work) {
+    const auto result = co_await work();
+    auto& job = local_.job;
+    job.running = false;
+    job.since = clock_.now();
+    job.failures = result ? 0 : job.failures + 1;
+    if (!result) {
+        const auto& error = result.error();
+        job.error = error.message + (error.hint.empty() ? "" : "; hint: " + error.hint);
+    }
+    changed();
+}
+
+ha::PgState LocalInstance::state() const {
+    using enum ha::PgState;
+    const auto& job = local_.job;
+    const bool failed = !job.running && job.failures > 0;
+    switch (job.kind) {
+        case JobKind::initdb:
+            if (job.running || failed) {
+                return failed ? initdb_failed : initializing;
+            }
+            break;
+        case JobKind::clone:
+        case JobKind::rewind:
+            if (job.running) {
+                return creating_replica;
+            }
+            break;
+        case JobKind::start:
+        case JobKind::crash_recovery:
+            if (job.running || (failed && !local_.postmaster)) {
+                return failed ? start_failed : starting;
+            }
+            break;
+        case JobKind::stop:
+            if (job.running || (failed && local_.postmaster)) {
+                return failed ? stop_failed : stopping;
+            }
+            break;
+        case JobKind::promote:
+        case JobKind::none:
+            break;
+    }
+    if (local_.postmaster) {
+        return local_.accepting || job.kind == JobKind::promote ? running : starting;
+    }
+    return local_.crashed ? crashed : stopped;
+}
+
+// ---- what is seen
+
+void LocalInstance::look_at_disk() {
+    const bool copying = local_.job.running && (local_.job.kind == JobKind::clone ||
+                                                local_.job.kind == JobKind::initdb ||
+                                                local_.job.kind == JobKind::rewind);
+    if (!copying) {
+        local_.data_dir = files_.classify();
+    }
+    if (!local_.accepting && !local_.postmaster) {
+        local_.server_version = files_.major_version();
+    }
+    local_.following = following_;
+    local_.rewind_possible = settings_ && settings_->use_pg_rewind &&
+                             (control_.data.data_checksums || control_.data.wal_log_hints);
+}
+
+io::Task<Local> LocalInstance::observe(Nanos limit) {
+    look_at_disk();
+    if (local_.postmaster) {
+        if (!co_await ask_server(limit)) {
+            local_.accepting = false;
+            local_.streaming_from_following = false;
+            local_.replication_state.clear();
+        }
+    } else if (!control_known_ && local_.data_dir == DataDir::initialized && !local_.job.running &&
+               local_.tree_dead) {
+        co_await read_down_state();
+    }
+    look_at_disk();
+    auto seen = local_;
+    seen.state = state();
+    if (seen.job.running && seen.job.kind == JobKind::promote) {
+        seen.accepting = false;
+    }
+    co_return seen;
+}
+
+io::Task<Result<>> LocalInstance::ensure_connection(Nanos limit) {
+    if (connection_ && !connection_->broken()) {
+        co_return Result<>{};
+    }
+    connection_.reset();
+    HD_CO_TRY(connection_,
+              co_await Connection::open(clock_,
+                                        local_keywords("-c statement_timeout=2000 "
+                                                       "-c synchronous_commit=local "
+                                                       "-c search_path=pg_catalog"),
+                                        limit));
+    co_return Result<>{};
+}
+
+io::Task<Result<>> LocalInstance::ask_server(Nanos limit) {
+    const auto end = clock_.now() + limit;
+    const auto turn = co_await one_query_.take();
+    HD_CO_TRY_VOID(co_await ensure_connection(end - clock_.now()));
+    const auto rows = co_await connection_->query(observe_sql, {}, end - clock_.now());
+    if (!rows) {
+        co_return std::unexpected(rows.error());
+    }
+    if (rows->size() != 1 || rows->front().size() != walsenders + 1) {
+        co_return fail(Errc::corrupt, "unexpected answer of PostgreSQL");
+    }
+    if (!local_.postmaster) {
+        co_return fail(Errc::unavailable, "the postmaster has ended");
+    }
+    take_answer(rows->front());
+    co_return Result<>{};
+}
+
+void LocalInstance::take_answer(const Row& row) {
+    const bool in_recovery = text(row, standby) == "t";
+    const bool promoting = local_.job.running && local_.job.kind == JobKind::promote;
+    auto& control = local_.control;
+    local_.accepting = true;
+    local_.role = in_recovery && !promoting ? ha::Role::standby : ha::Role::primary;
+    local_.server_version = static_cast<int>(number(row, version));
+    local_.postmaster_start_time = text(row, start_time);
+    local_.system_id = control.system_id = text(row, system_id);
+    control.timeline = number(row, control_timeline);
+    control.checkpoint = lsn(row, checkpoint_lsn);
+    control.redo = lsn(row, redo_lsn);
+    control.min_recovery = lsn(row, min_recovery);
+    control.min_recovery_timeline = number(row, min_recovery_timeline);
+
+    const auto status = text(row, receiver);
+    local_.received = lsn(row, received);
+    local_.replayed = lsn(row, replayed);
+    local_.replayed_at = text(row, replayed_at);
+    local_.replay_paused = text(row, paused) == "t";
+    if (in_recovery) {
+        local_.lsn = std::max(local_.received, local_.replayed);
+        local_.timeline = std::max({local_.timeline, number(row, receiver_timeline),
+                                    control.timeline, control.min_recovery_timeline});
+        local_.checkpointed_since_promote = true;
+    } else {
+        local_.lsn = lsn(row, flushed);
+        local_.timeline = static_cast<pg::Timeline>(
+            std::strtoul(text(row, wal_file).substr(0, 8).c_str(), nullptr, 16));
+        local_.checkpointed_since_promote = control.timeline == local_.timeline;
+        local_.needs_rewind = false;
+    }
+    const bool streams = in_recovery && status == "streaming";
+    const bool from_archive = in_recovery && settings_ && settings_->recovery.contains("restore_command");
+    local_.replication_state = streams ? "streaming" : from_archive ? "in archive recovery" : "";
+    local_.streaming_from_following = streams && following_ &&
+                                      text(row, sender_host) == following_->host &&
+                                      number(row, sender_port) == following_->port;
+    take_walsenders(text(row, walsenders));
+    note_position();
+}
+
+void LocalInstance::take_walsenders(const std::string& json) {
+    local_.walsenders.clear();
+    const auto rows = nlohmann::json::parse(json, nullptr, false);
+    if (!rows.is_array()) {
+        return;
+    }
+    for (const auto& row : rows) {
+        const auto position = [&](const char* key) {
+            return pg::Lsn::parse(json_text(row, key)).value_or(pg::Lsn{});
+        };
+        local_.walsenders.push_back({.application_name = json_text(row, "application_name"),
+                                     .client_addr = json_text(row, "client_addr"),
+                                     .state = json_text(row, "state"),
+                                     .sync_state = json_text(row, "sync_state"),
+                                     .usename = json_text(row, "usename"),
+                                     .sync_priority = row.value("sync_priority", 0),
+                                     .flush = position("flush"),
+                                     .replay = position("replay")});
+    }
+}
+
+void LocalInstance::note_position() {
+    const auto& here = local_.role == ha::Role::primary ? local_.lsn : local_.received;
+    if (here > mark_) {
+        older_mark_ = mark_;
+        mark_ = here;
+    }
+}
+
+// ---- settings
+
+Result<> LocalInstance::must_run(const char* what) const {
+    if (!local_.postmaster) {
+        return fail(Errc::unavailable, std::string(what) + ": PostgreSQL does not run");
+    }
+    return {};
+}
+
+io::Task<Result<>> LocalInstance::reload() {
+    if (!settings_ || files_.classify() != DataDir::initialized) {
+        co_return Result<>{};
+    }
+    const Following following{.upstream = following_,
+                              .member = config_.name,
+                              .pgpass = config_.postgresql.pgpass,
+                              .replication = config_.postgresql.replication};
+    HD_CO_TRY(const bool differs, files_.write_configuration(*settings_, following));
+    if (differs && local_.postmaster) {
+        HD_CO_TRY_VOID(co_await signal_postmaster("HUP"));
+    }
+    co_return Result<>{};
+}
+
+io::Task<Result<>> LocalInstance::configure(config::EffectivePostgresql settings) {
+    settings_ = std::move(settings);
+    const bool rewriting = local_.job.running && (local_.job.kind == JobKind::clone ||
+                                                  local_.job.kind == JobKind::initdb ||
+                                                  local_.job.kind == JobKind::rewind);
+    if (local_.postmaster && !rewriting) {
+        co_return co_await reload();
+    }
+    co_return Result<>{};
+}
+
+io::Task<Result<>> LocalInstance::follow(std::optional<Upstream> from) {
+    following_ = std::move(from);
+    local_.following = following_;
+    local_.streaming_from_following = false;
+    if (local_.job.running && local_.job.kind == JobKind::rewind) {
+        co_return Result<>{};
+    }
+    co_return co_await reload();
+}
+
+io::Task<Result<std::string>> LocalInstance::timeline_history(pg::Timeline timeline) {
+    co_return files_.timeline_history(timeline);
+}
+
+}  // namespace howdah::instance

@@ -1,0 +1,136 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/agent_config.h"
+#include "fencer/client.h"
+#include "instance/instance.h"
+#include "instance/local/pg_files.h"
+#include "instance/local/pg_query.h"
+#include "instance/local/pg_tools.h"
+#include "io/task.h"
+
+namespace howdah::instance {
+
+/// A real PostgreSQL, whose parent is the fencer. The deadline page is `<state_dir>/deadline`; this class
+/// never writes it. PostgreSQL's stderr goes to `<state_dir>/postgresql.log`.
+/// close() must be awaited before it is destroyed; PostgreSQL runs on.
+class LocalInstance final : public Instance {
+public:
+    LocalInstance(io::Executor executor, io::Clock& clock, config::AgentConfig config,
+                  std::string howdah_binary);
+    ~LocalInstance() override;
+
+    void on_change(std::function<void()> wake) override { wake_ = std::move(wake); }
+    io::Task<Local> observe(Nanos limit) override;
+    io::Task<Result<>> configure(config::EffectivePostgresql settings) override;
+    io::Task<Result<>> adopt() override;
+    Result<> initialize(config::Bootstrap how) override;
+    Result<> clone(Upstream from) override;
+    Result<> rewind(Upstream from) override;
+    Result<> start(StartAs as, std::optional<Upstream> follow) override;
+    Result<> stop(StopMode mode) override;
+    Result<> promote() override;
+    io::Task<Result<>> follow(std::optional<Upstream> from) override;
+    io::Task<Result<>> fence(Nanos limit) override;
+    io::Task<Result<>> create_users(config::Bootstrap how) override;
+    io::Task<Result<>> checkpoint(Nanos limit) override;
+    io::Task<Result<>> check_divergence(Upstream primary) override;
+    io::Task<Result<>> keep_slots(std::vector<std::string> member_names) override;
+    io::Task<Result<std::string>> timeline_history(pg::Timeline timeline) override;
+
+    /// Ends what this object does; PostgreSQL and its fencer go on.
+    io::Task<> close();
+    /// What the operating system granted the fencer; empty without one (a postmaster that was adopted).
+    const std::optional<fencer::Status>& fencer_status() const { return fencer_status_; }
+
+private:
+    using Work = io::Task<Result<>>;
+
+    // ---- local_instance.cpp: jobs, the server's life, what is seen of it
+    Result<> begin(JobKind kind, std::function<Work()> work);
+    io::Task<> run_job(std::function<Work()> work);
+    void changed() const;
+    ha::PgState state() const;
+    void look_at_disk();
+    io::Task<Result<>> ask_server(Nanos limit);
+    io::Task<Result<>> ensure_connection(Nanos limit);
+    void take_answer(const Row& row);
+    void take_walsenders(const std::string& json);
+    void note_position();
+    Result<> must_run(const char* what) const;
+    io::Task<Result<>> reload();
+    Result<PgTools> tools() const;
+
+    // ---- local_life.cpp: start, stop, fence, promote, death
+    Work do_start(StartAs as);
+    Work launch_postmaster(StartAs as);
+    Work connect_fencer();
+    Work wait_until_accepting(StartAs as, std::uint64_t log_from);
+    Work do_stop(StopMode mode);
+    Work do_promote();
+    Work signal_postmaster(std::string name);
+    Work kill_without_fencer(Nanos limit);
+    io::Task<bool> wait_dead(Nanos limit);
+    void server_ended();
+    io::Task<> settle();
+    io::Task<> read_down_state();
+    io::Task<> watch_foreign(pid_t pid);
+    io::Task<> checkpoint_after_promote();
+    Error start_failure(std::uint64_t log_from) const;
+
+    // ---- local_data.cpp: initdb, clone, rewind
+    Work do_initialize(config::Bootstrap how);
+    Work do_clone(Upstream from);
+    Work copy_from(Upstream from);
+    Work do_rewind(Upstream from);
+    Work run_pg_rewind(Upstream from);
+    Work await_source_checkpoint(Upstream from, pg::Timeline timeline);
+    Work keep_divergent_wal();
+    Work replace_by_clone(Upstream from, Error why);
+    Work room_for_both(Upstream from);
+    Work empty_data_dir();
+
+    // ---- local_sql.cpp: connections and statements
+    ConnectionKeywords local_keywords(const std::string& options) const;
+    ConnectionKeywords remote_keywords(const Upstream& at, const config::Credentials& who) const;
+    struct Identity {
+        std::string system_id{};
+        pg::Timeline timeline = 0;
+        pg::Lsn flush{};
+        std::string history{};  ///< of `timeline`, text
+    };
+    io::Task<Result<Identity>> identify(Upstream at);
+    io::Task<Result<Rows>> query_once(ConnectionKeywords keywords, std::string sql, Nanos limit);
+    Work create_slot_at(Upstream at);
+    Work run_post_bootstrap(std::string command);
+
+    io::Executor executor_;
+    io::Clock& clock_;
+    config::AgentConfig config_;
+    std::string binary_;
+    PgFiles files_;
+    io::Scope scope_;
+    io::Turnstile one_query_;
+    std::function<void()> wake_{};
+    std::optional<config::EffectivePostgresql> settings_{};
+
+    Local local_{};        ///< what is known; observe() hands out a copy
+    Control control_{};
+    bool control_known_ = false;
+    std::optional<Upstream> following_{};
+    std::unique_ptr<Connection> connection_{};
+    std::shared_ptr<fencer::FencerClient> fencer_{};
+    std::optional<fencer::Status> fencer_status_{};
+    pid_t foreign_postmaster_ = 0;
+    bool asked_to_stop_ = false;
+    bool launching_ = false;      ///< a start job is between its last look at `start_revoked_` and its fencer
+    bool start_revoked_ = false;  ///< fence() came while a start job ran
+    pg::Lsn mark_{}, older_mark_{};  ///< flushed positions seen lately: where the search for the end begins
+};
+
+}  // namespace howdah::instance

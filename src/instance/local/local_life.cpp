@@ -1,0 +1,422 @@
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "instance/local/local_instance.h"
+#include "instance/local/pg_process.h"
+#include "io/fd.h"
+#include "io/files.h"
+#include "io/readiness.h"
+
+// Start, stop, fence, promote and death of the server. Whether the tree is dead (F1) is the fencer's word;
+// without a fencer: no process of PostgreSQL's works in the data directory.
+
+namespace howdah::instance {
+namespace {
+
+constexpr Nanos poll_start = Millis(15);
+constexpr Nanos poll_promote = Millis(5);
+constexpr Nanos poll_death = Millis(2);
+constexpr Nanos query_limit = Seconds(2);
+constexpr Nanos promote_limit = Seconds(60);
+constexpr Nanos checkpoint_limit = Seconds(3600);
+constexpr off_t log_limit_bytes = 10 << 20;
+
+/// Size of the log; one that has grown is set aside first, so that two such files are the most there are.
+std::uint64_t rotate_log(const std::string& path) {
+    struct stat info{};
+    if (::stat(path.c_str(), &info) != 0) {
+        return 0;
+    }
+    if (info.st_size > log_limit_bytes) {
+        (void)std::rename(path.c_str(), (path + ".1").c_str());
+        return 0;
+    }
+    return static_cast<std::uint64_t>(info.st_size);
+}
+
+bool was_shut_down(const pg::ControlData& control) {
+    return control.state == "shut down" || control.state == "shut down in recovery";
+}
+
+}  // namespace
+
+io::Task<Result<>> LocalInstance::adopt() {
+    HD_CO_TRY_VOID(io::make_directories(files_.state_dir()));
+    if (files_.unfinished()) {
+        spdlog::warn("an unfinished copy is removed data_dir={}", files_.data_dir());
+        HD_CO_TRY_VOID(co_await empty_data_dir());
+    }
+    look_at_disk();
+    if (local_.data_dir != DataDir::initialized) {
+        co_return Result<>{};
+    }
+    HD_CO_TRY_VOID(check_ownership(files_.data_dir()));
+    const auto connected = co_await connect_fencer();
+    if (!connected) {
+        foreign_postmaster_ = living_postmaster(files_.data_dir());
+        if (foreign_postmaster_ == 0 && processes_in(files_.data_dir()).empty()) {
+            co_await read_down_state();
+            local_.crashed = !was_shut_down(control_.data);
+            co_return Result<>{};
+        }
+        local_.postmaster = foreign_postmaster_ != 0;
+        local_.tree_dead = false;
+        spdlog::warn("adopted a PostgreSQL that runs without a fencer pid={}", foreign_postmaster_);
+        if (local_.postmaster) {
+            scope_.spawn([this] { return watch_foreign(foreign_postmaster_); });
+        }
+    }
+    // Until it answers, the careful guess.
+    local_.role = files_.has_standby_signal() ? ha::Role::standby : ha::Role::primary;
+    (void)co_await ask_server(query_limit);
+    co_return Result<>{};
+}
+
+io::Task<Result<>> LocalInstance::connect_fencer() {
+    auto client = std::make_shared<fencer::FencerClient>(executor_, clock_, files_.state_dir());
+    auto status = co_await client->connect();
+    if (!status) {
+        co_await client->close();
+        co_return std::unexpected(std::move(status).error());
+    }
+    client->on_end([this] { server_ended(); });
+    fencer_ = std::move(client);
+    fencer_status_ = *status;
+    local_.postmaster = true;
+    local_.tree_dead = false;
+    local_.crashed = false;
+    if (!fencer_->connected()) {
+        server_ended();  // it died between the answer and on_end
+    }
+    co_return Result<>{};
+}
+
+// ---- start
+
+Result<> LocalInstance::start(StartAs as, std::optional<Upstream> follow) {
+    if (local_.postmaster || !local_.tree_dead) {
+        return fail(Errc::conflict, "start: PostgreSQL runs already");
+    }
+    if (files_.classify() != DataDir::initialized) {
+        return fail(Errc::invalid, "start: no PostgreSQL cluster in " + files_.data_dir());
+    }
+    if (!settings_) {
+        return fail(Errc::invalid, "start: not configured yet");
+    }
+    HD_TRY_VOID(begin(JobKind::start, [this, as] { return do_start(as); }));
+    following_ = as == StartAs::standby ? std::move(follow) : std::nullopt;
+    local_.role = as == StartAs::primary ? ha::Role::primary : ha::Role::standby;
+    local_.following = following_;
+    start_revoked_ = false;
+    asked_to_stop_ = false;
+    return {};
+}
+
+io::Task<Result<>> LocalInstance::do_start(StartAs as) {
+    HD_CO_TRY_VOID(check_ownership(files_.data_dir()));
+    const auto log_from = rotate_log(files_.log());
+    launching_ = true;
+    auto launched = co_await launch_postmaster(as);
+    launching_ = false;
+    HD_CO_TRY_VOID(std::move(launched));
+    co_return co_await wait_until_accepting(as, log_from);
+}
+
+io::Task<Result<>> LocalInstance::launch_postmaster(StartAs as) {
+    HD_CO_TRY(const auto programs, tools());
+    HD_CO_TRY(control_, co_await programs.control());
+    if (!processes_in(files_.data_dir()).empty() || !fencer::no_fencer_lives(files_.state_dir())) {
+        co_return fail(Errc::conflict, "start: a PostgreSQL that was not noticed runs in " + files_.data_dir(),
+                       "restart the agent, so that it is adopted");
+    }
+    const Following following{.upstream = following_,
+                              .member = config_.name,
+                              .pgpass = config_.postgresql.pgpass,
+                              .replication = config_.postgresql.replication};
+    HD_CO_TRY_VOID(files_.write_configuration(*settings_, following));
+    if (as == StartAs::standby) {
+        HD_CO_TRY_VOID(files_.place_standby_signal());
+    } else {
+        HD_CO_TRY_VOID(files_.remove_recovery_signals());
+    }
+    const std::map<std::string, std::string> none;
+    fencer::Launch how{
+        .howdah_binary = binary_,
+        .state_dir = files_.state_dir(),
+        .deadline_page = files_.state_dir() + "/deadline",
+        .log = files_.log(),
+        .command = postmaster_argv(programs.bin_dir(), files_.data_dir(), files_.config_file(), *settings_,
+                                   as == StartAs::standby ? control_.settings : none),
+        .environment = postmaster_environment()};
+    if (start_revoked_) {
+        co_return fail(Errc::cancelled, "start: fenced meanwhile");
+    }
+    control_known_ = false;
+    local_.final_lsn = {};
+    mark_ = older_mark_ = {};
+    connection_.reset();
+    HD_CO_TRY_VOID(co_await fencer::launch(clock_, std::move(how)));
+    if (auto connected = co_await connect_fencer(); !connected) {
+        // It may have ended already: then its last words say how.
+        if (!fencer::no_fencer_lives(files_.state_dir())) {
+            local_.tree_dead = false;
+            co_return connected;
+        }
+    }
+    changed();
+    co_return Result<>{};
+}
+
+io::Task<Result<>> LocalInstance::wait_until_accepting(StartAs as, std::uint64_t log_from) {
+    const auto patience_ends = clock_.now() + settings_->pg_ctl_timeout;
+    while (local_.postmaster) {
+        if (co_await ask_server(query_limit)) {
+            co_return Result<>{};
+        }
+        // A standby may wait for WAL that only its next primary has.
+        if (as == StartAs::standby && clock_.now() > patience_ends) {
+            co_return Result<>{};
+        }
+        HD_CO_TRY_VOID(co_await clock_.until(clock_.now() + poll_start));
+    }
+    co_return std::unexpected(start_failure(log_from));
+}
+
+Error LocalInstance::start_failure(std::uint64_t log_from) const {
+    const auto words = log_tail(files_.log(), log_from, 6);
+    return {Errc::io, "PostgreSQL ended while it was starting: " + words, hint_for(words)};
+}
+
+// ---- stop, promote
+
+io::Task<Result<>> LocalInstance::signal_postmaster(std::string name) {
+    if (fencer_) {
+        const auto fencer = fencer_;
+        co_return co_await fencer->signal(std::move(name));
+    }
+    const int signal = name == "INT" ? SIGINT : name == "QUIT" ? SIGQUIT : name == "HUP" ? SIGHUP : SIGUSR1;
+    if (foreign_postmaster_ == 0 || ::kill(foreign_postmaster_, signal) != 0) {
+        co_return fail(Errc::unavailable, "the postmaster has ended");
+    }
+    co_return Result<>{};
+}
+
+Result<> LocalInstance::stop(StopMode mode) {
+    HD_TRY_VOID(must_run("stop"));
+    HD_TRY_VOID(begin(JobKind::stop, [this, mode] { return do_stop(mode); }));
+    asked_to_stop_ = true;
+    return {};
+}
+
+io::Task<Result<>> LocalInstance::do_stop(StopMode mode) {
+    const auto sent = co_await signal_postmaster(mode == StopMode::fast ? "INT" : "QUIT");
+    if (!sent && local_.postmaster) {
+        co_return sent;
+    }
+    const Nanos limit = settings_ ? settings_->pg_ctl_timeout : Seconds(60);
+    if (!co_await wait_dead(limit)) {
+        co_return fail(Errc::timeout, fmt::format("PostgreSQL has not stopped within {} s",
+                                                  std::chrono::duration_cast<Seconds>(limit).count()));
+    }
+    co_return Result<>{};
+}
+
+Result<> LocalInstance::promote() {
+    HD_TRY_VOID(must_run("promote"));
+    if (local_.role != ha::Role::standby) {
+        return fail(Errc::invalid, "promote: it is no standby");
+    }
+    HD_TRY_VOID(begin(JobKind::promote, [this] { return do_promote(); }));
+    local_.role = ha::Role::primary;
+    local_.accepting = false;
+    return {};
+}
+
+io::Task<Result<>> LocalInstance::do_promote() {
+    {
+        const auto turn = co_await one_query_.take();
+        HD_CO_TRY_VOID(co_await ensure_connection(query_limit));
+        HD_CO_TRY_VOID(co_await connection_->query("SELECT pg_promote(false)", {}, query_limit));
+    }
+    const auto end = clock_.now() + promote_limit;
+    while (local_.postmaster && clock_.now() < end) {
+        HD_CO_TRY_VOID(co_await clock_.until(clock_.now() + poll_promote));
+        if (!local_.postmaster) {
+            break;
+        }
+        const auto turn = co_await one_query_.take();
+        HD_CO_TRY_VOID(co_await ensure_connection(query_limit));
+        const auto row = co_await connection_->query("SELECT pg_is_in_recovery()", {}, query_limit);
+        if (row && row->front().front() == "f") {
+            following_.reset();
+            local_.checkpointed_since_promote = false;
+            scope_.spawn([this] { return checkpoint_after_promote(); });
+            co_return Result<>{};
+        }
+    }
+    co_return fail(Errc::timeout, local_.postmaster ? "PostgreSQL did not promote in time"
+                                                    : "PostgreSQL ended while it was promoted");
+}
+
+io::Task<> LocalInstance::checkpoint_after_promote() {
+    (void)co_await reload();
+    if (const auto done = co_await checkpoint(checkpoint_limit); !done) {
+        spdlog::warn("checkpoint after the promotion failed why=\"{}\"", done.error().message);
+    }
+    changed();
+}
+
+// ---- fence and death
+
+io::Task<Result<>> LocalInstance::fence(Nanos limit) {
+    const auto end = clock_.now() + limit;
+    start_revoked_ = true;
+    asked_to_stop_ = true;
+    while (launching_ && clock_.now() < end) {
+        HD_CO_TRY_VOID(co_await clock_.until(clock_.now() + poll_death));
+    }
+    if (const auto fencer = fencer_) {
+        const auto killed = co_await fencer->kill(end - clock_.now());
+        if (!killed && killed.error().code == Errc::timeout) {
+            co_return killed;
+        }
+    } else if (!local_.tree_dead) {
+        HD_CO_TRY_VOID(co_await kill_without_fencer(end - clock_.now()));
+        if (local_.postmaster && foreign_postmaster_ == 0) {
+            server_ended();
+        } else if (!local_.postmaster && !control_known_) {
+            local_.tree_dead = true;
+        }
+    }
+    if (!co_await wait_dead(end - clock_.now())) {
+        co_return fail(Errc::timeout, "the process tree is not proven dead yet");
+    }
+    co_return Result<>{};
+}
+
+io::Task<Result<>> LocalInstance::kill_without_fencer(Nanos limit) {
+    const auto end = clock_.now() + limit;
+    while (true) {
+        const auto postmaster = living_postmaster(files_.data_dir());
+        if (postmaster != 0) {
+            ::kill(postmaster, SIGSTOP);  // it forks nobody any more
+        }
+        const auto all = processes_in(files_.data_dir());
+        if (all.empty() && fencer::no_fencer_lives(files_.state_dir())) {
+            co_return Result<>{};
+        }
+        for (const auto pid : all) {
+            if (pid != postmaster) {
+                ::kill(pid, SIGKILL);
+            }
+        }
+        if (postmaster != 0) {
+            ::kill(postmaster, SIGKILL);
+        }
+        if (clock_.now() > end) {
+            co_return fail(Errc::timeout, fmt::format("process {} does not die", all.empty() ? 0 : all.front()));
+        }
+        HD_CO_TRY_VOID(co_await clock_.until(clock_.now() + poll_death));
+    }
+}
+
+io::Task<bool> LocalInstance::wait_dead(Nanos limit) {
+    const auto end = clock_.now() + limit;
+    while (!local_.tree_dead && clock_.now() < end) {
+        if (!co_await clock_.until(clock_.now() + poll_death)) {
+            break;
+        }
+    }
+    co_return local_.tree_dead;
+}
+
+void LocalInstance::server_ended() {
+    if (!local_.postmaster) {
+        return;
+    }
+    local_.postmaster = false;
+    local_.accepting = false;
+    local_.streaming_from_following = false;
+    local_.replication_state.clear();
+    local_.walsenders.clear();
+    local_.crashed = !asked_to_stop_;
+    scope_.spawn([this] { return settle(); });
+}
+
+/// Between the end of the postmaster and the proof that all of it is over, with the end of its WAL.
+io::Task<> LocalInstance::settle() {
+    const auto fencer = std::exchange(fencer_, nullptr);
+    foreign_postmaster_ = 0;
+    const bool proven = fencer && fencer->exited().has_value();
+    if (fencer) {
+        co_await fencer->close();
+    }
+    if (!proven) {
+        // F4: the fencer died, or there was none.
+        if (const auto killed = co_await kill_without_fencer(Seconds(60)); !killed) {
+            spdlog::error("processes of PostgreSQL are left why=\"{}\"", killed.error().message);
+            co_return;
+        }
+    }
+    connection_.reset();
+    co_await read_down_state();
+    local_.tree_dead = true;
+    changed();
+}
+
+/// pg_control, and where the WAL ends.
+io::Task<> LocalInstance::read_down_state() {
+    auto programs = tools();
+    if (!programs) {
+        spdlog::error("can't read pg_control why=\"{}\"", programs.error().message);
+        co_return;
+    }
+    auto control = co_await programs->control();
+    if (!control) {
+        spdlog::error("can't read pg_control why=\"{}\"", control.error().message);
+        co_return;
+    }
+    control_ = *std::move(control);
+    control_known_ = true;
+    local_.control = control_.data;
+    local_.system_id = control_.data.system_id;
+    if (local_.role == ha::Role::none) {
+        local_.timeline = std::max(control_.data.timeline, control_.data.min_recovery_timeline);
+    }
+    std::vector<pg::Lsn> starts{mark_, older_mark_, control_.data.redo};
+    auto timeline = control_.data.timeline;
+    if (control_.data.state == "shut down") {
+        starts = {control_.data.checkpoint};
+    } else {
+        // After a promotion pg_control shows the old timeline until the next checkpoint.
+        const auto newest = files_.newest_wal(control_.wal_segment_bytes);
+        timeline = std::max({timeline, local_.timeline, control_.data.min_recovery_timeline});
+        if (newest.timeline > control_.data.timeline) {
+            timeline = newest.timeline;
+            starts = {mark_, older_mark_, newest.first};
+        }
+    }
+    const auto end = co_await programs->end_of_wal(control_, timeline, std::move(starts));
+    local_.timeline = timeline;
+    local_.final_lsn = end.value_or(pg::Lsn{});
+    if (!end) {
+        spdlog::warn("the end of the WAL was not found why=\"{}\"", end.error().message);
+    }
+    local_.lsn = std::max(local_.final_lsn, local_.lsn);
+}
+
+io::Task<> LocalInstance::watch_foreign(pid_t pid) {
+    const io::Fd pidfd(::pidfd_open(pid, 0));
+    if (pidfd) {
+        (void)co_await io::wait_readable(pidfd.get());
+    }
+    server_ended();
+}
+
+}  // namespace howdah::instance

@@ -1,0 +1,319 @@
+#include "instance/local/pg_files.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cctype>
+#include <filesystem>
+#include <sstream>
+
+#include "io/files.h"
+
+namespace howdah::instance {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view generated_mark = "# This file is written by Howdah; changes are lost.";
+/// A standby whose upstream changed looks for it again after this, not after PostgreSQL's 5 s.
+constexpr std::string_view retry_interval = "500ms";
+
+std::string conf_line(const std::string& name, const std::string& value) {
+    std::string quoted;
+    for (const char c : value) {
+        quoted.append(c == '\'' || c == '\\' ? 2 : 1, c);
+    }
+    return fmt::format("{} = '{}'\n", name, quoted);
+}
+
+Result<bool> write_if_changed(const std::string& path, const std::string& text) {
+    const auto old = io::read_file(path);
+    if (old && *old == text) {
+        return false;
+    }
+    HD_TRY_VOID(io::write_file_atomically(path, text));
+    return true;
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+    std::string text(generated_mark);
+    text += '\n';
+    for (const auto& line : lines) {
+        text += line + '\n';
+    }
+    return text;
+}
+
+std::string pgpass_field(const std::string& text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == ':' || c == '\\') {
+            out += '\\';
+        }
+        out += c;
+    }
+    return out;
+}
+
+bool is_recovery_parameter(std::string_view name) {
+    constexpr std::array names{"primary_conninfo",        "primary_slot_name",
+                               "restore_command",         "archive_cleanup_command",
+                               "recovery_end_command",    "promote_trigger_file",
+                               "recovery_min_apply_delay"};
+    for (const std::string_view known : names) {
+        if (name == known) {
+            return true;
+        }
+    }
+    return name.starts_with("recovery_target");
+}
+
+}  // namespace
+
+std::string slot_name(const std::string& member) {
+    std::string name;
+    for (const char c : member) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (std::isalnum(byte) != 0 && byte < 128) {
+            name += static_cast<char>(std::tolower(byte));
+        } else if (c == '-' || c == '.' || c == '_') {
+            name += '_';
+        } else {
+            name += fmt::format("u{:04}", byte);
+        }
+    }
+    return name.substr(0, 63);
+}
+
+std::string render_conninfo(const std::vector<std::pair<std::string, std::string>>& pairs) {
+    std::string text;
+    for (const auto& [name, value] : pairs) {
+        if (value.empty()) {
+            continue;
+        }
+        std::string quoted;
+        for (const char c : value) {
+            if (c == '\'' || c == '\\') {
+                quoted += '\\';
+            }
+            quoted += c;
+        }
+        const bool plain = value.find_first_of(" '\\=") == std::string::npos;
+        text += fmt::format("{}{}={}", text.empty() ? "" : " ", name,
+                            plain ? value : "'" + quoted + "'");
+    }
+    return text;
+}
+
+std::string render_primary_conninfo(const Following& following) {
+    std::vector<std::pair<std::string, std::string>> pairs{
+        {"user", following.replication.username},
+        {"passfile", following.pgpass},
+        {"host", following.upstream->host},
+        {"port", std::to_string(following.upstream->port)}};
+    auto options = following.replication.options;
+    options.try_emplace("sslmode", "prefer");
+    pairs.insert(pairs.end(), options.begin(), options.end());
+    pairs.emplace_back("application_name", following.member);
+    return render_conninfo(pairs);
+}
+
+std::string render_postgresql_conf(const config::EffectivePostgresql& settings,
+                                   const Following& following, const std::string& base,
+                                   const std::string& config_dir) {
+    std::string text = fmt::format(
+        "{}\n# Set parameters in patroni.yml or with edit-config.\ninclude '{}'\n\n",
+        generated_mark, base);
+    auto parameters = settings.parameters;
+    parameters.try_emplace("hba_file", config_dir + "/pg_hba.conf");
+    parameters.try_emplace("ident_file", config_dir + "/pg_ident.conf");
+    parameters.try_emplace("wal_retrieve_retry_interval", retry_interval);
+    for (const auto& [name, value] : parameters) {
+        text += conf_line(name, value);
+    }
+    text += "\n# recovery\n";
+    if (following.upstream) {
+        text += conf_line("primary_conninfo", render_primary_conninfo(following));
+        if (settings.use_slots) {
+            text += conf_line("primary_slot_name", slot_name(following.member));
+        }
+    }
+    for (const auto& [name, value] : settings.recovery) {
+        text += conf_line(name, value);
+    }
+    text += "recovery_target_timeline = 'latest'\n";
+    for (const auto* name : {"", "_name", "_time", "_xid", "_lsn"}) {
+        text += fmt::format("recovery_target{} = ''\n", name);
+    }
+    return text;
+}
+
+std::string render_pgpass(const ha::Upstream& upstream, const config::Credentials& who) {
+    return fmt::format("{}:{}:*:{}:{}\n", pgpass_field(upstream.host), upstream.port,
+                       pgpass_field(who.username), pgpass_field(who.password));
+}
+
+std::string without_recovery_parameters(const std::string& auto_conf) {
+    std::istringstream lines(auto_conf);
+    std::string out;
+    for (std::string line; std::getline(lines, line);) {
+        const auto begin = line.find_first_not_of(" \t");
+        const auto end = line.find_first_of(" \t=", begin == std::string::npos ? 0 : begin);
+        if (begin == std::string::npos ||
+            !is_recovery_parameter(std::string_view(line).substr(begin, end - begin))) {
+            out += line + '\n';
+        }
+    }
+    return out;
+}
+
+PgFiles::PgFiles(const config::Postgresql& paths, std::string state_dir)
+    : data_dir_(paths.data_dir),
+      config_dir_(paths.config_dir.empty() ? paths.data_dir : paths.config_dir),
+      pgpass_(paths.pgpass),
+      state_dir_(std::move(state_dir)) {}
+
+ha::DataDir PgFiles::classify() const {
+    if (::access((data_dir_ + "/global/pg_control").c_str(), R_OK) == 0) {
+        return ha::DataDir::initialized;
+    }
+    std::error_code ec;
+    fs::directory_iterator entries(data_dir_, ec);
+    if (ec) {
+        return ec == std::errc::no_such_file_or_directory ? ha::DataDir::empty
+                                                          : ha::DataDir::broken;
+    }
+    for (const auto& entry : entries) {
+        const auto name = entry.path().filename().string();
+        if (!name.starts_with('.') && name != "lost+found") {
+            return ha::DataDir::broken;
+        }
+    }
+    return ha::DataDir::empty;
+}
+
+int PgFiles::major_version() const {
+    const auto text = io::read_file(data_dir_ + "/PG_VERSION");
+    return text ? std::atoi(text->c_str()) : 0;
+}
+
+Result<std::string> PgFiles::settle_base(const config::EffectivePostgresql& settings) const {
+    if (!settings.custom_conf.empty()) {
+        return settings.custom_conf;
+    }
+    const std::string base = "postgresql.base.conf";
+    const auto path = config_dir_ + "/" + base;
+    std::error_code ec;
+    if (!fs::exists(path, ec)) {
+        auto original = io::read_file(config_file());
+        const bool ours = original && original->starts_with(generated_mark);
+        HD_TRY_VOID(io::write_file_atomically(path, original && !ours ? *original : ""));
+    }
+    return base;
+}
+
+Result<bool> PgFiles::write_configuration(const config::EffectivePostgresql& settings,
+                                          const Following& following) const {
+    HD_TRY(const auto base, settle_base(settings));
+    HD_TRY(bool changed,
+           write_if_changed(config_file(),
+                            render_postgresql_conf(settings, following, base, config_dir_)));
+    if (!settings.pg_hba.empty()) {
+        HD_TRY(const bool hba,
+               write_if_changed(config_dir_ + "/pg_hba.conf", joined(settings.pg_hba)));
+        changed = changed || hba;
+    }
+    if (!settings.pg_ident.empty()) {
+        HD_TRY(const bool ident,
+               write_if_changed(config_dir_ + "/pg_ident.conf", joined(settings.pg_ident)));
+        changed = changed || ident;
+    }
+    if (following.upstream) {
+        HD_TRY_VOID(write_if_changed(pgpass_, render_pgpass(*following.upstream,
+                                                            following.replication)));
+    }
+    if (const auto text = io::read_file(data_dir_ + "/postgresql.auto.conf")) {
+        HD_TRY_VOID(write_if_changed(data_dir_ + "/postgresql.auto.conf",
+                                     without_recovery_parameters(*text)));
+    }
+    HD_TRY_VOID(remember_following(following.upstream));
+    return changed;
+}
+
+Result<> PgFiles::place_standby_signal() const {
+    return io::write_file_atomically(data_dir_ + "/standby.signal", "");
+}
+
+Result<> PgFiles::remove_recovery_signals() const {
+    for (const auto* name : {"/standby.signal", "/recovery.signal"}) {
+        if (::unlink((data_dir_ + name).c_str()) != 0 && errno != ENOENT) {
+            return io::fail_errno("remove " + data_dir_ + name);
+        }
+    }
+    return {};
+}
+
+bool PgFiles::has_standby_signal() const {
+    return ::access((data_dir_ + "/standby.signal").c_str(), F_OK) == 0;
+}
+
+Result<> PgFiles::remember_following(const std::optional<ha::Upstream>& upstream) const {
+    const auto text =
+        upstream ? fmt::format("{}\n{}\n{}\n", upstream->name, upstream->host, upstream->port)
+                 : std::string();
+    HD_TRY_VOID(write_if_changed(state_dir_ + "/following", text));
+    return {};
+}
+
+std::optional<ha::Upstream> PgFiles::remembered_following() const {
+    const auto text = io::read_file(state_dir_ + "/following");
+    std::istringstream lines(text.value_or(""));
+    ha::Upstream upstream;
+    if (std::getline(lines, upstream.name) && std::getline(lines, upstream.host) &&
+        lines >> upstream.port) {
+        return upstream;
+    }
+    return std::nullopt;
+}
+
+Result<> PgFiles::mark_unfinished() const {
+    return io::write_file_atomically(state_dir_ + "/unfinished", data_dir_ + "\n");
+}
+
+void PgFiles::clear_unfinished() const { ::unlink((state_dir_ + "/unfinished").c_str()); }
+
+bool PgFiles::unfinished() const {
+    const auto text = io::read_file(state_dir_ + "/unfinished");
+    return text && *text == data_dir_ + "\n";
+}
+
+Result<std::string> PgFiles::timeline_history(pg::Timeline timeline) const {
+    if (timeline <= 1) {
+        return std::string();
+    }
+    return io::read_file(fmt::format("{}/pg_wal/{:08X}.history", data_dir_, timeline));
+}
+
+PgFiles::NewestWal PgFiles::newest_wal(std::uint32_t segment_bytes) const {
+    NewestWal newest;
+    std::error_code ec;
+    for (const auto& entry : fs::directory_iterator(data_dir_ + "/pg_wal", ec)) {
+        const auto name = entry.path().filename().string();
+        if (name.size() != 24 || name.find_first_not_of("0123456789ABCDEF") != std::string::npos) {
+            continue;
+        }
+        const auto part = [&](std::size_t at) {
+            return std::strtoull(name.substr(at, 8).c_str(), nullptr, 16);
+        };
+        const auto timeline = static_cast<pg::Timeline>(part(0));
+        const pg::Lsn first((part(8) << 32U) + part(16) * segment_bytes);
+        if (timeline > newest.timeline || (timeline == newest.timeline && first < newest.first)) {
+            newest = {.timeline = timeline, .first = first};
+        }
+    }
+    return newest;
+}
+
+}  // namespace howdah::instance

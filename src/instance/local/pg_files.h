@@ -1,0 +1,81 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "config/agent_config.h"
+#include "config/dynamic_config.h"
+#include "ha/local.h"
+
+namespace howdah::instance {
+
+/// Replication slot of a member (patroni-compatibility.md 9.1).
+std::string slot_name(const std::string& member);
+
+/// What a standby's lines of postgresql.conf are made of.
+struct Following {
+    std::optional<ha::Upstream> upstream{};
+    std::string member{};  ///< own name: application_name
+    std::string pgpass{};
+    config::Credentials replication{};
+};
+/// key='value' pairs of libpq, with quoting.
+std::string render_conninfo(const std::vector<std::pair<std::string, std::string>>& pairs);
+std::string render_primary_conninfo(const Following& following);
+
+/// postgresql.conf, whole (section 14): `base` is the file it includes.
+std::string render_postgresql_conf(const config::EffectivePostgresql& settings,
+                                   const Following& following, const std::string& base,
+                                   const std::string& config_dir);
+/// One line per server, host:port:*:user:password, escaped as libpq reads it.
+std::string render_pgpass(const ha::Upstream& upstream, const config::Credentials& who);
+/// postgresql.auto.conf without recovery parameters, which would win over ours.
+std::string without_recovery_parameters(const std::string& auto_conf);
+
+/// The files of one PostgreSQL. Every write is atomic and durable.
+class PgFiles {
+public:
+    PgFiles(const config::Postgresql& paths, std::string state_dir);
+
+    ha::DataDir classify() const;
+    int major_version() const;  ///< of PG_VERSION; 0: unknown
+
+    /// All configuration; true when a file changed. Errors: Errc::io.
+    Result<bool> write_configuration(const config::EffectivePostgresql& settings,
+                                     const Following& following) const;
+    /// L11. Errors: Errc::io.
+    Result<> place_standby_signal() const;
+    Result<> remove_recovery_signals() const;
+    bool has_standby_signal() const;
+
+    /// What the configuration follows, across restarts of the agent (<state_dir>/following).
+    Result<> remember_following(const std::optional<ha::Upstream>& upstream) const;
+    std::optional<ha::Upstream> remembered_following() const;
+
+    /// While this mark stands the data directory holds an unfinished copy, worth nothing.
+    Result<> mark_unfinished() const;
+    void clear_unfinished() const;
+    bool unfinished() const;
+
+    Result<std::string> timeline_history(pg::Timeline timeline) const;
+    /// The highest timeline that has a segment in pg_wal, and the start of its first segment there.
+    struct NewestWal {
+        pg::Timeline timeline = 0;
+        pg::Lsn first{};
+    };
+    NewestWal newest_wal(std::uint32_t segment_bytes) const;
+
+    const std::string& data_dir() const { return data_dir_; }
+    const std::string& state_dir() const { return state_dir_; }
+    std::string config_file() const { return config_dir_ + "/postgresql.conf"; }
+    std::string log() const { return state_dir_ + "/postgresql.log"; }
+
+private:
+    Result<std::string> settle_base(const config::EffectivePostgresql& settings) const;
+
+    std::string data_dir_, config_dir_, pgpass_, state_dir_;
+};
+
+}  // namespace howdah::instance

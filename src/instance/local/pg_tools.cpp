@@ -1,0 +1,228 @@
+#include "instance/local/pg_tools.h"
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+
+namespace howdah::instance {
+namespace {
+
+constexpr Nanos control_limit = Seconds(10);
+constexpr Nanos waldump_limit = Seconds(60);
+constexpr std::uint64_t short_header = 24;
+constexpr std::uint64_t long_header = 40;
+
+template <class T>
+T number_of(std::string_view text) {
+    T value{};
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
+pg::Lsn lsn_of(std::string_view text) { return pg::Lsn::parse(text).value_or(pg::Lsn{}); }
+
+/// The LSN that follows the first `mark` in `text`.
+pg::Lsn lsn_after(std::string_view text, std::string_view mark) {
+    const auto at = text.find(mark);
+    if (at == std::string_view::npos) {
+        return {};
+    }
+    const auto rest = text.substr(at + mark.size());
+    const auto end = rest.find_first_not_of("0123456789ABCDEFabcdef/");
+    return lsn_of(rest.substr(0, end));
+}
+
+std::string last_lines(const std::string& text) {
+    std::istringstream lines(text);
+    std::vector<std::string> all;
+    for (std::string line; std::getline(lines, line);) {
+        if (!line.empty()) {
+            all.push_back(line);
+        }
+    }
+    std::string out;
+    for (auto i = all.size() > 3 ? all.size() - 3 : 0; i < all.size(); ++i) {
+        out += (out.empty() ? "" : " | ") + all[i];
+    }
+    return out;
+}
+
+std::map<std::string, std::string> control_lines(const std::string& text) {
+    std::map<std::string, std::string> values;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        const auto colon = line.find(':');
+        const auto begin = line.find_first_not_of(' ', colon + 1);
+        if (colon != std::string::npos && begin != std::string::npos) {
+            values[line.substr(0, colon)] = line.substr(begin);
+        }
+    }
+    return values;
+}
+
+}  // namespace
+
+Result<Control> parse_control(const std::string& text) {
+    auto lines = control_lines(text);
+    Control control;
+    auto& data = control.data;
+    data.state = lines["Database cluster state"];
+    data.system_id = lines["Database system identifier"];
+    data.timeline = number_of<pg::Timeline>(lines["Latest checkpoint's TimeLineID"]);
+    data.checkpoint = lsn_of(lines["Latest checkpoint location"]);
+    data.redo = lsn_of(lines["Latest checkpoint's REDO location"]);
+    data.min_recovery = lsn_of(lines["Minimum recovery ending location"]);
+    data.min_recovery_timeline =
+        number_of<pg::Timeline>(lines["Min recovery ending loc's timeline"]);
+    data.data_checksums = number_of<int>(lines["Data page checksum version"]) != 0;
+    data.wal_log_hints = lines["wal_log_hints setting"] == "on";
+    for (const auto* name : {"max_connections", "max_worker_processes", "max_wal_senders",
+                             "max_prepared_xacts", "max_locks_per_xact"}) {
+        if (const auto& value = lines[std::string(name) + " setting"]; !value.empty()) {
+            const std::string_view key(name);
+            control.settings[key == "max_prepared_xacts"   ? "max_prepared_transactions"
+                             : key == "max_locks_per_xact" ? "max_locks_per_transaction"
+                                                           : name] = value;
+        }
+    }
+    if (data.system_id.empty() || data.state.empty()) {
+        return fail(Errc::corrupt, "pg_controldata: " + last_lines(text));
+    }
+    if (const auto bytes = number_of<std::uint32_t>(lines["Bytes per WAL segment"]); bytes > 0) {
+        control.wal_segment_bytes = bytes;
+    }
+    if (const auto bytes = number_of<std::uint32_t>(lines["WAL block size"]); bytes > 0) {
+        control.wal_block_bytes = bytes;
+    }
+    return control;
+}
+
+pg::Lsn end_of_record(pg::Lsn start, std::uint32_t length, const Control& control) {
+    const auto page = std::uint64_t{control.wal_block_bytes};
+    const auto header_at = [&](std::uint64_t at) {
+        return at % control.wal_segment_bytes == 0 ? long_header : short_header;
+    };
+    auto at = start.bytes();
+    auto left = std::uint64_t{length};
+    while (true) {
+        if (at % page == 0) {
+            at += header_at(at);
+        }
+        const auto room = page - at % page;
+        if (left <= room) {
+            at += left;
+            break;
+        }
+        left -= room;
+        at += room;
+    }
+    return pg::Lsn((at + 7) / 8 * 8);
+}
+
+WalEnd parse_wal_end(const std::string& errors) {
+    if (const auto end = lsn_after(errors, "invalid record length at "); end != pg::Lsn{}) {
+        return {.kind = WalEnd::Kind::at, .lsn = end};
+    }
+    if (const auto last = lsn_after(errors, "error in WAL record at "); last != pg::Lsn{}) {
+        return {.kind = WalEnd::Kind::after_record, .lsn = last};
+    }
+    if (errors.find("could not find file") != std::string::npos) {
+        return {.kind = WalEnd::Kind::after_last, .lsn = {}};
+    }
+    return {};
+}
+
+Result<pg::Lsn> parse_last_record_end(const std::string& listing, const Control& control) {
+    std::istringstream lines(listing);
+    std::string last;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with("rmgr: ")) {
+            last = line;
+        }
+    }
+    const auto total = last.find('/', last.find("len (rec/tot):"));
+    const auto start = lsn_after(last, " lsn: ");
+    if (last.empty() || total == std::string::npos || start == pg::Lsn{}) {
+        return fail(Errc::not_found, "pg_waldump: " + last_lines(listing));
+    }
+    if (last.find("desc: SWITCH") != std::string::npos) {
+        const auto segment = std::uint64_t{control.wal_segment_bytes};
+        return pg::Lsn((start.bytes() / segment + 1) * segment);
+    }
+    const auto digits = last.find_first_not_of(' ', total + 1);
+    return end_of_record(start, number_of<std::uint32_t>(std::string_view(last).substr(digits)),
+                         control);
+}
+
+io::Task<Result<Control>> PgTools::control() const {
+    HD_CO_TRY(const auto output,
+              co_await io::run(clock_, {bin_dir_ + "/pg_controldata", "-D", data_dir_},
+                               {.environment = {"LC_ALL=C"}}, control_limit));
+    if (output.exit_code != 0) {
+        co_return fail(Errc::corrupt, "pg_controldata: " + last_lines(output.text));
+    }
+    co_return parse_control(output.text);
+}
+
+io::Task<Result<std::string>> PgTools::waldump(pg::Timeline timeline, pg::Lsn start, bool quiet,
+                                               int count) const {
+    std::vector<std::string> argv{bin_dir_ + "/pg_waldump", "-p", data_dir_ + "/pg_wal", "-t",
+                                  std::to_string(timeline), "-s", start.text()};
+    if (quiet) {
+        argv.emplace_back("-q");
+    }
+    if (count > 0) {
+        argv.insert(argv.end(), {"-n", std::to_string(count)});
+    }
+    HD_CO_TRY(auto output, co_await io::run(clock_, std::move(argv), {.environment = {"LC_ALL=C"}},
+                                            waldump_limit));
+    co_return std::move(output.text);
+}
+
+io::Task<Result<pg::Lsn>> PgTools::end_from(Control control, pg::Timeline timeline,
+                                            pg::Lsn start) const {
+    HD_CO_TRY(const auto errors, co_await waldump(timeline, start, true, 0));
+    const auto end = parse_wal_end(errors);
+    if (end.kind == WalEnd::Kind::at) {
+        co_return end.lsn;
+    }
+    if (end.kind == WalEnd::Kind::nothing_after_start) {
+        co_return fail(Errc::not_found, last_lines(errors));
+    }
+    const bool one = end.kind == WalEnd::Kind::after_record;
+    HD_CO_TRY(const auto listing,
+              co_await waldump(timeline, one ? end.lsn : start, false, one ? 1 : 0));
+    co_return parse_last_record_end(listing, control);
+}
+
+io::Task<Result<pg::Lsn>> PgTools::end_of_wal(Control control, pg::Timeline timeline,
+                                              std::vector<pg::Lsn> starts) const {
+    Error last{Errc::not_found, "no place to begin", {}};
+    for (const auto& start : starts) {
+        if (start == pg::Lsn{}) {
+            continue;
+        }
+        auto end = co_await end_from(control, timeline, start);
+        if (end) {
+            co_return end;
+        }
+        last = std::move(end).error();
+    }
+    co_return std::unexpected(std::move(last).within("end of WAL"));
+}
+
+io::Task<Result<>> PgTools::run(std::string program, std::vector<std::string> arguments,
+                                io::RunOptions options, Nanos limit) const {
+    arguments.insert(arguments.begin(), bin_dir_ + "/" + program);
+    options.environment.emplace_back("LC_ALL=C");
+    HD_CO_TRY(const auto output,
+              co_await io::run(clock_, std::move(arguments), std::move(options), limit));
+    if (output.exit_code != 0) {
+        co_return fail(Errc::io, program + ": " + (output.text.empty()
+                                                       ? "exit code " + std::to_string(output.exit_code)
+                                                       : last_lines(output.text)));
+    }
+    co_return Result<>{};
+}
+
+}  // namespace howdah::instance
