@@ -127,7 +127,7 @@ io::Task<> Agent::publish_history() {
     if (!text) {
         co_return;
     }
-    auto rows = history_rows(*text);
+    auto rows = ha::history_rows(*text);
     for (auto& row : rows) {
         for (const auto& known : parts_.feed.current()->history) {
             if (known.parent == row.parent && known.switch_lsn == row.switch_lsn) {

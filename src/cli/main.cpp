@@ -1,18 +1,88 @@
 #include "cli/main.h"
 
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <string_view>
 
+#include "cli/agent.h"
+#include "cli/command_line.h"
+#include "cli/config_file.h"
+#include "cli/dcs_status.h"
+#include "cli/down.h"
+#include "cli/list.h"
+#include "cli/proxy.h"
+#include "cli/switchover.h"
+#include "cli/up.h"
+#include "cli/version.h"
 #include "fencer/fencer.h"
 
 namespace howdah::cli {
 
+namespace {
+
+Result<int> done(Result<> outcome) {
+    HD_TRY_VOID(std::move(outcome));
+    return 0;
+}
+
+/// One verb, by what the command line asked for.
+struct Run {
+    const CommandLine& line;
+
+    Result<int> operator()(const AgentCommand& c) const { return done(run_agent(c.file)); }
+    Result<int> operator()(const ProxyCommand& c) const {
+        return done(run_proxy(c.file, c.pid_file));
+    }
+    Result<int> operator()(const ListCommand& c) const {
+        HD_TRY(const auto config, operator_config(line.config_file));
+        return done(run(c, config));
+    }
+    Result<int> operator()(const SwitchoverCommand& c) const {
+        HD_TRY(const auto config, operator_config(line.config_file));
+        return run(c, config, line.as_patronictl);
+    }
+    Result<int> operator()(const DcsStatusCommand& c) const {
+        HD_TRY(const auto config, operator_config(line.config_file));
+        return run(c, config);
+    }
+    Result<int> operator()(const VersionCommand&) const {
+        fmt::print("howdah {}\n", version);
+        return 0;
+    }
+    Result<int> operator()(const UpCommand& c) const { return run(c); }
+    Result<int> operator()(const DownCommand& c) const { return done(run(c)); }
+};
+
+int report(const CommandLine& line, const Error& error) {
+    if (line.as_patronictl) {
+        fmt::print(stderr, "Error: {}\n", error.message);
+        return 1;
+    }
+    fmt::print(stderr, "howdah {}: {}\n", line.verb, error.message);
+    if (!error.hint.empty()) {
+        fmt::print(stderr, "hint: {}\n", error.hint);
+    }
+    return error.code == Errc::unsafe ? 3 : 1;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+    // The fencer is an exec of this binary and wants nothing of what follows.
     if (argc > 1 && std::string_view(argv[1]) == "fencer") {
         return fencer::run(argc, argv);
     }
-    std::puts("howdah");
-    return 0;
+    const auto parsed = parse_command_line({argv, argv + argc});
+    if (const auto* leave = std::get_if<Leave>(&parsed)) {
+        std::fputs(leave->out.c_str(), stdout);
+        std::fputs(leave->err.c_str(), stderr);
+        return leave->code;
+    }
+    const auto& line = std::get<CommandLine>(parsed);
+    const auto code = std::visit(Run{line}, line.command);
+    std::fflush(stdout);
+    return code ? *code : report(line, code.error());
 }
 
 }  // namespace howdah::cli

@@ -67,6 +67,18 @@ std::optional<PgState> parse_pg_state(std::string_view text) {
 Result<Member::Address> Member::postgres_address() const { return address_in(conn_url); }
 Result<Member::Address> Member::api_address() const { return address_in(api_url); }
 
+namespace {
+
+/// A non-empty object under `key` with its keys in the order of `json`, or empty.
+std::string object_text(const Json& doc, const std::string& json, const char* key) {
+    const auto it = doc.find(key);
+    return it != doc.end() && it->is_object() && !it->empty()
+               ? nlohmann::ordered_json::parse(json)[key].dump()
+               : std::string();
+}
+
+}  // namespace
+
 Member parse_member(std::string name, const std::string& json) {
     Member m{.name = std::move(name)};
     const auto doc = Json::parse(json, nullptr, false);
@@ -81,9 +93,9 @@ Member parse_member(std::string name, const std::string& json) {
         m.role = "primary";
     }
     m.version = text_of(doc, "version");
-    if (const auto tags = doc.find("tags"); tags != doc.end() && tags->is_object() && !tags->empty()) {
-        m.tags_json = nlohmann::ordered_json::parse(json)["tags"].dump();
-    }
+    m.tags_json = object_text(doc, json, "tags");
+    m.pending_restart_reason_json = object_text(doc, json, "pending_restart_reason");
+    m.scheduled_restart_json = object_text(doc, json, "scheduled_restart");
     m.xlog_location = number_of(doc, "xlog_location");
     m.receive_lsn = number_of(doc, "receive_lsn");
     m.replay_lsn = number_of(doc, "replay_lsn");
@@ -111,6 +123,9 @@ std::string render(const Member& m) {
     if (m.pending_restart) {
         doc["pending_restart"] = true;
     }
+    if (!m.pending_restart_reason_json.empty()) {
+        doc["pending_restart_reason"] = nlohmann::ordered_json::parse(m.pending_restart_reason_json);
+    }
     const auto put = [&doc](const char* key, const std::optional<std::uint64_t>& value) {
         if (value) {
             doc[key] = *value;
@@ -124,6 +139,9 @@ std::string render(const Member& m) {
     }
     if (m.timeline != 0) {
         doc["timeline"] = m.timeline;
+    }
+    if (!m.scheduled_restart_json.empty()) {
+        doc["scheduled_restart"] = nlohmann::ordered_json::parse(m.scheduled_restart_json);
     }
     if (m.pause) {
         doc["pause"] = true;

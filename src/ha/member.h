@@ -40,6 +40,8 @@ struct Member {
     pg::Timeline timeline = 0;
     bool checkpoint_after_promote_pending = false;  ///< JSON: checkpoint_after_promote: false
     bool pending_restart = false;
+    std::string pending_restart_reason_json{};  ///< object, or empty
+    std::string scheduled_restart_json{};       ///< object, or empty
     bool pause = false;
     Uuid uuid{};  ///< howdah.uuid; empty: a Patroni member (safety-model.md, section 9)
     bool operator==(const Member&) const = default;

@@ -15,7 +15,8 @@ using Endpoints = std::vector<tcp::endpoint>;
 constexpr std::size_t kept_connections = 4;
 constexpr std::uint64_t body_limit = 64 * 1024 * 1024;
 
-/// Asio looks names up on a thread of its own and cannot be hurried: what waits here is only a timer.
+/// Asio looks names up on a thread of its own and cannot be hurried: what waits here is only a
+/// timer.
 struct Lookup {
     tcp::resolver resolver;
     asio::steady_timer done;
@@ -58,6 +59,15 @@ bool stale(tcp::socket& socket) {
 }
 
 }  // namespace
+
+struct HttpStream::Impl {
+    tcp::socket socket;
+    std::string name;
+    boost::beast::flat_buffer buffer{};
+    http::response_parser<http::string_body> parser{};
+    Impl(tcp::socket connected, std::string peer)
+        : socket(std::move(connected)), name(std::move(peer)) {}
+};
 
 struct HttpClient::Impl {
     Executor executor;
@@ -169,16 +179,10 @@ struct HttpClient::Impl {
         co_return result;
     }
 
-    struct Stream {
-        tcp::socket socket;
-        boost::beast::flat_buffer buffer{};
-        http::response_parser<http::string_body> parser{};
-    };
-
-    Task<Result<std::unique_ptr<Stream>>> open(HttpRequest request) {
+    Task<Result<std::unique_ptr<HttpStream::Impl>>> open(HttpRequest request) {
         const auto wire = to_wire(request);
         HD_CO_TRY(auto socket, co_await send(wire));
-        auto stream = std::make_unique<Stream>(Stream{.socket = std::move(socket)});
+        auto stream = std::make_unique<HttpStream::Impl>(std::move(socket), name());
         stream->parser.body_limit(boost::none);
         const auto [ec, size] = co_await http::async_read_header(stream->socket, stream->buffer,
                                                                  stream->parser, as_result);
@@ -211,26 +215,50 @@ Task<Result<HttpResponse>> HttpClient::send(HttpRequest request, Nanos limit) {
 
 Task<Result<>> HttpClient::stream(HttpRequest request, Nanos header_limit,
                                   std::function<bool(std::string_view)> on_data) {
-    HD_CO_TRY(const auto stream,
-              co_await within(impl_->clock, header_limit, impl_->open(std::move(request))));
-    auto& body = stream->parser.get().body();
+    HD_CO_TRY(const auto stream, co_await open(std::move(request), header_limit));
     while (true) {
-        if (!body.empty()) {
-            const bool more = on_data(body);
-            body.clear();
-            if (!more) {
-                co_return Result<>{};
-            }
-        }
-        if (stream->parser.is_done()) {
+        if (const auto text = stream->take(); !text.empty() && !on_data(text)) {
             co_return Result<>{};
         }
-        const auto [ec, size] = co_await http::async_read_some(stream->socket, stream->buffer,
-                                                               stream->parser, as_result);
-        if (ec && ec != http::error::end_of_stream) {
-            co_return impl_->broken(ec);
+        if (stream->ended()) {
+            co_return Result<>{};
+        }
+        HD_CO_TRY_VOID(co_await stream->read());
+    }
+}
+
+Task<Result<std::unique_ptr<HttpStream>>> HttpClient::open(HttpRequest request,
+                                                           Nanos header_limit) {
+    HD_CO_TRY(auto opened,
+              co_await within(impl_->clock, header_limit, impl_->open(std::move(request))));
+    co_return std::unique_ptr<HttpStream>(new HttpStream(std::move(opened)));
+}
+
+HttpStream::HttpStream(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+HttpStream::~HttpStream() = default;
+
+Task<Result<>> HttpStream::read() {
+    auto& s = *impl_;
+    while (s.parser.get().body().empty() && !s.parser.is_done()) {
+        const auto [ec, size] =
+            co_await http::async_read_some(s.socket, s.buffer, s.parser, as_result);
+        if (ec == asio::error::operation_aborted) {
+            co_return fail(Errc::cancelled, s.name + ": " + ec.message());
+        }
+        if (ec && !s.parser.is_done()) {
+            co_return fail(Errc::unavailable, s.name + ": " + ec.message());
         }
     }
+    co_return Result<>{};
+}
+
+std::string HttpStream::take() {
+    return std::exchange(impl_->parser.get().body(), {});
+}
+
+bool HttpStream::ended() const {
+    return impl_->parser.is_done();
 }
 
 }  // namespace howdah::io

@@ -1,5 +1,6 @@
 #include "io/task.h"
 
+#include <boost/asio/multiple_exceptions.hpp>
 #include <ctime>
 
 namespace howdah::io {
@@ -18,6 +19,8 @@ bool is_cancellation(const std::exception_ptr& error) {
         std::rethrow_exception(error);
     } catch (const boost::system::system_error& e) {
         return e.code() == asio::error::operation_aborted;
+    } catch (const asio::multiple_exceptions& e) {
+        return is_cancellation(e.first_exception());
     } catch (...) {
         return false;
     }
@@ -31,6 +34,16 @@ Task<> Scope::close() {
     while (!running_.empty()) {
         co_await idle_.async_wait(as_result);
     }
+}
+
+Task<> until_cancelled() {
+    asio::steady_timer never(co_await asio::this_coro::executor);
+    never.expires_at(asio::steady_timer::time_point::max());
+    while ((co_await asio::this_coro::cancellation_state).cancelled() ==
+           asio::cancellation_type::none) {
+        co_await never.async_wait(as_result);
+    }
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
 }
 
 Task<Result<>> Bell::rung() {

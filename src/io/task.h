@@ -103,6 +103,10 @@ private:
     std::list<asio::cancellation_signal> running_;
 };
 
+/// Waits for the caller's cancellation, and takes it off: what the caller awaits after this (the close of a
+/// Scope) runs to its end.
+Task<> until_cancelled();
+
 /// A bell that wakes one waiting coroutine; rings are not counted. Ring it on the executor it was made on.
 class Bell {
 public:

@@ -1,6 +1,7 @@
 #include "instance/local/local_instance.h"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -56,6 +57,19 @@ std::string json_text(const nlohmann::json& object, const char* key) {
 
 }  // namespace
 
+Result<> check_binaries(const config::AgentConfig& config) {
+    const auto& pg = config.postgresql;
+    const int major = PgFiles(pg, config.state_dir).major_version();
+    HD_TRY(const auto bin_dir, find_bin_dir(pg.bin_dir, major));
+    for (const auto* program : {"initdb", "pg_basebackup", "pg_controldata", "pg_rewind", "pg_waldump"}) {
+        if (::access((bin_dir + "/" + program).c_str(), X_OK) != 0) {
+            return fail(Errc::not_found, bin_dir + "/" + program + ": no such program",
+                        "install PostgreSQL's server package, or correct postgresql.bin_dir");
+        }
+    }
+    return {};
+}
+
 LocalInstance::LocalInstance(io::Executor executor, io::Clock& clock, config::AgentConfig config,
                              std::string howdah_binary)
     : executor_(executor),
@@ -91,11 +105,16 @@ Result<PgTools> LocalInstance::tools() const {
 
 // ---- jobs
 
-Result<> LocalInstance::begin(JobKind kind, std::function<Work()> work) {
-    auto& job = local_.job;
-    if (job.running) {
-        return fail(Errc::conflict, "another job runs");
+Result<> LocalInstance::must_be_idle(const char* what) const {
+    if (local_.job.running) {
+        return fail(Errc::conflict, std::string(what) + ": another job runs");
     }
+    return {};
+}
+
+Result<> LocalInstance::begin(JobKind kind, std::function<Work()> work) {
+    HD_TRY_VOID(must_be_idle("begin"));
+    auto& job = local_.job;
     job = {.kind = kind,
            .running = true,
            .since = clock_.now(),

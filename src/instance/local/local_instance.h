@@ -16,6 +16,10 @@
 
 namespace howdah::instance {
 
+/// PostgreSQL's programs that the agent needs are where `config` says.
+/// Errors: Errc::not_found with the program, and what to install or correct.
+Result<> check_binaries(const config::AgentConfig& config);
+
 /// A real PostgreSQL, whose parent is the fencer. The deadline page is `<state_dir>/deadline`; this class
 /// never writes it. PostgreSQL's stderr goes to `<state_dir>/postgresql.log`.
 /// close() must be awaited before it is destroyed; PostgreSQL runs on.
@@ -63,6 +67,7 @@ private:
     void take_walsenders(const std::string& json);
     void note_position();
     Result<> must_run(const char* what) const;
+    Result<> must_be_idle(const char* what) const;
     io::Task<Result<>> reload();
     Result<PgTools> tools() const;
 
@@ -77,7 +82,9 @@ private:
     Work kill_without_fencer(Nanos limit);
     io::Task<bool> wait_dead(Nanos limit);
     void server_ended();
+    void begin_settling();
     io::Task<> settle();
+    io::Task<> watch_streaming(std::shared_ptr<fencer::FencerClient> fencer);
     io::Task<> read_down_state();
     io::Task<> watch_foreign(pid_t pid);
     io::Task<> checkpoint_after_promote();
@@ -129,6 +136,7 @@ private:
     pid_t foreign_postmaster_ = 0;
     bool asked_to_stop_ = false;
     bool launching_ = false;      ///< a start job is between its last look at `start_revoked_` and its fencer
+    bool settling_ = false;       ///< between the postmaster's end and the proof that its tree is dead
     bool start_revoked_ = false;  ///< fence() came while a start job ran
     pg::Lsn mark_{}, older_mark_{};  ///< flushed positions seen lately: where the search for the end begins
 };

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 
 #include "instance/local/local_instance.h"
@@ -22,6 +23,8 @@ namespace {
 constexpr Nanos poll_start = Millis(15);
 constexpr Nanos poll_promote = Millis(5);
 constexpr Nanos poll_death = Millis(2);
+constexpr Nanos death_limit = Seconds(5);
+constexpr Nanos watch_every = Millis(200);
 constexpr Nanos query_limit = Seconds(2);
 constexpr Nanos promote_limit = Seconds(60);
 constexpr Nanos checkpoint_limit = Seconds(3600);
@@ -42,6 +45,14 @@ std::uint64_t rotate_log(const std::string& path) {
 
 bool was_shut_down(const pg::ControlData& control) {
     return control.state == "shut down" || control.state == "shut down in recovery";
+}
+
+/// What no waiting mends. "the database system is starting up" is of the other kind.
+bool refuses_our_login(const std::string& words) {
+    constexpr std::array signs{"authentication failed", "no pg_hba.conf entry", "no password supplied",
+                               "does not exist"};
+    return words.find("FATAL") != std::string::npos &&
+           std::ranges::any_of(signs, [&](const char* sign) { return words.find(sign) != std::string::npos; });
 }
 
 }  // namespace
@@ -93,6 +104,8 @@ io::Task<Result<>> LocalInstance::connect_fencer() {
     local_.crashed = false;
     if (!fencer_->connected()) {
         server_ended();  // it died between the answer and on_end
+    } else {
+        scope_.spawn([this] { return watch_streaming(fencer_); });
     }
     co_return Result<>{};
 }
@@ -109,13 +122,13 @@ Result<> LocalInstance::start(StartAs as, std::optional<Upstream> follow) {
     if (!settings_) {
         return fail(Errc::invalid, "start: not configured yet");
     }
-    HD_TRY_VOID(begin(JobKind::start, [this, as] { return do_start(as); }));
+    HD_TRY_VOID(must_be_idle("start"));
     following_ = as == StartAs::standby ? std::move(follow) : std::nullopt;
     local_.role = as == StartAs::primary ? ha::Role::primary : ha::Role::standby;
     local_.following = following_;
     start_revoked_ = false;
     asked_to_stop_ = false;
-    return {};
+    return begin(JobKind::start, [this, as] { return do_start(as); });
 }
 
 io::Task<Result<>> LocalInstance::do_start(StartAs as) {
@@ -160,7 +173,6 @@ io::Task<Result<>> LocalInstance::launch_postmaster(StartAs as) {
     control_known_ = false;
     local_.final_lsn = {};
     mark_ = older_mark_ = {};
-    connection_.reset();
     HD_CO_TRY_VOID(co_await fencer::launch(clock_, std::move(how)));
     if (auto connected = co_await connect_fencer(); !connected) {
         // It may have ended already: then its last words say how.
@@ -176,8 +188,13 @@ io::Task<Result<>> LocalInstance::launch_postmaster(StartAs as) {
 io::Task<Result<>> LocalInstance::wait_until_accepting(StartAs as, std::uint64_t log_from) {
     const auto patience_ends = clock_.now() + settings_->pg_ctl_timeout;
     while (local_.postmaster) {
-        if (co_await ask_server(query_limit)) {
+        const auto asked = co_await ask_server(query_limit);
+        if (asked) {
             co_return Result<>{};
+        }
+        if (refuses_our_login(asked.error().message)) {
+            co_return fail(Errc::invalid, "PostgreSQL runs but refuses the agent: " + asked.error().message,
+                           "correct postgresql.authentication.superuser or pg_hba");
         }
         // A standby may wait for WAL that only its next primary has.
         if (as == StartAs::standby && clock_.now() > patience_ends) {
@@ -185,6 +202,7 @@ io::Task<Result<>> LocalInstance::wait_until_accepting(StartAs as, std::uint64_t
         }
         HD_CO_TRY_VOID(co_await clock_.until(clock_.now() + poll_start));
     }
+    (void)co_await wait_dead(death_limit);
     co_return std::unexpected(start_failure(log_from));
 }
 
@@ -209,9 +227,9 @@ io::Task<Result<>> LocalInstance::signal_postmaster(std::string name) {
 
 Result<> LocalInstance::stop(StopMode mode) {
     HD_TRY_VOID(must_run("stop"));
-    HD_TRY_VOID(begin(JobKind::stop, [this, mode] { return do_stop(mode); }));
+    HD_TRY_VOID(must_be_idle("stop"));
     asked_to_stop_ = true;
-    return {};
+    return begin(JobKind::stop, [this, mode] { return do_stop(mode); });
 }
 
 io::Task<Result<>> LocalInstance::do_stop(StopMode mode) {
@@ -232,10 +250,14 @@ Result<> LocalInstance::promote() {
     if (local_.role != ha::Role::standby) {
         return fail(Errc::invalid, "promote: it is no standby");
     }
-    HD_TRY_VOID(begin(JobKind::promote, [this] { return do_promote(); }));
+    if (!fencer_) {
+        return fail(Errc::unsafe, "promote: PostgreSQL runs without a fencer",
+                    "stop it, so that the agent starts it with one");
+    }
+    HD_TRY_VOID(must_be_idle("promote"));
     local_.role = ha::Role::primary;
     local_.accepting = false;
-    return {};
+    return begin(JobKind::promote, [this] { return do_promote(); });
 }
 
 io::Task<Result<>> LocalInstance::do_promote() {
@@ -288,10 +310,10 @@ io::Task<Result<>> LocalInstance::fence(Nanos limit) {
         }
     } else if (!local_.tree_dead) {
         HD_CO_TRY_VOID(co_await kill_without_fencer(end - clock_.now()));
-        if (local_.postmaster && foreign_postmaster_ == 0) {
+        if (local_.postmaster) {
             server_ended();
-        } else if (!local_.postmaster && !control_known_) {
-            local_.tree_dead = true;
+        } else if (!settling_) {
+            begin_settling();
         }
     }
     if (!co_await wait_dead(end - clock_.now())) {
@@ -346,11 +368,17 @@ void LocalInstance::server_ended() {
     local_.replication_state.clear();
     local_.walsenders.clear();
     local_.crashed = !asked_to_stop_;
+    begin_settling();
+}
+
+void LocalInstance::begin_settling() {
+    settling_ = true;
     scope_.spawn([this] { return settle(); });
 }
 
 /// Between the end of the postmaster and the proof that all of it is over, with the end of its WAL.
 io::Task<> LocalInstance::settle() {
+    co_await io::yield();  // the fencer's client, which may have called, ends its turn first
     const auto fencer = std::exchange(fencer_, nullptr);
     foreign_postmaster_ = 0;
     const bool proven = fencer && fencer->exited().has_value();
@@ -361,11 +389,16 @@ io::Task<> LocalInstance::settle() {
         // F4: the fencer died, or there was none.
         if (const auto killed = co_await kill_without_fencer(Seconds(60)); !killed) {
             spdlog::error("processes of PostgreSQL are left why=\"{}\"", killed.error().message);
+            settling_ = false;
             co_return;
         }
     }
-    connection_.reset();
+    {
+        const auto turn = co_await one_query_.take();  // a query may still wait for the dead server's answer
+        connection_.reset();
+    }
     co_await read_down_state();
+    settling_ = false;
     local_.tree_dead = true;
     changed();
 }
@@ -416,7 +449,26 @@ io::Task<> LocalInstance::watch_foreign(pid_t pid) {
     if (pidfd) {
         (void)co_await io::wait_readable(pidfd.get());
     }
-    server_ended();
+    if (foreign_postmaster_ == pid) {
+        server_ended();
+    }
+}
+
+/// A standby that loses its primary hears it from its walreceiver long before anyone's lease ends.
+io::Task<> LocalInstance::watch_streaming(std::shared_ptr<fencer::FencerClient> fencer) {
+    while (fencer_ == fencer) {
+        if (!co_await clock_.until(clock_.now() + watch_every)) {
+            co_return;
+        }
+        if (local_.role != ha::Role::standby || !local_.accepting) {
+            continue;
+        }
+        const bool streamed = local_.streaming_from_following;
+        (void)co_await ask_server(query_limit);
+        if (local_.streaming_from_following != streamed) {
+            changed();
+        }
+    }
 }
 
 }  // namespace howdah::instance

@@ -119,6 +119,12 @@ pg::Lsn end_of_record(pg::Lsn start, std::uint32_t length, const Control& contro
     return pg::Lsn((at + 7) / 8 * 8);
 }
 
+pg::Lsn before_page_header(pg::Lsn lsn, const Control& control) {
+    const auto page = lsn.bytes() / control.wal_block_bytes * control.wal_block_bytes;
+    const auto header = page % control.wal_segment_bytes == 0 ? long_header : short_header;
+    return lsn.bytes() - page == header ? pg::Lsn(page) : lsn;
+}
+
 WalEnd parse_wal_end(const std::string& errors) {
     if (const auto end = lsn_after(errors, "invalid record length at "); end != pg::Lsn{}) {
         return {.kind = WalEnd::Kind::at, .lsn = end};
@@ -184,7 +190,7 @@ io::Task<Result<pg::Lsn>> PgTools::end_from(Control control, pg::Timeline timeli
     HD_CO_TRY(const auto errors, co_await waldump(timeline, start, true, 0));
     const auto end = parse_wal_end(errors);
     if (end.kind == WalEnd::Kind::at) {
-        co_return end.lsn;
+        co_return before_page_header(end.lsn, control);
     }
     if (end.kind == WalEnd::Kind::nothing_after_start) {
         co_return fail(Errc::not_found, last_lines(errors));

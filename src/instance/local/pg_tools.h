@@ -26,6 +26,9 @@ Result<Control> parse_control(const std::string& text);
 /// 40 on the first one of a segment; the same in 13 to 18).
 pg::Lsn end_of_record(pg::Lsn start, std::uint32_t length, const Control& control);
 
+/// pg_waldump names the place after a page's header where the server's flush position is the page's start.
+pg::Lsn before_page_header(pg::Lsn lsn, const Control& control);
+
 /// What pg_waldump says at the end of valid WAL (15; the same words but for the part after the second
 /// colon in 13 to 18):
 ///

@@ -36,6 +36,14 @@ TEST(WalEnd, AddsPageHeadersToALongRecord) {
     EXPECT_EQ(end_of_record(lsn("0/1FFFFF8"), 16, control), pg::Lsn(0x2000000 + 40 + 8));
 }
 
+TEST(WalEnd, AtAPageBoundaryTheHeaderIsNotCounted) {
+    const Control control;
+    EXPECT_EQ(before_page_header(lsn("0/1002018"), control), lsn("0/1002000"));
+    EXPECT_EQ(before_page_header(lsn("0/2000028"), control), lsn("0/2000000"));
+    EXPECT_EQ(before_page_header(lsn("0/2000018"), control), lsn("0/2000018"));
+    EXPECT_EQ(before_page_header(lsn("0/1002020"), control), lsn("0/1002020"));
+}
+
 TEST(WalEnd, ASwitchEndsItsSegment) {
     Control control;
     control.wal_segment_bytes = 1U << 20U;

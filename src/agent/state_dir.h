@@ -1,0 +1,41 @@
+#pragma once
+
+#include <mutex>
+#include <string>
+
+#include "agent/ports.h"
+#include "io/fd.h"
+
+namespace howdah::agent {
+
+/// A member's state directory (architecture.md, section 7): member_uuid, epoch, agent.pid, and the lock that
+/// lets one agent at a time use it. The lock is held as long as the object lives.
+class StateDir final : public Durable {
+public:
+    /// Makes the directory (0700) where it is missing, locks it, draws the uuid at the first start, writes
+    /// agent.pid. Errors: Errc::conflict (another agent runs on it), Errc::io (not writable; with a hint),
+    /// Errc::corrupt.
+    static Result<std::unique_ptr<StateDir>> open(const std::string& path);
+    ~StateDir() override;
+
+    const std::string& path() const { return path_; }
+    const ha::Uuid& member_uuid() const { return uuid_; }
+
+    Stored load() const override;
+    Result<> store(const Stored& stored) override;
+
+private:
+    StateDir(std::string path, io::Fd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+    Result<> read_or_draw();
+
+    std::string path_;
+    io::Fd lock_;
+    ha::Uuid uuid_{};
+    mutable std::mutex mutex_{};
+    Stored stored_{};
+};
+
+/// 32 random hexadecimal digits.
+ha::Uuid draw_uuid();
+
+}  // namespace howdah::agent

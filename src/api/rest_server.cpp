@@ -1,0 +1,76 @@
+#include "api/rest_server.h"
+
+#include <nlohmann/json.hpp>
+
+#include "api/access.h"
+#include "api/answers.h"
+#include "api/health.h"
+#include "api/switchover.h"
+
+namespace howdah::api {
+
+namespace {
+
+bool starts_segment(const std::string& path, std::string_view segment) {
+    return path == segment || path.starts_with(std::string(segment) + "/");
+}
+
+}  // namespace
+
+RestServer::RestServer(io::Executor executor, io::Clock& clock, agent::Control& control,
+                       config::RestApi settings)
+    : clock_(clock),
+      control_(control),
+      settings_(std::move(settings)),
+      server_(executor, clock,
+              [this](io::HttpRequest request) { return handle(std::move(request)); }) {}
+
+Result<> RestServer::listen() {
+    auto bound = server_.listen(settings_.listen.host, settings_.listen.port);
+    if (!bound && bound.error().hint.empty()) {
+        bound.error().hint =
+            "is another agent running on this host? restapi.listen names the address";
+    }
+    return bound;
+}
+
+io::Task<> RestServer::run() {
+    return server_.run();
+}
+
+Now RestServer::now() const {
+    return {.boot = clock_.now(), .wall_seconds = clock_.wall_nanos() / 1'000'000'000};
+}
+
+io::Task<io::HttpResponse> RestServer::handle(io::HttpRequest request) {
+    if (!is_safe(request)) {
+        co_return co_await act(std::move(request));
+    }
+    if (request.method == "GET" && parse_target(request.target).path == "/howdah/standing") {
+        auto body = render(control_.standing());
+        co_return io::HttpResponse{.headers = {{"Content-Type", "application/json"}},
+                                   .body = std::move(body)};
+    }
+    co_return answer(request, control_.status(), now());
+}
+
+io::Task<io::HttpResponse> RestServer::act(io::HttpRequest request) {
+    const auto path = parse_target(request.target).path;
+    const bool switchover = starts_segment(path, "/switchover");
+    if (request.method != "POST" || (!switchover && !starts_segment(path, "/failover"))) {
+        co_return answer(request, control_.status(), now());
+    }
+    if (auto refused = refuse_access(request, settings_.authentication)) {
+        co_return *std::move(refused);
+    }
+    auto checked = check(switchover ? Action::switchover : Action::failover, request,
+                         control_.status(), now().wall_seconds);
+    if (auto* refused = std::get_if<io::HttpResponse>(&checked)) {
+        co_return std::move(*refused);
+    }
+    auto request_to_agent = std::get<agent::SwitchoverRequest>(std::move(checked));
+    auto done = co_await control_.switchover(std::move(request_to_agent));
+    co_return text_answer(done.code, std::move(done.text));
+}
+
+}  // namespace howdah::api

@@ -1,0 +1,216 @@
+#include "cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+#include "base/nearest.h"
+
+namespace howdah::cli {
+
+namespace {
+
+constexpr const char* run_group = "Run a cluster";
+constexpr const char* look_group = "Look at it and change it";
+constexpr const char* try_group = "Try it on this machine";
+
+const std::vector<std::string> verbs{"agent", "proxy", "list", "switchover",
+                                     "dcs",   "up",    "down", "version"};
+
+/// The parser and what it fills in.
+class Parser {
+public:
+    explicit Parser(std::string program) {
+        app_.name(std::move(program));
+        app_.require_subcommand(1);
+        app_.fallthrough();
+        app_.get_formatter()->column_width(34);
+        app_.add_option("-c,--config-file", line_.config_file,
+                        "Configuration (patroni.yml); else HOWDAH_CONFIG or PATRONICTL_CONFIG_FILE")
+            ->type_name("FILE");
+        app_.footer(
+            "howdah VERB --help tells more. Exit codes: 0 done, 1 failed, 2 usage, 3 refused as "
+            "unsafe.");
+        add_agent();
+        add_proxy();
+        add_list();
+        add_switchover();
+        add_dcs();
+        add_up();
+        add_down();
+        add_verb("version", "Print the version", look_group, version_);
+    }
+
+    CommandLine parse(std::vector<std::string> words) {
+        std::ranges::reverse(words);
+        app_.parse(words);
+        return std::move(line_);
+    }
+
+    Leave leave(const CLI::ParseError& error) {
+        std::ostringstream out, err;
+        const int code = app_.exit(error, out, err);
+        return code == 0 ? Leave{.out = out.str()}
+                         : Leave{.code = 2, .err = usage_error(error.what())};
+    }
+
+    std::string usage_error(const std::string& message) const {
+        const auto chosen = app_.get_subcommands();
+        const auto name =
+            app_.get_name() + (chosen.empty() ? "" : " " + chosen.front()->get_name());
+        return name + ": " + message + "\nhint: " + name + " --help\n";
+    }
+
+private:
+    template <class Options>
+    CLI::App* add_verb(const std::string& name, const std::string& what, const char* group,
+                       Options& options, CLI::App* parent = nullptr) {
+        auto* verb = (parent != nullptr ? parent : &app_)->add_subcommand(name, what);
+        verb->group(group)->fallthrough();
+        const auto full = parent != nullptr ? parent->get_name() + " " + name : name;
+        verb->callback([this, full, &options] {
+            line_.verb = full;
+            line_.command = options;
+        });
+        return verb;
+    }
+
+    void add_agent() {
+        auto* verb = add_verb("agent", "Run this host's member: PostgreSQL, election, REST API",
+                              run_group, agent_);
+        verb->add_option("FILE", agent_.file, "patroni.yml")->required()->type_name("");
+    }
+    void add_proxy() {
+        auto* verb = add_verb("proxy", "Run the endpoint: one address for the application",
+                              run_group, proxy_);
+        verb->add_option("FILE", proxy_.file, "patroni.yml with a section proxy")
+            ->required()
+            ->type_name("");
+        verb->add_option("--pid-file", proxy_.pid_file, "Write the process id there")
+            ->type_name("P");
+    }
+    void add_list() {
+        auto* verb = add_verb("list", "Show the members of the cluster", look_group, list_);
+        verb->add_option("CLUSTER", list_.clusters, "Clusters; default: scope of the configuration")
+            ->type_name("");
+        verb->add_option("-f,--format", list_.format, "Output format")
+            ->check(CLI::IsMember({"pretty", "tsv", "json", "yaml", "yml"}))
+            ->type_name("pretty|tsv|json|yaml");
+        verb->add_flag("--classic", list_.classic, "The columns of Patroni 3: TL, Lag in MB");
+        verb->add_flag("-e,--extended", list_.extended, "All columns, even empty ones");
+        verb->add_flag("-t,--timestamp", list_.timestamp, "Print the time first");
+        verb->add_flag_callback(
+            "-W", [this] { list_.watch_seconds = list_.watch_seconds.value_or(2.0); },
+            "Again every 2 seconds");
+        verb->add_option_function<double>(
+                "-w,--watch", [this](double every) { list_.watch_seconds = every; },
+                "Again every SEC seconds")
+            ->check(CLI::PositiveNumber)
+            ->type_name("SEC");
+    }
+    void add_switchover() {
+        auto* verb = add_verb("switchover", "Move the primary to a standby, losing nothing",
+                              look_group, switchover_);
+        verb->add_option("CLUSTER", switchover_.cluster,
+                         "Cluster; default: scope of the configuration")
+            ->type_name("");
+        verb->add_option("--leader,--primary", switchover_.leader, "Name of the present leader")
+            ->type_name("NAME");
+        verb->add_option("--candidate", switchover_.candidate,
+                         "Name of the next one; default: the best standby")
+            ->type_name("NAME");
+        verb->add_option("--scheduled", switchover_.scheduled,
+                         "When (ISO 8601 with zone); default: now")
+            ->type_name("TIME");
+        verb->add_flag("--force", switchover_.force, "Don't ask");
+    }
+    void add_dcs() {
+        auto* dcs = app_.add_subcommand("dcs", "The store behind the cluster (etcd)");
+        dcs->group(look_group)->require_subcommand(1)->fallthrough();
+        auto* verb = add_verb("status", "Its members, leader, health and database size", look_group,
+                              dcs_status_, dcs);
+        verb->add_flag("--json", dcs_status_.json, "As JSON");
+    }
+    void add_up() {
+        auto* verb =
+            add_verb("up", "Bring up three members, etcd and the endpoint on 127.0.52.81-85",
+                     try_group, up_);
+        verb->add_option("--dir", up_.dir, "Where everything lives; default: /tmp/howdah-up-UID")
+            ->type_name("D");
+        verb->add_flag("--detach", up_.detach,
+                       "Return when the cluster is healthy; see D/cluster.json");
+        verb->add_option("--etcd", up_.etcd_members,
+                         "etcd members: one beside each agent, or one in all")
+            ->check(CLI::IsMember({1, 3}))
+            ->type_name("3|1");
+        verb->add_option("--sync", up_.sync, "Synchronous replication")
+            ->check(CLI::IsMember({"off", "on", "quorum", "strict"}))
+            ->type_name("off|on|quorum|strict");
+        verb->add_option("--profile", up_.profile, "How soon a silent leader is replaced")
+            ->check(CLI::IsMember({"lan-fast", "default", "wan"}))
+            ->type_name("lan-fast|default|wan");
+        verb->add_flag("--no-load", up_.no_load, "No inserts through the endpoint");
+        verb->add_option("--network", up_.network,
+                         "First three parts of the addresses; default: 127.0.52")
+            ->check([](const std::string& text) {
+                return text.starts_with("127.") && std::ranges::count(text, '.') == 2
+                           ? ""
+                           : "not a part of 127.0.0.0/8";
+            })
+            ->type_name("127.A.B");
+    }
+    void add_down() {
+        auto* verb = add_verb("down", "Stop all that `up` started", try_group, down_);
+        verb->add_option("--dir", down_.dir, "As given to up")->type_name("D");
+    }
+
+    CLI::App app_{"Keeps a PostgreSQL cluster available, reachable at one address, and observed."};
+    CommandLine line_{};
+    AgentCommand agent_{};
+    ProxyCommand proxy_{};
+    ListCommand list_{};
+    SwitchoverCommand switchover_{};
+    DcsStatusCommand dcs_status_{};
+    VersionCommand version_{};
+    UpCommand up_{};
+    DownCommand down_{};
+};
+
+/// The first word that is neither an option nor the value of -c.
+std::string verb_in(const std::vector<std::string>& words) {
+    for (std::size_t i = 1; i < words.size(); ++i) {
+        if (words[i] == "-c" || words[i] == "--config-file") {
+            ++i;
+        } else if (!words[i].starts_with('-')) {
+            return words[i];
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+std::variant<CommandLine, Leave> parse_command_line(const std::vector<std::string>& words) {
+    const auto program =
+        std::filesystem::path(words.empty() ? "howdah" : words[0]).filename().string();
+    const auto verb = verb_in(words);
+    if (!verb.empty() && std::ranges::find(verbs, verb) == verbs.end()) {
+        const auto near = nearest(verb, verbs);
+        return Leave{
+            .code = 2,
+            .err = program + ": no verb '" + verb + "'\nhint: " +
+                   (near ? "did you mean '" + *near + "'?" : program + " --help lists the verbs") +
+                   "\n"};
+    }
+    Parser parser(program);
+    try {
+        auto line = parser.parse({words.begin() + (words.empty() ? 0 : 1), words.end()});
+        line.as_patronictl = program.starts_with("patronictl");
+        return line;
+    } catch (const CLI::ParseError& error) {
+        return parser.leave(error);
+    }
+}
+
+}  // namespace howdah::cli

@@ -1,0 +1,47 @@
+#include "cli/list.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "cli/local_time.h"
+#include "cli/read_cluster.h"
+#include "cli/table.h"
+
+namespace howdah::cli {
+
+namespace {
+
+Result<std::string> page(const ListCommand& command, const config::AgentConfig& config,
+                         const ListLook& look) {
+    const auto clusters = command.clusters.empty() ? std::vector{config.scope} : command.clusters;
+    std::string out = command.timestamp ? local_time(0) + "\n" : "";
+    for (const auto& name : clusters) {
+        HD_TRY(const auto cluster, read_cluster(config, name));
+        out += render_list(cluster, name, look);
+    }
+    return out;
+}
+
+}  // namespace
+
+Result<> run(const ListCommand& command, const config::AgentConfig& config) {
+    HD_TRY(const auto format, parse_format(command.format));
+    const ListLook look{.format = format, .extended = command.extended, .classic = command.classic};
+    for (bool first = true;; first = false) {
+        HD_TRY(const auto text, page(command, config, look));
+        if (!first && ::isatty(STDOUT_FILENO) == 1) {
+            std::fputs("\x1b[H\x1b[2J", stdout);
+        }
+        std::fputs(text.c_str(), stdout);
+        if (!command.watch_seconds) {
+            return {};
+        }
+        std::fflush(stdout);
+        std::this_thread::sleep_for(std::chrono::duration<double>(*command.watch_seconds));
+    }
+}
+
+}  // namespace howdah::cli

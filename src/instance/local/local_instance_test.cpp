@@ -1,0 +1,383 @@
+#include "instance/local/local_instance.h"
+
+#include <fmt/format.h>
+#include <grp.h>
+#include <gtest/gtest.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+
+#include "fencer/fencer.h"
+#include "fencer/page.h"
+#include "instance/local/pg_process.h"
+#include "io/loop.h"
+
+// Real PostgreSQL servers under real fencers (this program is the fencer's binary too), on 127.0.65.x.
+
+namespace howdah::instance {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+constexpr std::uint16_t port = 16543;
+
+/// One member: its own data directory, state directory and address.
+struct Node {
+    Node(io::Executor executor, io::Clock& clock, const std::string& root, const std::string& name,
+         const std::string& host)
+        : config(configuration(root, name, host)), pg(executor, clock, config, "/proc/self/exe") {}
+
+    static config::AgentConfig configuration(const std::string& root, const std::string& name, const std::string& host) {
+        config::AgentConfig config{.scope = "demo", .name = name, .state_dir = root + "/" + name + ".howdah"};
+        config.postgresql = {.listen_addresses = host,
+                             .port = port,
+                             .connect_address = {.host = host, .port = port},
+                             .data_dir = root + "/" + name,
+                             .pgpass = root + "/" + name + ".pgpass",
+                             .superuser = {.username = "admin", .password = "it's \\ secret"},
+                             .replication = {.username = "replicator", .password = "rep:pass"},
+                             .rewind = config::Credentials{.username = "rewinder", .password = "rew"}};
+        return config;
+    }
+
+    config::EffectivePostgresql settings() const {
+        config::Parameters controlled{{"listen_addresses", config.postgresql.listen_addresses},
+                                      {"port", std::to_string(port)},
+                                      {"cluster_name", "demo"},
+                                      {"wal_level", "replica"},
+                                      {"hot_standby", "on"},
+                                      {"max_connections", "30"},
+                                      {"wal_log_hints", "on"}};
+        auto parameters = controlled;
+        parameters["unix_socket_directories"] = "";
+        parameters["shared_buffers"] = "16MB";
+        parameters["wal_keep_size"] = "128MB";
+        return {.parameters = parameters,
+                .controlled = controlled,
+                .pg_hba = {"host all all 127.0.0.0/8 scram-sha-256",
+                           "host replication replicator 127.0.0.0/8 scram-sha-256"},
+                .use_pg_rewind = true};
+    }
+
+    Upstream address() const {
+        return {.name = config.name, .host = config.postgresql.connect_address.host, .port = port};
+    }
+
+    config::AgentConfig config;
+    LocalInstance pg;
+};
+
+class LocalInstanceTest : public testing::Test {
+protected:
+    LocalInstanceTest() {
+        char name[] = "/tmp/howdah-local-XXXXXX";
+        root_ = mkdtemp(name);
+    }
+    ~LocalInstanceTest() override { fs::remove_all(root_); }
+
+    /// Runs `body` to its end; every node is fenced and closed afterwards, whatever it found.
+    void run(io::Task<> (LocalInstanceTest::*body)()) { loop_.run(around(body)); }
+
+    io::Task<> around(io::Task<> (LocalInstanceTest::*body)()) {
+        co_await (this->*body)();
+        for (auto& node : nodes_) {
+            EXPECT_TRUE(co_await node->pg.fence(10s)) << node->config.name;
+            co_await node->pg.close();
+        }
+        nodes_.clear();
+    }
+
+    io::Task<Node*> make(std::string name, std::string host) {
+        nodes_.push_back(std::make_unique<Node>(loop_.executor(), clock_, root_, name, host));
+        auto* node = nodes_.back().get();
+        check(co_await node->pg.adopt(), "adopt");
+        check(co_await node->pg.configure(node->settings()), "configure");
+        co_return node;
+    }
+
+    static void check(const Result<>& result, std::string_view what) {
+        EXPECT_TRUE(result) << what << ": " << (result ? "" : result.error().message + " " + result.error().hint);
+    }
+
+    /// Waits for the job that `begun` began.
+    io::Task<bool> job(Node* node, Result<> begun, std::string what) {
+        check(begun, what);
+        const auto since = clock_.now();
+        while (begun && clock_.now() < since + 40s) {
+            const auto local = co_await node->pg.observe(1s);
+            if (!local.job.running) {
+                EXPECT_EQ(local.job.error, "") << what;
+                fmt::print("{:>30} {} ms\n", node->config.name + " " + what, to_millis(clock_.now() - since).count());
+                co_return local.job.error.empty();
+            }
+            (void)co_await clock_.until(clock_.now() + 5ms);
+        }
+        ADD_FAILURE() << what << " did not end";
+        co_return false;
+    }
+
+    template <class Condition>
+    io::Task<bool> becomes(Node* node, std::string what, Condition condition) {
+        const auto since = clock_.now();
+        while (clock_.now() < since + 15s) {
+            if (condition(co_await node->pg.observe(1s))) {
+                fmt::print("{:>30} {} ms\n", node->config.name + " " + what, to_millis(clock_.now() - since).count());
+                co_return true;
+            }
+            (void)co_await clock_.until(clock_.now() + 5ms);
+        }
+        ADD_FAILURE() << node->config.name << " never " << what;
+        co_return false;
+    }
+
+    io::Task<Result<std::string>> sql(Node* node, std::string text) {
+        const auto& pg = node->config.postgresql;
+        HD_CO_TRY(const auto connection,
+                  co_await Connection::open(clock_,
+                                            {{"host", pg.listen_addresses},
+                                             {"port", std::to_string(port)},
+                                             {"user", pg.superuser.username},
+                                             {"password", pg.superuser.password},
+                                             {"dbname", "postgres"}},
+                                            3s));
+        HD_CO_TRY(const auto rows, co_await connection->query(std::move(text), {}, 10s));
+        co_return rows.empty() || rows[0].empty() ? "" : rows[0][0].value_or("");
+    }
+    io::Task<> expect_sql(Node* node, std::string text, std::string expected) {
+        const auto got = co_await sql(node, text);
+        EXPECT_TRUE(got) << text << ": " << (got ? "" : got.error().message);
+        EXPECT_EQ(got.value_or(""), expected) << text;
+    }
+
+    /// initdb, start as primary, roles, one table.
+    io::Task<bool> make_primary(Node* node) {
+        const config::Bootstrap how{.initdb = {"--encoding=UTF8", "--locale=C", "--no-sync"},
+                                    .users = {{.name = "app", .password = "app", .options = {"createdb"}}}};
+        if (!co_await job(node, node->pg.initialize(how), "initdb") ||
+            !co_await job(node, node->pg.start(StartAs::primary, std::nullopt), "start as primary")) {
+            co_return false;
+        }
+        const auto users = co_await node->pg.create_users(how);
+        check(users, "create users");
+        co_await expect_sql(node, "CREATE TABLE t(i int); INSERT INTO t VALUES (1)", "");
+        co_return users.has_value();
+    }
+
+    io::Task<bool> make_standby(Node* node, Node* of) {
+        if (!co_await job(node, node->pg.clone(of->address()), "clone") ||
+            !co_await job(node, node->pg.start(StartAs::standby, of->address()), "start as standby")) {
+            co_return false;
+        }
+        co_return co_await becomes(node, "streams", [](const Local& l) { return l.streaming_from_following; });
+    }
+
+    io::Task<> fail_over_and_back();
+    io::Task<> shut_down_cleanly();
+    io::Task<> die_in_different_ways();
+    io::Task<> refuse();
+
+    io::Loop loop_{};
+    io::SystemClock clock_{};
+    std::string root_;
+    std::vector<std::unique_ptr<Node>> nodes_{};
+};
+
+io::Task<> LocalInstanceTest::fail_over_and_back() {
+    auto* a = co_await make("node-a", "127.0.65.1");
+    auto* b = co_await make("node-b", "127.0.65.2");
+    if (!co_await make_primary(a)) {
+        co_return;
+    }
+    check(co_await a->pg.keep_slots({"node-a", "node-b"}), "slots");
+    if (!co_await make_standby(b, a)) {
+        co_return;
+    }
+    const auto before = co_await a->pg.observe(1s);
+    EXPECT_EQ(before.role, ha::Role::primary);
+    EXPECT_EQ(before.timeline, 1U);
+    EXPECT_EQ(before.state, ha::PgState::running);
+    EXPECT_FALSE(before.tree_dead);
+    EXPECT_EQ(before.postmaster_start_time.size(), std::string("2024-01-01 00:00:00.000000+00:00").size());
+    EXPECT_EQ(before.walsenders.size(), 1U);
+    EXPECT_EQ(before.walsenders.at(0).application_name, "node-b");
+    const auto standby = co_await b->pg.observe(1s);
+    EXPECT_EQ(standby.role, ha::Role::standby);
+    EXPECT_EQ(standby.system_id, before.system_id);
+    EXPECT_EQ(standby.replication_state, "streaming");
+
+    check(co_await b->pg.check_divergence(a->address()), "compare");
+    EXPECT_FALSE((co_await b->pg.observe(1s)).needs_rewind);
+
+    if (!co_await job(b, b->pg.promote(), "promote")) {
+        co_return;
+    }
+    const auto promoted = co_await b->pg.observe(1s);
+    EXPECT_EQ(promoted.role, ha::Role::primary);
+    EXPECT_EQ(promoted.timeline, 2U);
+    EXPECT_TRUE(promoted.accepting);
+    // Both write: the old primary's part is lost history.
+    co_await expect_sql(a, "INSERT INTO t VALUES (100)", "");
+    co_await expect_sql(b, "INSERT INTO t VALUES (2)", "");
+    const auto since = clock_.now();
+    check(co_await a->pg.fence(5s), "fence");
+    fmt::print("{:>30} {} ms\n", "node-a fence", to_millis(clock_.now() - since).count());
+    const auto dead = co_await a->pg.observe(1s);
+    EXPECT_TRUE(dead.tree_dead);
+    EXPECT_FALSE(dead.postmaster);
+    EXPECT_GT(dead.final_lsn, before.lsn);
+    EXPECT_EQ(dead.timeline, 1U);
+    EXPECT_TRUE(processes_in(a->config.postgresql.data_dir).empty());
+
+    const auto history = co_await b->pg.timeline_history(2);
+    EXPECT_TRUE(history && history->starts_with("1\t"));
+    check(co_await a->pg.check_divergence(b->address()), "compare");
+    EXPECT_TRUE((co_await a->pg.observe(1s)).needs_rewind);
+    if (!co_await job(a, a->pg.rewind(b->address()), "rewind")) {
+        co_return;
+    }
+    EXPECT_FALSE((co_await a->pg.observe(1s)).needs_rewind);
+    EXPECT_FALSE(fs::exists(a->config.postgresql.data_dir + ".diverged"));
+    check(co_await b->pg.keep_slots({"node-a", "node-b"}), "slots");
+    if (!co_await job(a, a->pg.start(StartAs::standby, b->address()), "start as standby") ||
+        !co_await becomes(a, "streams", [](const Local& l) { return l.streaming_from_following && l.timeline == 2; })) {
+        co_return;
+    }
+    co_await expect_sql(b, "INSERT INTO t VALUES (3)", "");
+    const auto wanted = (co_await b->pg.observe(1s)).lsn;
+    co_await becomes(a, "replays all", [&](const Local& l) { return l.replayed >= wanted; });
+    co_await expect_sql(a, "SELECT string_agg(i::text, ' ' ORDER BY i) FROM t", "1 2 3");
+    co_await becomes(b, "checkpointed", [](const Local& l) { return l.checkpointed_since_promote; });
+}
+
+io::Task<> LocalInstanceTest::shut_down_cleanly() {
+    auto* a = co_await make("a", "127.0.65.3");
+    auto* b = co_await make("b", "127.0.65.4");
+    if (!co_await make_primary(a) || !co_await make_standby(b, a)) {
+        co_return;
+    }
+    if (!co_await job(a, a->pg.stop(StopMode::fast), "stop fast")) {
+        co_return;
+    }
+    const auto stopped = co_await a->pg.observe(1s);
+    EXPECT_EQ(stopped.state, ha::PgState::stopped);
+    EXPECT_FALSE(stopped.crashed);
+    EXPECT_EQ(stopped.control.state, "shut down");
+    // What the release says is what a standby that got everything has.
+    co_await becomes(b, "has all", [&](const Local& l) { return l.received >= stopped.final_lsn; });
+    const auto all = co_await b->pg.observe(1s);
+    EXPECT_EQ(all.received.text(), stopped.final_lsn.text());
+    EXPECT_EQ(all.replayed.text(), stopped.final_lsn.text());
+    if (!co_await job(b, b->pg.promote(), "promote")) {
+        co_return;
+    }
+    check(co_await a->pg.check_divergence(b->address()), "compare");
+    EXPECT_FALSE((co_await a->pg.observe(1s)).needs_rewind);
+    if (!co_await job(a, a->pg.start(StartAs::standby, b->address()), "start as standby")) {
+        co_return;
+    }
+    co_await becomes(a, "streams", [](const Local& l) { return l.streaming_from_following; });
+}
+
+io::Task<> LocalInstanceTest::die_in_different_ways() {
+    auto* a = co_await make("a", "127.0.65.5");
+    auto* b = co_await make("b", "127.0.65.6");
+    if (!co_await make_primary(a) || !co_await make_standby(b, a)) {
+        co_return;
+    }
+    co_await expect_sql(a, "INSERT INTO t SELECT generate_series(1, 3000)", "");
+    // PostgreSQL dies alone (F8): the standby got all of it.
+    const auto pid = living_postmaster(a->config.postgresql.data_dir);
+    EXPECT_GT(pid, 0);
+    kill(pid, SIGKILL);
+    co_await becomes(a, "proven dead", [](const Local& l) { return l.tree_dead; });
+    const auto dead = co_await a->pg.observe(1s);
+    EXPECT_TRUE(dead.crashed);
+    EXPECT_EQ(dead.state, ha::PgState::crashed);
+    EXPECT_EQ(dead.final_lsn.text(), (co_await b->pg.observe(1s)).received.text());
+    co_await becomes(b, "streams no more", [](const Local& l) { return !l.streaming_from_following; });
+
+    // Recovery in place, and the deadline of the page.
+    if (!co_await job(a, a->pg.start(StartAs::primary, std::nullopt), "crash recovery")) {
+        co_return;
+    }
+    EXPECT_EQ((co_await a->pg.observe(1s)).timeline, 1U);
+    auto page = fencer::DeadlinePage::open(a->config.state_dir + "/deadline");
+    EXPECT_TRUE(page.has_value());
+    page->arm(clock_.now() + 200ms);
+    co_await becomes(a, "killed by the deadline", [](const Local& l) { return l.tree_dead; });
+    page->arm(Instant{});
+
+    // A second object (an agent that was restarted) takes over what runs.
+    if (!co_await job(a, a->pg.start(StartAs::primary, std::nullopt), "crash recovery")) {
+        co_return;
+    }
+    LocalInstance second(loop_.executor(), clock_, a->config, "/proc/self/exe");
+    check(co_await second.adopt(), "adopt");
+    check(co_await second.configure(a->settings()), "configure");
+    const auto adopted = co_await second.observe(1s);
+    EXPECT_TRUE(adopted.postmaster && adopted.accepting && !adopted.tree_dead);
+    EXPECT_EQ(adopted.role, ha::Role::primary);
+    EXPECT_TRUE(second.fencer_status().has_value());
+    check(co_await second.fence(5s), "fence by the second");
+    co_await second.close();
+    co_await becomes(a, "dead for the first too", [](const Local& l) { return l.tree_dead; });
+}
+
+io::Task<> LocalInstanceTest::refuse() {
+    auto* a = co_await make("a", "127.0.65.7");
+    auto* b = co_await make("b", "127.0.65.7");  // the same address
+    EXPECT_FALSE(a->pg.start(StartAs::standby, std::nullopt));
+    if (!co_await make_primary(a) || !co_await job(b, b->pg.clone(a->address()), "clone")) {
+        co_return;
+    }
+    check(b->pg.start(StartAs::standby, a->address()), "start");
+    co_await becomes(b, "refuses to start", [](const Local& l) { return !l.job.running; });
+    const auto failed = co_await b->pg.observe(1s);
+    EXPECT_NE(failed.job.error.find("Address already in use"), std::string::npos) << failed.job.error;
+    EXPECT_NE(failed.job.error.find("change postgresql.listen"), std::string::npos) << failed.job.error;
+    EXPECT_EQ(failed.state, ha::PgState::start_failed);
+    EXPECT_TRUE(failed.tree_dead);
+    EXPECT_EQ(failed.job.failures, 1);
+
+    auto* c = co_await make("c", "127.0.65.8");
+    check(c->pg.clone({.name = "nobody", .host = "127.0.65.9", .port = port}), "clone");
+    co_await becomes(c, "gives up to clone", [](const Local& l) { return !l.job.running; });
+    const auto unable = co_await c->pg.observe(1s);
+    EXPECT_NE(unable.job.error, "");
+    EXPECT_EQ(unable.data_dir, DataDir::empty);
+}
+
+TEST_F(LocalInstanceTest, FailsOverRewindsAndFollows) { run(&LocalInstanceTest::fail_over_and_back); }
+TEST_F(LocalInstanceTest, FinalLsnIsWhatACompleteStandbyHas) { run(&LocalInstanceTest::shut_down_cleanly); }
+TEST_F(LocalInstanceTest, DeathIsSeenHoweverItComes) { run(&LocalInstanceTest::die_in_different_ways); }
+TEST_F(LocalInstanceTest, WhatCannotWorkIsSaid) { run(&LocalInstanceTest::refuse); }
+
+void leave_root() {
+    const auto* who = getpwnam("postgres");
+    if (geteuid() != 0 || who == nullptr) {
+        return;
+    }
+    if (initgroups(who->pw_name, who->pw_gid) != 0 || setgid(who->pw_gid) != 0 || setuid(who->pw_uid) != 0) {
+        std::perror("become postgres");
+        std::exit(1);
+    }
+    setenv("HOME", who->pw_dir, 1);
+}
+
+}  // namespace
+}  // namespace howdah::instance
+
+int main(int argc, char** argv) {
+    if (argc > 1 && std::string_view(argv[1]) == "fencer") {
+        return howdah::fencer::run(argc, argv);
+    }
+    howdah::instance::leave_root();
+    testing::InitGoogleTest(&argc, argv);
+    return RUN_ALL_TESTS();
+}

@@ -1,0 +1,222 @@
+"""A real three-node cluster for tests and benchmarks: `howdah up --detach` and what one does to it."""
+import contextlib
+import json
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import psycopg2
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HOWDAH = os.environ.get("HOWDAH_BINARY", str(ROOT / "build/release/howdah"))
+
+
+def wait_for(condition, what, seconds=30.0, every=0.05):
+    """The first true value of condition(); errors of the database count as false."""
+    end = time.monotonic() + seconds
+    last = None
+    while time.monotonic() < end:
+        try:
+            value = condition()
+            if value:
+                return value
+        except (psycopg2.Error, OSError, KeyError, ValueError, subprocess.SubprocessError) as error:
+            last = error
+        time.sleep(every)
+    raise AssertionError(f"after {seconds} s still waiting: {what}" + (f" (last error: {last})" if last else ""))
+
+
+def query(dsn, sql, *args, timeout=3):
+    connection = psycopg2.connect(dsn, connect_timeout=timeout)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(sql, args or None)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+def as_postgres():
+    """Arguments for subprocess: PostgreSQL's user, when the tests run as root."""
+    if os.geteuid() != 0:
+        return {}
+    user = pwd.getpwnam("postgres")
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def processes_of(directory):
+    """Every process with this directory in its command line or as its working directory."""
+    found = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            where = os.readlink(entry / "cwd")
+            dead = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+            if not dead and (str(directory) in command or where.startswith(str(directory))):
+                found[int(entry.name)] = command
+    return found
+
+
+class Member:
+    def __init__(self, name, facts):
+        self.name, self.facts = name, facts
+        self.host, self.dsn, self.data_dir = facts["host"], facts["dsn"], facts["data_dir"]
+        self.config, self.pid_file, self.log = facts["config"], facts["pid_file"], facts["log"]
+
+    def agent_pid(self):
+        return int(pathlib.Path(self.pid_file).read_text())
+
+    def postmaster_pid(self):
+        return int((pathlib.Path(self.data_dir) / "postmaster.pid").read_text().splitlines()[0])
+
+    def kill_postmaster(self):
+        os.kill(self.postmaster_pid(), signal.SIGKILL)
+
+    def kill_agent_and_postmaster(self):
+        agent, postmaster = self.agent_pid(), self.postmaster_pid()
+        os.kill(agent, signal.SIGKILL)
+        os.kill(postmaster, signal.SIGKILL)
+
+    def kill_everything(self):
+        """Agent, fencer, PostgreSQL and etcd of this host, as a power cut would."""
+        for pid in processes_of(pathlib.Path(self.data_dir).parent):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def start_agent(self):
+        with open(self.log, "ab") as log:
+            subprocess.Popen([HOWDAH, "agent", self.config], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                             start_new_session=True, cwd="/", **as_postgres())
+
+    def in_recovery(self):
+        return query(self.dsn, "select pg_is_in_recovery()")[0][0]
+
+
+class Cluster:
+    def __init__(self, *options):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="howdah-cluster-"))
+        self.dir.chmod(0o755)
+        begun = time.monotonic()
+        done = subprocess.run([HOWDAH, "up", "--detach", "--dir", str(self.dir), *options], text=True,
+                              capture_output=True, timeout=180, check=False)
+        self.seconds_to_start = time.monotonic() - begun
+        if done.returncode != 0:
+            logs = self.logs()
+            self.close()
+            raise AssertionError(f"howdah up failed:\n{done.stdout}{done.stderr}\n{logs}")
+        self.facts = json.loads((self.dir / "cluster.json").read_text())
+        self.endpoint, self.read_only = self.facts["endpoint"], self.facts["read_only"]
+        self.members = {name: Member(name, facts) for name, facts in self.facts["members"].items()}
+
+    def close(self):
+        subprocess.run([HOWDAH, "down", "--dir", str(self.dir)], capture_output=True, timeout=90, check=False)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def config(self):
+        """A configuration whose host lives: any member's will do."""
+        return next(iter(self.members.values())).config
+
+    def howdah(self, *arguments, check=True):
+        return subprocess.run([HOWDAH, *arguments], text=True, capture_output=True, timeout=90, check=check)
+
+    def list(self):
+        return json.loads(self.howdah("list", "-c", self.config(), "--format", "json").stdout)
+
+    def leader(self):
+        names = [row["Member"] for row in self.list() if row["Role"] == "Leader" and row["State"] == "running"]
+        return self.members[names[0]] if len(names) == 1 else None
+
+    def is_healthy(self):
+        rows = self.list()
+        states = sorted(row["State"] for row in rows)
+        leader = self.leader()
+        timelines = {row.get("TL") for row in rows}
+        return len(rows) == 3 and states == ["running", "streaming", "streaming"] and len(timelines) == 1 and leader
+
+    def wait_healthy(self, seconds=60):
+        return wait_for(self.is_healthy, "one leader and two streaming standbys on one timeline", seconds, every=0.2)
+
+    def wait_new_leader(self, old, seconds=30):
+        def changed():
+            leader = self.leader()
+            return leader if leader and leader.name != old.name and not leader.in_recovery() else None
+        return wait_for(changed, f"another leader than {old.name}", seconds)
+
+    def logs(self, lines=60):
+        parts = []
+        for log in sorted(self.dir.rglob("*.log")):
+            with contextlib.suppress(OSError):
+                tail = log.read_text(errors="replace").splitlines()[-lines:]
+                parts.append(f"--- {log}\n" + "\n".join(tail))
+        return "\n".join(parts)
+
+
+class Writer:
+    """Inserts numbered rows through the endpoint, one after the other; remembers what was acknowledged."""
+
+    def __init__(self, dsn, every=0.02):
+        self.dsn, self.every = dsn, every
+        self.acknowledged, self.errors, self.times = [], [], []
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def __enter__(self):
+        query(self.dsn, "create table if not exists probe (n bigint primary key)")
+        first = query(self.dsn, "select coalesce(max(n), 0) from probe")[0][0]
+        self.next = first + 1
+        self.thread.start()
+        wait_for(lambda: len(self.acknowledged) >= 10, "the first ten rows")
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join(timeout=60)
+
+    def run(self):
+        connection = None
+        while not self.stop.is_set():
+            begun = time.monotonic()
+            number, self.next = self.next, self.next + 1
+            try:
+                if connection is None:
+                    connection = psycopg2.connect(self.dsn, connect_timeout=40)
+                    connection.autocommit = True
+                with connection.cursor() as cursor:
+                    cursor.execute("insert into probe values (%s)", (number,))
+                self.acknowledged.append(number)
+                self.times.append(time.monotonic())
+            except psycopg2.Error as error:
+                self.errors.append(str(error).strip())
+                with contextlib.suppress(Exception):
+                    connection.close()
+                connection = None
+            self.stop.wait(max(0.0, self.every - (time.monotonic() - begun)))
+
+    def missing(self):
+        """Acknowledged rows that are not there."""
+        there = {row[0] for row in query(self.dsn, "select n from probe")}
+        return sorted(set(self.acknowledged) - there)
+
+    def longest_gap(self, since):
+        """Seconds between two successive acknowledged rows, the last of which came after `since`."""
+        times = self.times
+        gaps = [b - a for a, b in zip(times, times[1:]) if b > since]
+        return max(gaps, default=0.0)
+
+
+def last_line_of_error(text):
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def plain(text):
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
