@@ -32,16 +32,11 @@ io::Task<Result<>> Agent::run() {
     while (!halted_) {
         co_await cycle();
         (void)co_await bell_.wait_until(next_cycle_);
-        if ((co_await io::asio::this_coro::cancellation_state).cancelled() != io::asio::cancellation_type::none) {
-            break;
-        }
     }
-    co_await background_->close();
-    if (halted_) {
-        co_return std::unexpected(*halted_);
-    }
-    co_return Result<>{};
+    co_return std::unexpected(*halted_);
 }
+
+io::Task<> Agent::close() { return background_->close(); }
 
 void Agent::heed(Keeping keeping) {
     const auto had = keeping_.tenure.has_value();
@@ -74,6 +69,7 @@ io::Task<> Agent::cycle() {
         memory_.record_value = noticed.record_value;
         memory_.record_first_seen = noticed.record_first_seen;
         memory_.record_wait = noticed.record_wait;
+        memory_.checked_at = noticed.checked_at;
     }
     co_await keep_house();
     const auto now = parts_.clock.now();

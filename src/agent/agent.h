@@ -39,9 +39,11 @@ public:
     explicit Agent(Parts parts);
     ~Agent() override;
 
-    /// Runs until cancelled, or until a rule says Halt: then Errc::unsafe with the reason.
+    /// Runs until cancelled. Errors: Errc::unsafe with the reason when a rule says Halt.
     io::Task<Result<>> run();
-    /// Stops PostgreSQL (fast), gives the record up, tells the store. For SIGTERM; run() must have ended.
+    /// Ends what run() left in the background. Await it after run() has ended or was cancelled.
+    io::Task<> close();
+    /// Stops PostgreSQL (fast), gives the record up, tells the store. For SIGTERM; after close().
     io::Task<> shut_down();
 
     /// What the keeper tells; on the agent's executor.

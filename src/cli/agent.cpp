@@ -38,15 +38,18 @@ private:
 /// Everything that lives on the agent's own thread.
 class AgentProcess {
 public:
-    AgentProcess(config::AgentConfig config, agent::StateDir& state, PageDeadlines& deadlines, std::string binary)
+    AgentProcess(config::AgentConfig config, agent::StateDir& state, PageDeadlines& deadlines,
+                 std::string binary)
         : config_(std::move(config)),
-          identity_{.uuid = state.member_uuid(), .name = config_.name, .incarnation = agent::draw_uuid()},
+          identity_{
+              .uuid = state.member_uuid(), .name = config_.name, .incarnation = agent::draw_uuid()},
           store_(connect_store(loop_.executor(), clock_, config_)),
           keeper_store_(connect_store(keeper_loop_.executor(), clock_, config_)),
           feed_(clock_, *store_, config_.prefix()),
           peers_(loop_.executor(), clock_),
           instance_(loop_.executor(), clock_, config_, std::move(binary)),
-          keeper_(keeper_loop_.executor(), clock_, *keeper_store_, config_.prefix(), identity_, deadlines, state,
+          keeper_(keeper_loop_.executor(), clock_, *keeper_store_, config_.prefix(), identity_,
+                  deadlines, state,
                   [this](agent::Keeping keeping) { tell_agent(std::move(keeping)); }),
           agent_({.executor = loop_.executor(),
                   .clock = clock_,
@@ -74,8 +77,9 @@ public:
 
 private:
     void tell_agent(agent::Keeping keeping) {
-        io::asio::post(loop_.executor(),
-                       [this, keeping = std::move(keeping)]() mutable { agent_.heed(std::move(keeping)); });
+        io::asio::post(loop_.executor(), [this, keeping = std::move(keeping)]() mutable {
+            agent_.heed(std::move(keeping));
+        });
     }
 
     io::Task<> run_agent() {
@@ -99,7 +103,7 @@ private:
     }
 
     io::Task<> live() {
-        std::unique_ptr<dcs::EtcdSupervisor> etcd = supervise_etcd();
+        std::unique_ptr<dcs::etcd::EtcdSupervisor> etcd = supervise_etcd();
         io::Scope around(loop_.executor());
         io::Scope inner(loop_.executor());
         if (etcd) {
@@ -119,6 +123,7 @@ private:
             while (!co_await done_.wait_until(clock_.now() + Seconds(3600))) {
             }
             co_await inner.close();
+            co_await agent_.close();
         }
         if (!ended_ && outcome_) {
             co_await agent_.shut_down();
@@ -130,15 +135,17 @@ private:
         }
     }
 
-    std::unique_ptr<dcs::EtcdSupervisor> supervise_etcd() {
+    std::unique_ptr<dcs::etcd::EtcdSupervisor> supervise_etcd() {
         if (!config_.etcd->supervised) {
             return nullptr;
         }
         const auto& s = *config_.etcd->supervised;
-        return std::make_unique<dcs::EtcdSupervisor>(
-            loop_.executor(), clock_,
-            dcs::SupervisedMember{.name = s.name, .data_dir = s.data_dir, .client_url = s.client, .peer_url = s.peer,
-                                  .members = s.members});
+        return std::make_unique<dcs::etcd::EtcdSupervisor>(loop_.executor(), clock_,
+                                                     dcs::etcd::SupervisedMember{.name = s.name,
+                                                                           .data_dir = s.data_dir,
+                                                                           .client_url = s.client,
+                                                                           .peer_url = s.peer,
+                                                                           .members = s.members});
     }
 
     config::AgentConfig config_;
@@ -166,7 +173,8 @@ Result<> refuse_root() {
         return {};
     }
     return fail(Errc::invalid, "PostgreSQL can't run as root",
-                "run it as the user that owns the data directory: runuser -u postgres -- howdah agent FILE");
+                "run it as the user that owns the data directory: runuser -u postgres -- howdah "
+                "agent FILE");
 }
 
 /// A data directory that can't be made or read is told before anything is started.
@@ -174,8 +182,10 @@ Result<> check_data_dir(const config::AgentConfig& config) {
     const std::filesystem::path dir(config.postgresql.data_dir);
     std::error_code error;
     if (std::filesystem::exists(dir, error) && ::access(dir.c_str(), R_OK | W_OK | X_OK) != 0) {
-        return fail(Errc::invalid, fmt::format("{}: this user can't write there", dir.string()),
-                    fmt::format("postgresql.data_dir in {} must belong to the user that runs the agent", config.file));
+        return fail(
+            Errc::invalid, fmt::format("{}: this user can't write there", dir.string()),
+            fmt::format("postgresql.data_dir in {} must belong to the user that runs the agent",
+                        config.file));
     }
     return {};
 }

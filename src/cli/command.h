@@ -43,6 +43,7 @@ struct UpCommand {
     std::string sync = "off";
     std::string profile = "default";
     bool no_load = false;
+    std::string network = "127.0.52";  ///< first three parts of every address
 };
 struct DownCommand {
     std::string dir{};

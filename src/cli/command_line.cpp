@@ -151,6 +151,14 @@ private:
             ->check(CLI::IsMember({"lan-fast", "default", "wan"}))
             ->type_name("lan-fast|default|wan");
         verb->add_flag("--no-load", up_.no_load, "No inserts through the endpoint");
+        verb->add_option("--network", up_.network,
+                         "First three parts of the addresses; default: 127.0.52")
+            ->check([](const std::string& text) {
+                return text.starts_with("127.") && std::ranges::count(text, '.') == 2
+                           ? ""
+                           : "not a part of 127.0.0.0/8";
+            })
+            ->type_name("127.A.B");
     }
     void add_down() {
         auto* verb = add_verb("down", "Stop all that `up` started", try_group, down_);

@@ -37,7 +37,8 @@ io::Task<> serve(io::Executor executor, EmbeddedEndpoint& endpoint) {
 
 }  // namespace
 
-EmbeddedEndpoint::EmbeddedEndpoint(io::Executor executor, io::Clock& clock, const config::AgentConfig& config)
+EmbeddedEndpoint::EmbeddedEndpoint(io::Executor executor, io::Clock& clock,
+                                   const config::AgentConfig& config)
     : attempts_(connect_store(executor, clock, config)),
       watched_(connect_store(executor, clock, config)),
       endpoint_(executor, clock, *attempts_, *watched_, options_of(config)) {}

@@ -9,8 +9,8 @@
 
 namespace howdah::cli {
 
-/// A connection to the store that the configuration names; one a thread. The only place that knows which store
-/// it is. `config.etcd` is set.
+/// A connection to the store that the configuration names; one a thread. The only place that knows
+/// which store it is. `config.etcd` is set.
 std::unique_ptr<dcs::KeyValueStore> connect_store(io::Executor executor, io::Clock& clock,
                                                   const config::AgentConfig& config);
 

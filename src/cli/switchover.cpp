@@ -40,28 +40,6 @@ std::string quoted_list(const std::vector<std::string>& names) {
     return names.empty() ? "[]" : fmt::format("['{}']", fmt::join(names, "', '"));
 }
 
-Result<io::HttpResponse> ask_agent(const ha::Member& agent, const SwitchoverPlan& plan,
-                                   const config::AgentConfig& config) {
-    HD_TRY(const auto address, agent.api_address());
-    Json body{{"leader", plan.leader}};
-    if (!plan.candidate.empty()) {
-        body["candidate"] = plan.candidate;
-    }
-    if (!plan.scheduled.empty()) {
-        body["scheduled_at"] = plan.scheduled;
-    }
-    io::HttpRequest request{.method = "POST",
-                            .target = "/switchover",
-                            .headers = {{"content-type", "application/json"}},
-                            .body = body.dump(),
-                            .keep_alive = false};
-    if (const auto& login = config.restapi.authentication) {
-        request.headers["authorization"] =
-            "Basic " + to_base64(login->username + ":" + login->password);
-    }
-    return http_once({.host = address.host, .port = address.port}, request, patience);
-}
-
 /// No agent answers: the request goes into the store, where the leader looks as well.
 Result<> leave_in_store(const SwitchoverPlan& plan, const config::AgentConfig& config,
                         const std::string& name) {
@@ -147,6 +125,28 @@ Result<SwitchoverPlan> plan_switchover(const SwitchoverCommand& command, const h
     return plan;
 }
 
+Result<io::HttpResponse> ask_for_switchover(const ha::Member& leader, const SwitchoverPlan& plan,
+                                            const config::AgentConfig& config) {
+    HD_TRY(const auto address, leader.api_address());
+    Json body{{"leader", plan.leader}};
+    if (!plan.candidate.empty()) {
+        body["candidate"] = plan.candidate;
+    }
+    if (!plan.scheduled.empty()) {
+        body["scheduled_at"] = plan.scheduled;
+    }
+    io::HttpRequest request{.method = "POST",
+                            .target = "/switchover",
+                            .headers = {{"content-type", "application/json"}},
+                            .body = body.dump(),
+                            .keep_alive = false};
+    if (const auto& login = config.restapi.authentication) {
+        request.headers["authorization"] =
+            "Basic " + to_base64(login->username + ":" + login->password);
+    }
+    return http_once({.host = address.host, .port = address.port}, request, patience);
+}
+
 Result<int> run(const SwitchoverCommand& command, const config::AgentConfig& config,
                 bool as_patronictl) {
     const auto name = command.cluster.empty() ? config.scope : command.cluster;
@@ -161,7 +161,7 @@ Result<int> run(const SwitchoverCommand& command, const config::AgentConfig& con
             fmt::format("Member {} holds the leader key but has no member key", plan.leader),
             "its agent may have died just now; look again in a moment");
     }
-    const auto answer = ask_agent(*leader, plan, config);
+    const auto answer = ask_for_switchover(*leader, plan, config);
     if (!answer) {
         HD_TRY_VOID(leave_in_store(plan, config, name));
         std::cout << local_time(5) << " " << answer.error().message

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <iosfwd>
 #include <string>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "cli/command.h"
 #include "config/agent_config.h"
 #include "ha/cluster.h"
+#include "io/http.h"
 
 namespace howdah::cli {
 
@@ -27,6 +27,11 @@ std::vector<std::string> candidates_of(const ha::Cluster& cluster);
 Result<SwitchoverPlan> plan_switchover(const SwitchoverCommand& command, const ha::Cluster& cluster,
                                        const std::string& name, std::istream& in,
                                        std::ostream& out);
+
+/// POSTs the plan to the agent of the leader and waits for its answer, which may take half a
+/// minute.
+Result<io::HttpResponse> ask_for_switchover(const ha::Member& leader, const SwitchoverPlan& plan,
+                                            const config::AgentConfig& config);
 
 /// `howdah switchover`. The exit code: 0 done; a refusal is printed, and 1, or 0 under patronictl's
 /// name.

@@ -20,8 +20,8 @@ std::optional<ha::ScopeKey> scope_key(const KeyValue& kv, std::string_view prefi
 /// One linearizable read of the scope. Errors: those of KeyValueStore::get.
 io::Task<Result<ha::Cluster>> load(KeyValueStore& store, std::string prefix, Patience patience);
 
-/// A copy of the scope that follows the store: a watch for speed, and every two seconds a linearizable read of
-/// the whole, so that a quiet store and a lost one differ.
+/// A copy of the scope that follows the store: a watch for speed, and every two seconds a
+/// linearizable read of the whole, so that a quiet store and a lost one differ.
 class ClusterFeed {
 public:
     ClusterFeed(io::Clock& clock, KeyValueStore& store, std::string prefix);
@@ -29,7 +29,8 @@ public:
     /// Follows until cancelled. Call it once.
     io::Task<> run();
 
-    /// nullopt before the first answer. Replaced between two co_awaits of the reader: copy it to keep it.
+    /// nullopt before the first answer. Replaced between two co_awaits of the reader: copy it to
+    /// keep it.
     const std::optional<ha::Cluster>& current() const { return current_; }
     /// When the last linearizable read that succeeded was *sent*: current() is no older than that.
     /// never() before the first.

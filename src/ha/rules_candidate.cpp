@@ -114,7 +114,10 @@ RuleResult claim_released(const View& v) {
         v.local.lsn < record_of(v)->lsn) {
         return std::nullopt;
     }
-    if (!asked_about_this_version(v) || !v.peers.complete) {
+    if (asked_about_this_version(v) && !v.peers.complete) {
+        return Plan{.why = "waiting for the others' answers"};
+    }
+    if (!asked_about_this_version(v)) {
         return Plan{.why = "released; a last question to the others",
                     .actions = {AskPeers{.about_revision = v.cluster->record.revision, .limit = quick_round}}};
     }

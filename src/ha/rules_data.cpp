@@ -116,12 +116,13 @@ RuleResult check_divergence(const View& v) {
         return std::nullopt;
     }
     const auto epoch = record_of(v)->epoch;
-    const auto running = v.local.postmaster;
-    // A running standby finds its way alone as long as its WAL ends before the branch.
-    const auto due = running ? v.local.following == leader && !v.local.streaming_from_following &&
-                                   (v.memory.checked_epoch != epoch || v.now > v.memory.checked_at + Seconds(10))
-                             : v.memory.checked_epoch != epoch;
-    if (!due) {
+    const auto unchecked = v.memory.checked_epoch != epoch && v.now >= v.memory.checked_at + Seconds(1);
+    // A running standby finds its way alone as long as its WAL ends before the branch. A leader that does not
+    // renew is not asked: waiting for its answer would delay the claim.
+    const auto renewed = v.now < v.memory.record_first_seen + v.settings.lease.ttl / 2;
+    const auto astray = renewed && v.local.following == leader && !v.local.streaming_from_following &&
+                        v.now >= v.memory.checked_at + (unchecked ? Seconds(1) : Seconds(10));
+    if (v.local.postmaster ? !astray : !unchecked) {
         return std::nullopt;
     }
     auto memory = v.memory;
@@ -129,7 +130,8 @@ RuleResult check_divergence(const View& v) {
     memory.checked_at = v.now;
     return Plan{.why = fmt::format("does the history here agree with that of {}?", leader->name),
                 .actions = {CheckDivergence{*leader}},
-                .memory = memory};
+                .memory = memory,
+                .wake = v.now + Seconds(1)};
 }
 
 RuleResult rewind(const View& v) {
@@ -174,6 +176,11 @@ RuleResult start_standby(const View& v) {
         return Plan{.why = "PostgreSQL does not start: " + v.local.job.error, .wake = v.local.job.since + retry_after};
     }
     const auto leader = upstream_of(v);
+    if (leader && v.memory.checked_epoch != record_of(v)->epoch &&
+        v.now < v.memory.record_first_seen + v.memory.record_wait) {
+        return Plan{.why = fmt::format("waiting for {} to tell its history", leader->name),
+                    .wake = v.memory.checked_at + Seconds(1)};
+    }
     return Plan{.why = leader ? fmt::format("start as a standby of {}", leader->name)
                               : "start as a standby without a primary to follow",
                 .actions = {StartStandby{leader}}};

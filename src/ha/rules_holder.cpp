@@ -134,7 +134,10 @@ RuleResult switch_over(const View& v) {
     if (v.order->checkpoint == SwitchoverOrder::Checkpoint::running) {
         return Plan{.why = "checkpoint before the switchover"};
     }
-    if (v.peers.asked < v.order->asked || !v.peers.complete) {
+    if (v.peers.asked >= v.order->asked && !v.peers.complete) {
+        return Plan{.why = fmt::format("waiting for the answer of {}", v.order->candidate_name)};
+    }
+    if (v.peers.asked < v.order->asked) {
         return Plan{.why = fmt::format("asking {} how it stands", v.order->candidate_name),
                     .actions = {AskPeers{.about_revision = v.cluster ? v.cluster->record.revision : 0,
                                          .limit = Millis(1000)}}};

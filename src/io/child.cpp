@@ -92,7 +92,8 @@ std::string last_part(int fd) {
     return text;
 }
 
-/// Memory files instead of pipes: nothing to pump, and a grandchild that keeps one open delays nobody.
+/// Memory files instead of pipes: nothing to pump, and a grandchild that keeps one open delays
+/// nobody.
 Result<Fd> memory_file(std::string_view text) {
     Fd file(::memfd_create("howdah", MFD_CLOEXEC));
     if (!file) {
@@ -143,15 +144,14 @@ Result<Spawned> spawn(const std::vector<std::string>& argv, const SpawnOptions& 
     posix_spawnattr_setsigdefault(&setup.attributes, &all);
     posix_spawnattr_setpgroup(&setup.attributes, 0);
     const int group = options.own_session ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP;
-    posix_spawnattr_setflags(
-        &setup.attributes,
-        static_cast<short>(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | group));
+    posix_spawnattr_setflags(&setup.attributes, static_cast<short>(POSIX_SPAWN_SETSIGMASK |
+                                                                   POSIX_SPAWN_SETSIGDEF | group));
 
     const auto environment = environment_with(options.environment);
     Spawned result;
-    const int code = ::posix_spawnp(&result.pid, argv.at(0).c_str(), &setup.actions,
-                                    &setup.attributes, pointers(argv).data(),
-                                    pointers(environment).data());
+    const int code =
+        ::posix_spawnp(&result.pid, argv.at(0).c_str(), &setup.actions, &setup.attributes,
+                       pointers(argv).data(), pointers(environment).data());
     if (code != 0) {
         return fail(code == ENOENT ? Errc::not_found : Errc::io,
                     "start " + argv[0] + ": " + std::generic_category().message(code));

@@ -22,9 +22,9 @@ struct Output {
     std::string text{};  ///< stdout and stderr as they came, the last 64 KiB
 };
 
-/// Runs a program to its end, without a shell; PATH is searched. It leads a process group of its own, which is
-/// killed and reaped when the limit passes or the caller is cancelled.
-/// Errors: Errc::not_found (no such program), Errc::io, Errc::timeout.
+/// Runs a program to its end, without a shell; PATH is searched. It leads a process group of its
+/// own, which is killed and reaped when the limit passes or the caller is cancelled. Errors:
+/// Errc::not_found (no such program), Errc::io, Errc::timeout.
 Task<Result<Output>> run(Clock& clock, std::vector<std::string> argv, RunOptions options,
                          Nanos limit);
 

@@ -15,8 +15,8 @@ std::unexpected<Error> fail_errno(std::string_view what);
 /// The whole file. Errors: Errc::not_found, Errc::io.
 Result<std::string> read_file(const std::string& path);
 
-/// The old text or the new one, whatever happens: temporary file beside it, fsync, rename, fsync of the
-/// folder. Errors: Errc::io.
+/// The old text or the new one, whatever happens: temporary file beside it, fsync, rename, fsync of
+/// the folder. Errors: Errc::io.
 Result<> write_file_atomically(const std::string& path, std::string_view text, mode_t mode = 0600);
 
 /// Makes `path` and the folders above it that are missing, each with `mode`. Errors: Errc::io.

@@ -16,7 +16,7 @@ namespace howdah::io {
 
 struct HttpRequest {
     std::string method = "GET";
-    std::string target = "/";  ///< path and query, as on the wire
+    std::string target = "/";                      ///< path and query, as on the wire
     std::map<std::string, std::string> headers{};  ///< names in lower case
     std::string body{};
     bool keep_alive = true;
@@ -25,7 +25,8 @@ struct HttpResponse {
     int status = 200;
     std::map<std::string, std::string> headers{};
     std::string body{};
-    bool bare = false;  ///< server: status line and no headers at all, as Patroni answers HEAD and OPTIONS
+    bool bare =
+        false;  ///< server: status line and no headers at all, as Patroni answers HEAD and OPTIONS
 };
 
 struct TlsFiles {
@@ -56,13 +57,14 @@ public:
                std::shared_ptr<const TlsFiles> tls = nullptr);
     ~HttpClient();
 
-    /// Errors: Errc::unavailable (no connection, or it broke), Errc::timeout. A request is sent again by
-    /// itself only if a kept connection was closed before any of it was read by the server (nothing sent).
+    /// Errors: Errc::unavailable (no connection, or it broke), Errc::timeout. A request is sent
+    /// again by itself only if a kept connection was closed before any of it was read by the server
+    /// (nothing sent).
     Task<Result<HttpResponse>> send(HttpRequest request, Nanos limit);
 
-    /// A POST whose answer is a stream of JSON objects, one a line or back to back. Each piece of body goes
-    /// to `on_data` as it comes; false ends the stream. Returns when it ends.
-    /// Errors: Errc::unavailable, Errc::timeout (no header within `header_limit`).
+    /// A POST whose answer is a stream of JSON objects, one a line or back to back. Each piece of
+    /// body goes to `on_data` as it comes; false ends the stream. Returns when it ends. Errors:
+    /// Errc::unavailable, Errc::timeout (no header within `header_limit`).
     Task<Result<>> stream(HttpRequest request, Nanos header_limit,
                           std::function<bool(std::string_view)> on_data);
     /// The same, to be read at the caller's pace; the stream must not outlive the executor.

@@ -15,7 +15,8 @@ using Endpoints = std::vector<tcp::endpoint>;
 constexpr std::size_t kept_connections = 4;
 constexpr std::uint64_t body_limit = 64 * 1024 * 1024;
 
-/// Asio looks names up on a thread of its own and cannot be hurried: what waits here is only a timer.
+/// Asio looks names up on a thread of its own and cannot be hurried: what waits here is only a
+/// timer.
 struct Lookup {
     tcp::resolver resolver;
     asio::steady_timer done;
@@ -252,8 +253,12 @@ Task<Result<>> HttpStream::read() {
     co_return Result<>{};
 }
 
-std::string HttpStream::take() { return std::exchange(impl_->parser.get().body(), {}); }
+std::string HttpStream::take() {
+    return std::exchange(impl_->parser.get().body(), {});
+}
 
-bool HttpStream::ended() const { return impl_->parser.is_done(); }
+bool HttpStream::ended() const {
+    return impl_->parser.is_done();
+}
 
 }  // namespace howdah::io

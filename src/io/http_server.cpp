@@ -97,8 +97,7 @@ struct Connection {
         boost::system::error_code ec;
         std::size_t size = 0;
         if (head) {
-            std::tie(ec, size) =
-                co_await http::async_write_header(socket, serializer, as_result);
+            std::tie(ec, size) = co_await http::async_write_header(socket, serializer, as_result);
         } else {
             std::tie(ec, size) = co_await http::async_write(socket, serializer, as_result);
         }

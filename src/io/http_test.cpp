@@ -91,9 +91,8 @@ protected:
         const auto echoed = co_await io::run(clock, {"cat"}, {.input = "abc"}, Seconds(5));
         EXPECT_TRUE(echoed);
         EXPECT_EQ(echoed->text, "abc");
-        const auto failed =
-            co_await io::run(clock, {"sh", "-c", "echo $A >&2; exit 3"},
-                             {.environment = {"A=b"}}, Seconds(5));
+        const auto failed = co_await io::run(clock, {"sh", "-c", "echo $A >&2; exit 3"},
+                                             {.environment = {"A=b"}}, Seconds(5));
         EXPECT_EQ(failed->exit_code, 3);
         EXPECT_EQ(failed->text, "b\n");
         const auto late = co_await io::run(clock, {"sleep", "60"}, {}, Millis(50));
@@ -103,12 +102,24 @@ protected:
     }
 };
 
-TEST_F(Http, AnswersAndKeepsConnections) { run(ask_twice()); }
-TEST_F(Http, GivesUpAtItsLimit) { run(ask_slow()); }
-TEST_F(Http, RefusesALargeBody) { run(ask_too_much()); }
-TEST_F(Http, StreamsABody) { run(stream()); }
-TEST_F(Http, IsUnavailableWhenNobodyListens) { run(nobody_there()); }
-TEST_F(Http, RunsChildren) { run(run_children()); }
+TEST_F(Http, AnswersAndKeepsConnections) {
+    run(ask_twice());
+}
+TEST_F(Http, GivesUpAtItsLimit) {
+    run(ask_slow());
+}
+TEST_F(Http, RefusesALargeBody) {
+    run(ask_too_much());
+}
+TEST_F(Http, StreamsABody) {
+    run(stream());
+}
+TEST_F(Http, IsUnavailableWhenNobodyListens) {
+    run(nobody_there());
+}
+TEST_F(Http, RunsChildren) {
+    run(run_children());
+}
 
 TEST(Files, WrittenFileReadsBack) {
     char folder[] = "/tmp/howdah-files-XXXXXX";

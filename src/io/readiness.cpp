@@ -36,8 +36,12 @@ Task<Result<>> wait_for(int fd, Descriptor::wait_type type) {
 
 }  // namespace
 
-Task<Result<>> wait_readable(int fd) { return wait_for(fd, Descriptor::wait_read); }
+Task<Result<>> wait_readable(int fd) {
+    return wait_for(fd, Descriptor::wait_read);
+}
 
-Task<Result<>> wait_writable(int fd) { return wait_for(fd, Descriptor::wait_write); }
+Task<Result<>> wait_writable(int fd) {
+    return wait_for(fd, Descriptor::wait_write);
+}
 
 }  // namespace howdah::io

@@ -19,8 +19,8 @@ public:
     std::int64_t wall_nanos() const override;
     Task<Result<>> until(Instant when) override;
 
-    /// Runs what can run, then jumps to the earliest waiter and wakes it (waiters of one instant in the order
-    /// in which they came). False when nobody waits.
+    /// Runs what can run, then jumps to the earliest waiter and wakes it (waiters of one instant in
+    /// the order in which they came). False when nobody waits.
     bool advance(asio::io_context& context);
     /// The instant of the earliest waiter; never() when there is none.
     Instant next() const;

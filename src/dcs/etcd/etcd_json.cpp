@@ -148,8 +148,8 @@ WatchMessage take_watch(const Json& json) {
                          .compacted = number<Revision>(result, "compact_revision") != 0,
                          .reason = result.value("cancel_reason", "")};
     for (const auto& event : part(result, "events")) {
-        message.events.push_back({.deleted = event.value("type", "") == "DELETE",
-                                  .kv = key_value(event.at("kv"))});
+        message.events.push_back(
+            {.deleted = event.value("type", "") == "DELETE", .kv = key_value(event.at("kv"))});
     }
     return message;
 }
@@ -179,7 +179,9 @@ std::string render_grant(Seconds ttl) {
     return Json{{"TTL", std::to_string(ttl.count())}}.dump();
 }
 
-std::string render_lease(LeaseId id) { return Json{{"ID", std::to_string(id)}}.dump(); }
+std::string render_lease(LeaseId id) {
+    return Json{{"ID", std::to_string(id)}}.dump();
+}
 
 std::string render_watch(const std::string& prefix, Revision from) {
     auto json = range_of(prefix);
@@ -191,18 +193,26 @@ std::string render_probe() {
     return Json{{"key", to_base64("howdah")}, {"count_only", true}}.dump();
 }
 
-Result<Snapshot> parse_range(std::string_view body) { return parsed(body, take_range); }
+Result<Snapshot> parse_range(std::string_view body) {
+    return parsed(body, take_range);
+}
 
-Result<TxnAnswer> parse_txn(std::string_view body) { return parsed(body, take_txn); }
+Result<TxnAnswer> parse_txn(std::string_view body) {
+    return parsed(body, take_txn);
+}
 
-Result<Lease> parse_grant(std::string_view body) { return parsed(body, take_grant); }
+Result<Lease> parse_grant(std::string_view body) {
+    return parsed(body, take_grant);
+}
 
 Result<> parse_keep_alive(std::string_view body) {
     HD_TRY(const auto ttl, parsed(body, take_ttl));
     return ttl > 0 ? Result<>{} : fail(Errc::not_found, "lease is gone");
 }
 
-Result<WatchMessage> parse_watch(std::string_view object) { return parsed(object, take_watch); }
+Result<WatchMessage> parse_watch(std::string_view object) {
+    return parsed(object, take_watch);
+}
 
 std::optional<std::string> cut_object(std::string& text) {
     int depth = 0;
@@ -249,7 +259,8 @@ Error parse_error(int status, std::string_view body) {
 }
 
 bool needs_login(std::string_view body) {
-    for (const auto* text : {"invalid auth token", "user name is empty", "revision of auth store"}) {
+    for (const auto* text :
+         {"invalid auth token", "user name is empty", "revision of auth store"}) {
         if (body.find(text) != std::string_view::npos) {
             return true;
         }

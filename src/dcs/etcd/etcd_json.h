@@ -7,8 +7,9 @@
 
 #include "dcs/kv.h"
 
-// What etcd's JSON gateway (3.4 and later: /v3) takes and gives. Source: etcd docs, "gRPC gateway"; recorded
-// answers of 3.4.23 in etcd_json_test.cpp. Keys and values are base64, 64-bit numbers are strings.
+// What etcd's JSON gateway (3.4 and later: /v3) takes and gives. Source: etcd docs, "gRPC gateway";
+// recorded answers of 3.4.23 in etcd_json_test.cpp. Keys and values are base64, 64-bit numbers are
+// strings.
 
 namespace howdah::dcs::etcd {
 

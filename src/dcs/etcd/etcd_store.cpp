@@ -10,10 +10,16 @@
 namespace howdah::dcs::etcd {
 namespace {
 
+// A follower forwards to its leader once and then waits 7 s: what a dying leader swallowed must be
+// sent again to be heard by the next one.
+constexpr Nanos longest_sending = Seconds(3);
+constexpr Nanos shortest_sending = Seconds(1);
+constexpr Nanos pause_between_rounds = Millis(100);
+
 bool definite(const Result<std::string>& answer) {
-    return answer || (answer.error().code != Errc::unavailable &&
-                      answer.error().code != Errc::timeout &&
-                      answer.error().code != Errc::cancelled);
+    return answer ||
+           (answer.error().code != Errc::unavailable && answer.error().code != Errc::timeout &&
+            answer.error().code != Errc::cancelled);
 }
 
 io::HttpRequest request(const std::string& token, std::string path, std::string body) {
@@ -31,8 +37,7 @@ io::HttpRequest request(const std::string& token, std::string path, std::string 
 
 io::Task<Result<>> log_in(io::HttpClient& client, const EtcdOptions& options, std::string& token,
                           Nanos limit) {
-    const auto body =
-        nlohmann::json{{"name", options.user}, {"password", options.password}}.dump();
+    const auto body = nlohmann::json{{"name", options.user}, {"password", options.password}}.dump();
     HD_CO_TRY(const auto answer,
               co_await client.send(request({}, "/auth/authenticate", body), limit));
     if (answer.status != 200) {
@@ -84,9 +89,9 @@ EtcdStore::~EtcdStore() = default;
 
 io::Task<Result<std::string>> EtcdStore::attempt(std::size_t index, std::string path,
                                                  std::string body, Nanos limit) {
-    auto answer = co_await io::within(clock_, limit,
-                                      post(*clients_[index], options_, tokens_[index],
-                                           std::move(path), std::move(body), limit));
+    auto answer = co_await io::within(
+        clock_, limit,
+        post(*clients_[index], options_, tokens_[index], std::move(path), std::move(body), limit));
     if (definite(answer)) {
         preferred_ = index;
     } else {
@@ -109,14 +114,15 @@ io::Task<Result<std::string>> EtcdStore::one_by_one(std::string path, std::strin
             if (left <= Nanos{}) {
                 co_return answer;
             }
-            answer = co_await attempt((first + i) % count, path, body,
-                                      left / static_cast<std::int64_t>(count - i));
+            answer = co_await attempt(
+                (first + i) % count, path, body,
+                std::min(left / static_cast<std::int64_t>(count - i), longest_sending));
             if (definite(answer)) {
                 co_return answer;
             }
         }
         // All refused at once (an election, say): ask again while there is time.
-        const auto next_round = clock_.now() + Millis(100);
+        const auto next_round = clock_.now() + pause_between_rounds;
         if (next_round >= deadline || !co_await clock_.until(next_round)) {
             co_return answer;
         }
@@ -148,23 +154,27 @@ io::Task<Result<std::string>> EtcdStore::race(std::string path, std::string body
     const auto count = clients_.size();
     Race race{.bell = io::Bell(executor_, clock_)};
     io::Scope scope(executor_);
+    const auto sending =
+        std::max(patience.hedge * static_cast<std::int64_t>(count), shortest_sending);
     std::size_t started = 0;
     auto next_start = clock_.now();
     while (true) {
         const auto now = clock_.now();
-        if (started < count && !race.definite && now < deadline &&
-            (now >= next_start || race.running == 0)) {
+        const bool room = !race.definite && race.running < count;
+        if (room && now < deadline &&
+            (now >= next_start || (race.running == 0 && started < count))) {
             ++race.running;
-            scope.spawn(run_in(race, (first + started++) % count, path, body, deadline - now));
-            next_start = now + patience.hedge;
+            scope.spawn(run_in(race, (first + started++) % count, path, body,
+                               std::min(deadline - now, sending)));
+            next_start = now + std::max(patience.hedge, pause_between_rounds);
         }
         // A commit that "failed" may have failed on its own other sending: give that one a moment.
         const auto settled = race.definite ? race.definite_at + patience.hedge : deadline;
-        if (good(race.definite) || race.liked || (started == count && race.running == 0) ||
-            (race.definite && race.running == 0) || now >= std::min(settled, deadline)) {
+        if (good(race.definite) || race.liked || (race.definite && race.running == 0) ||
+            now >= std::min(settled, deadline)) {
             break;
         }
-        const auto wake = started < count && !race.definite ? next_start : settled;
+        const auto wake = !race.definite && race.running < count ? next_start : settled;
         co_await race.bell.wait_until(std::min({wake, settled, deadline}));
         if ((co_await io::asio::this_coro::cancellation_state).cancelled() !=
             io::asio::cancellation_type::none) {

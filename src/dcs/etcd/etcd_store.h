@@ -26,11 +26,11 @@ struct EtcdOptions {
     std::string password{};
 };
 
-/// etcd 3.4 and later through its JSON gateway. Stays with the endpoint that answered last; a call that it
-/// doesn't answer goes to the next ones, as Patience says.
+/// etcd 3.4 and later through its JSON gateway. Stays with the endpoint that answered last; a call
+/// that it doesn't answer goes to the next ones, as Patience says.
 ///
-/// A commit that is sent twice may be told "failed" about a change that its first sending made: compare what
-/// the Gets of `otherwise` found with what was to be written.
+/// A commit that is sent twice may be told "failed" about a change that its first sending made:
+/// compare what the Gets of `otherwise` found with what was to be written.
 class EtcdStore final : public KeyValueStore {
 public:
     EtcdStore(io::Executor executor, io::Clock& clock, EtcdOptions options);

@@ -8,8 +8,8 @@
 namespace howdah::dcs::etcd {
 namespace {
 
-constexpr Nanos probe_period = Seconds(2);
-constexpr Nanos probe_limit = Seconds(2);
+constexpr Nanos probe_period = Millis(1500);
+constexpr Nanos probe_limit = Millis(1500);
 
 }  // namespace
 
@@ -49,8 +49,8 @@ io::Task<Result<>> EtcdWatch::connect() {
 }
 
 io::Task<Result<>> EtcdWatch::probe() {
-    HD_CO_TRY_VOID(co_await post(*client_, options_, token_, "/kv/range", render_probe(),
-                                 probe_limit));
+    HD_CO_TRY_VOID(
+        co_await post(*client_, options_, token_, "/kv/range", render_probe(), probe_limit));
     co_return Result<>{};
 }
 

@@ -81,8 +81,8 @@ io::Task<Result<std::vector<EtcdMemberStatus>>> member_status(io::Executor execu
     for (const auto& member : list->value("members", Json::array())) {
         auto status = listed(member);
         if (const auto endpoint = parse_url(status.client_url); endpoint) {
-            const auto answer = co_await ask(executor, clock, options, *endpoint,
-                                             "/maintenance/status", limit);
+            const auto answer =
+                co_await ask(executor, clock, options, *endpoint, "/maintenance/status", limit);
             if (answer) {
                 take(status, *answer);
             } else {

@@ -14,15 +14,15 @@ struct EtcdMemberStatus {
     std::uint64_t id = 0;
     std::string client_url{};
     bool leader = false;
-    bool healthy = false;        ///< it answers and knows a leader
-    std::int64_t db_size = 0;    ///< bytes
+    bool healthy = false;      ///< it answers and knows a leader
+    std::int64_t db_size = 0;  ///< bytes
     std::string version{};
     std::uint64_t raft_term = 0;
     std::string error{};  ///< why it is not healthy
 };
 
-/// All members that any endpoint lists, each asked for its status. A member that has not joined yet has no
-/// name. Errors: Errc::unavailable when no endpoint lists the members.
+/// All members that any endpoint lists, each asked for its status. A member that has not joined yet
+/// has no name. Errors: Errc::unavailable when no endpoint lists the members.
 io::Task<Result<std::vector<EtcdMemberStatus>>> member_status(io::Executor executor,
                                                               io::Clock& clock, EtcdOptions options,
                                                               Nanos limit);

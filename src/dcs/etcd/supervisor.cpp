@@ -19,7 +19,8 @@ namespace {
 
 constexpr Nanos first_pause = Millis(500);
 constexpr Nanos longest_pause = Seconds(30);
-constexpr Nanos long_enough = Seconds(60);  ///< a run of this length makes the next pause short again
+constexpr Nanos long_enough =
+    Seconds(60);  ///< a run of this length makes the next pause short again
 constexpr Nanos grace = Seconds(5);
 
 std::vector<std::string> command(const SupervisedMember& m) {
@@ -80,8 +81,7 @@ Result<> EtcdSupervisor::start() {
     if (!log) {
         return io::fail_errno("open " + log_path);
     }
-    HD_TRY(auto child, io::spawn(command(member_), {.output = log.get(),
-                                                    .own_session = true}));
+    HD_TRY(auto child, io::spawn(command(member_), {.output = log.get(), .own_session = true}));
     pid_ = child.pid;
     pidfd_ = std::move(child.pidfd);
     HD_TRY_VOID(io::write_file_atomically(member_.data_dir + ".pid", std::to_string(pid_) + "\n"));

@@ -13,7 +13,8 @@ namespace howdah::dcs::etcd {
 /// The member of etcd that this host runs.
 struct SupervisedMember {
     std::string name{};
-    std::string data_dir{};  ///< made with mode 0700; beside it stand <data_dir>.log and <data_dir>.pid
+    std::string
+        data_dir{};  ///< made with mode 0700; beside it stand <data_dir>.log and <data_dir>.pid
     std::string client_url{};
     std::string peer_url{};
     std::map<std::string, std::string> members{};  ///< name -> peer URL of all, this one included
@@ -22,8 +23,9 @@ struct SupervisedMember {
     std::string program = "etcd";
 };
 
-/// Keeps one etcd running. It has a session of its own and outlives an agent that crashes; the next agent
-/// adopts it by pid file and command line. A clean end of run() leaves it running: stop() ends it.
+/// Keeps one etcd running. It has a session of its own and outlives an agent that crashes; the next
+/// agent adopts it by pid file and command line. A clean end of run() leaves it running: stop()
+/// ends it.
 class EtcdSupervisor {
 public:
     EtcdSupervisor(io::Executor executor, io::Clock& clock, SupervisedMember member);

@@ -132,9 +132,9 @@ Result<TxnAnswer> FakeEtcd::commit(const Txn& txn) {
             }
         }
     }
-    TxnAnswer answer{.succeeded = std::ranges::all_of(
-                         txn.when, [this](const Compare& c) { return holds(c); }),
-                     .cluster_id = cluster_id};
+    TxnAnswer answer{
+        .succeeded = std::ranges::all_of(txn.when, [this](const Compare& c) { return holds(c); }),
+        .cluster_id = cluster_id};
     const auto& branch = answer.succeeded ? txn.then : txn.otherwise;
     bool writes = false;
     for (const auto& operation : branch) {

@@ -5,7 +5,8 @@
 namespace howdah::dcs::fake {
 namespace {
 
-constexpr Nanos look_again = Millis(200);  ///< how soon a watch notices that it can reach the store again
+constexpr Nanos look_again =
+    Millis(200);  ///< how soon a watch notices that it can reach the store again
 
 }  // namespace
 
@@ -95,7 +96,8 @@ io::Task<Result<T>> FakeStore::ask(std::function<Result<T>()> question, Nanos li
     co_return answer;
 }
 
-io::Task<Result<Snapshot>> FakeStore::get(std::string prefix, bool stale_is_fine, Patience patience) {
+io::Task<Result<Snapshot>> FakeStore::get(std::string prefix, bool stale_is_fine,
+                                          Patience patience) {
     const bool stale = stale_is_fine && faults.stale_reads;
     std::function<Result<Snapshot>()> question = [this, prefix, stale]() -> Result<Snapshot> {
         return stale ? etcd_.range_at(prefix, faults.stale_revision) : etcd_.range(prefix);

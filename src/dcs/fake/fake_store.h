@@ -13,8 +13,8 @@
 
 namespace howdah::dcs::fake {
 
-/// etcd as this program sees it: one linearizable log, in memory. dcs/kv_contract_test.cpp holds it to what the
-/// real one does. Not thread-safe.
+/// etcd as this program sees it: one linearizable log, in memory. dcs/kv_contract_test.cpp holds it
+/// to what the real one does. Not thread-safe.
 class FakeEtcd {
 public:
     FakeEtcd(io::Executor executor, io::Clock& clock) : executor_(executor), clock_(clock) {}
@@ -77,9 +77,9 @@ struct Faults {
     bool reachable = true;
     Nanos min_delay{};  ///< of each of the two ways
     Nanos max_delay{};
-    double lose_request = 0;    ///< the caller waits in vain, nothing happened
-    double lose_answer = 0;     ///< the caller waits in vain, it happened
-    bool stale_reads = false;   ///< a read with `stale_is_fine` gets the state of `stale_revision`
+    double lose_request = 0;   ///< the caller waits in vain, nothing happened
+    double lose_answer = 0;    ///< the caller waits in vain, it happened
+    bool stale_reads = false;  ///< a read with `stale_is_fine` gets the state of `stale_revision`
     Revision stale_revision = 0;
 };
 
