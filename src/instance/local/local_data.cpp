@@ -83,11 +83,6 @@ std::string divergence(pg::Timeline timeline, pg::Lsn end, const std::vector<Bra
                           : "";
 }
 
-std::string segment_name(pg::Timeline timeline, std::uint64_t number, std::uint64_t segment_bytes) {
-    const auto per_id = (std::uint64_t{1} << 32U) / segment_bytes;
-    return fmt::format("{:08X}{:08X}{:08X}", timeline, number / per_id, number % per_id);
-}
-
 /// Removes all but `keep` of the folders that are called `prefix`...
 void remove_others(const std::string& prefix, const std::string& keep) {
     std::error_code ec;
@@ -334,14 +329,14 @@ io::Task<Result<>> LocalInstance::run_pg_rewind(Upstream from) {
 /// Copies, since pg_rewind writes into files in place. The newest set is kept: the last 64 segments.
 io::Task<Result<>> LocalInstance::keep_divergent_wal() {
     constexpr std::uint64_t most = 64;
-    const auto bytes = std::uint64_t{control_.wal_segment_bytes};
+    const auto bytes = control_.wal_segment_bytes;
     const auto last = std::max(local_.final_lsn, control_.data.checkpoint).bytes() / bytes;
     const auto folder = files_.state_dir() + "/divergent-wal-" + utc_stamp(clock_.wall_nanos());
     HD_CO_TRY_VOID(io::make_directories(folder));
     std::vector<std::string> argv{"cp", "-p", "--"};
     for (auto number = last < most ? 0 : last - most + 1; number <= last; ++number) {
         const auto path = fmt::format("{}/pg_wal/{}", files_.data_dir(),
-                                      segment_name(local_.timeline, number, bytes));
+                                      wal_segment_name(local_.timeline, number, bytes));
         if (::access(path.c_str(), R_OK) == 0) {
             argv.push_back(path);
         }

@@ -24,6 +24,7 @@ TEST(WalEnd, ReadsWhatPgWaldumpPrints) {
                             "No such file or directory\n")
                   .kind,
               WalEnd::Kind::after_last);
+    EXPECT_EQ(parse_wal_end("").kind, WalEnd::Kind::after_last);
     EXPECT_EQ(parse_wal_end("pg_waldump: error: could not find a valid record after 0/700000\n").kind,
               WalEnd::Kind::nothing_after_start);
 }
