@@ -28,6 +28,8 @@ constexpr Nanos copy_limit = Seconds(7 * 24 * 3600);
 constexpr Nanos query_limit = Seconds(10);
 constexpr Nanos checkpoint_limit = Seconds(3600);
 constexpr Nanos source_checkpoint_limit = Seconds(60);
+constexpr Nanos replay_pause = Millis(20);
+constexpr Nanos replay_limit = Seconds(1);
 constexpr std::uint64_t spare_bytes = 256U << 20U;
 
 std::string utc_stamp(std::int64_t wall_nanos) {
@@ -243,11 +245,15 @@ io::Task<Result<>> LocalInstance::check_divergence(Upstream primary) {
         co_return fail(Errc::unsafe, fmt::format("{} belongs to another cluster: its system identifier is {}, here {}",
                                                  primary.name, there.system_id, local_.system_id));
     }
-    if (!local_.postmaster && !control_known_) {
+    if (local_.postmaster) {
+        co_await await_replay();
+    } else if (!control_known_) {
         co_await read_down_state();
     }
     const auto own = files_.timeline_history(local_.timeline);
-    const auto end = local_.postmaster ? local_.lsn : std::max(local_.final_lsn, local_.control.checkpoint);
+    const bool is_standby = local_.role == ha::Role::standby;
+    const auto running_end = is_standby ? local_.replayed : local_.lsn;
+    const auto end = local_.postmaster ? running_end : std::max(local_.final_lsn, local_.control.checkpoint);
     // A running standby is compared while WAL goes on flowing: what it got since can't count against it.
     const auto flush = local_.postmaster ? std::max(there.flush, end) : there.flush;
     const auto why = divergence(local_.timeline, end, parse_history(own.value_or("")), there.timeline, flush,
@@ -257,6 +263,19 @@ io::Task<Result<>> LocalInstance::check_divergence(Upstream primary) {
         spdlog::info("WAL here left the history of the primary why=\"{}\" primary={}", why, primary.name);
     }
     co_return Result<>{};
+}
+
+/// Waits while a standby still replays. What it received is no measure: a dead primary's stream may end within
+/// a record (measured: at a page's end), which no history has and PostgreSQL passes over.
+io::Task<> LocalInstance::await_replay() {
+    const auto end = clock_.now() + replay_limit;
+    while (local_.role == ha::Role::standby && local_.postmaster && clock_.now() < end) {
+        const auto before = local_.replayed;
+        if (!co_await clock_.until(clock_.now() + replay_pause) || !co_await ask_server(query_limit) ||
+            local_.replayed == before) {
+            co_return;
+        }
+    }
 }
 
 Result<> LocalInstance::rewind(Upstream from) {
