@@ -28,6 +28,8 @@ constexpr Nanos copy_limit = Seconds(7 * 24 * 3600);
 constexpr Nanos query_limit = Seconds(10);
 constexpr Nanos checkpoint_limit = Seconds(3600);
 constexpr Nanos source_checkpoint_limit = Seconds(60);
+constexpr Nanos replay_pause = Millis(20);
+constexpr Nanos replay_limit = Seconds(1);
 constexpr std::uint64_t spare_bytes = 256U << 20U;
 
 std::string utc_stamp(std::int64_t wall_nanos) {
@@ -83,11 +85,6 @@ std::string divergence(pg::Timeline timeline, pg::Lsn end, const std::vector<Bra
                           : "";
 }
 
-std::string segment_name(pg::Timeline timeline, std::uint64_t number, std::uint64_t segment_bytes) {
-    const auto per_id = (std::uint64_t{1} << 32U) / segment_bytes;
-    return fmt::format("{:08X}{:08X}{:08X}", timeline, number / per_id, number % per_id);
-}
-
 /// Removes all but `keep` of the folders that are called `prefix`...
 void remove_others(const std::string& prefix, const std::string& keep) {
     std::error_code ec;
@@ -113,7 +110,7 @@ Result<> LocalInstance::initialize(config::Bootstrap how) {
 io::Task<Result<>> LocalInstance::do_initialize(config::Bootstrap how) {
     HD_CO_TRY(const auto programs, tools());
     const auto& pg = config_.postgresql;
-    std::vector<std::string> arguments{"-D", files_.data_dir(), "--username=" + pg.superuser.username};
+    std::vector<std::string> arguments{"-D", files_.data_dir(), "--no-sync", "--username=" + pg.superuser.username};
     const auto pwfile = files_.state_dir() + "/initdb.pw";
     if (!pg.superuser.password.empty()) {
         HD_CO_TRY_VOID(io::write_file_atomically(pwfile, pg.superuser.password + "\n"));
@@ -121,8 +118,11 @@ io::Task<Result<>> LocalInstance::do_initialize(config::Bootstrap how) {
     }
     arguments.insert(arguments.end(), how.initdb.begin(), how.initdb.end());
     HD_CO_TRY_VOID(files_.mark_unfinished());
-    const auto made = co_await programs.run("initdb", std::move(arguments), {}, initdb_limit);
+    auto made = co_await programs.run("initdb", std::move(arguments), {}, initdb_limit);
     ::unlink(pwfile.c_str());
+    if (made) {
+        made = co_await sync_data_dir();
+    }
     if (!made) {
         (void)co_await empty_data_dir();
         co_return made;
@@ -182,12 +182,29 @@ io::Task<Result<>> LocalInstance::copy_from(Upstream from) {
                                                               {"connect_timeout", "10"}};
     conninfo.insert(conninfo.end(), who.options.begin(), who.options.end());
     std::vector<std::string> arguments{"--pgdata=" + files_.data_dir(), "--wal-method=stream", "--checkpoint=fast",
-                                       "--no-password", "--dbname=" + render_conninfo(conninfo)};
+                                       "--no-sync", "--no-password", "--dbname=" + render_conninfo(conninfo)};
     if (settings_) {
         arguments.insert(arguments.end(), settings_->basebackup.begin(), settings_->basebackup.end());
     }
-    co_return co_await programs.run("pg_basebackup", std::move(arguments),
-                                    {.environment = {"PGPASSFILE=" + config_.postgresql.pgpass}}, copy_limit);
+    HD_CO_TRY_VOID(co_await programs.run("pg_basebackup", std::move(arguments),
+                                         {.environment = {"PGPASSFILE=" + config_.postgresql.pgpass}}, copy_limit));
+    co_return co_await sync_data_dir();
+}
+
+/// Durable by one syncfs a file system. PostgreSQL's programs sync file by file: a base backup of an empty
+/// cluster takes 2.1 s by that, 0.3 s + 0.2 s by this (measured).
+io::Task<Result<>> LocalInstance::sync_data_dir() {
+    const fs::path data_dir(files_.data_dir());
+    std::vector<std::string> argv{"sync", "-f", "--", data_dir.string(), (data_dir / "pg_wal").string()};
+    std::error_code ec;
+    for (const auto& entry : fs::directory_iterator(data_dir / "pg_tblspc", ec)) {
+        argv.push_back(entry.path().string());
+    }
+    HD_CO_TRY(const auto output, co_await io::run(clock_, argv, {}, copy_limit));
+    if (output.exit_code != 0) {
+        co_return fail(Errc::io, output.text, "look at the disk");
+    }
+    co_return Result<>{};
 }
 
 /// Also what symbolic links to WAL and tablespaces lead to. The directory itself may be a mount point.
@@ -228,11 +245,15 @@ io::Task<Result<>> LocalInstance::check_divergence(Upstream primary) {
         co_return fail(Errc::unsafe, fmt::format("{} belongs to another cluster: its system identifier is {}, here {}",
                                                  primary.name, there.system_id, local_.system_id));
     }
-    if (!local_.postmaster && !control_known_) {
+    if (local_.postmaster) {
+        co_await await_replay();
+    } else if (!control_known_) {
         co_await read_down_state();
     }
     const auto own = files_.timeline_history(local_.timeline);
-    const auto end = local_.postmaster ? local_.lsn : std::max(local_.final_lsn, local_.control.checkpoint);
+    const bool is_standby = local_.role == ha::Role::standby;
+    const auto running_end = is_standby ? local_.replayed : local_.lsn;
+    const auto end = local_.postmaster ? running_end : std::max(local_.final_lsn, local_.control.checkpoint);
     // A running standby is compared while WAL goes on flowing: what it got since can't count against it.
     const auto flush = local_.postmaster ? std::max(there.flush, end) : there.flush;
     const auto why = divergence(local_.timeline, end, parse_history(own.value_or("")), there.timeline, flush,
@@ -242,6 +263,19 @@ io::Task<Result<>> LocalInstance::check_divergence(Upstream primary) {
         spdlog::info("WAL here left the history of the primary why=\"{}\" primary={}", why, primary.name);
     }
     co_return Result<>{};
+}
+
+/// Waits while a standby still replays. What it received is no measure: a dead primary's stream may end within
+/// a record (measured: at a page's end), which no history has and PostgreSQL passes over.
+io::Task<> LocalInstance::await_replay() {
+    const auto end = clock_.now() + replay_limit;
+    while (local_.role == ha::Role::standby && local_.postmaster && clock_.now() < end) {
+        const auto before = local_.replayed;
+        if (!co_await clock_.until(clock_.now() + replay_pause) || !co_await ask_server(query_limit) ||
+            local_.replayed == before) {
+            co_return;
+        }
+    }
 }
 
 Result<> LocalInstance::rewind(Upstream from) {
@@ -316,7 +350,7 @@ io::Task<Result<>> LocalInstance::run_pg_rewind(Upstream from) {
                                                               {"application_name", "Howdah rewind"},
                                                               {"target_session_attrs", "read-write"}};
     conninfo.insert(conninfo.end(), who.options.begin(), who.options.end());
-    std::vector<std::string> arguments{"--target-pgdata=" + files_.data_dir(),
+    std::vector<std::string> arguments{"--no-sync", "--target-pgdata=" + files_.data_dir(),
                                        "--source-server=" + render_conninfo(conninfo)};
     const int major = files_.major_version();
     if (settings_->recovery.contains("restore_command") && major >= 13) {
@@ -325,8 +359,11 @@ io::Task<Result<>> LocalInstance::run_pg_rewind(Upstream from) {
     if (major >= 15 && pg.config_dir != pg.data_dir && !pg.config_dir.empty()) {
         arguments.push_back("--config-file=" + files_.config_file());
     }
-    const auto done = co_await programs.run("pg_rewind", std::move(arguments),
-                                            {.environment = {"PGPASSWORD=" + who.password}}, copy_limit);
+    auto done = co_await programs.run("pg_rewind", std::move(arguments),
+                                      {.environment = {"PGPASSWORD=" + who.password}}, copy_limit);
+    if (done) {
+        done = co_await sync_data_dir();
+    }
     HD_CO_TRY_VOID(files_.place_standby_signal());
     co_return done;
 }
@@ -334,14 +371,14 @@ io::Task<Result<>> LocalInstance::run_pg_rewind(Upstream from) {
 /// Copies, since pg_rewind writes into files in place. The newest set is kept: the last 64 segments.
 io::Task<Result<>> LocalInstance::keep_divergent_wal() {
     constexpr std::uint64_t most = 64;
-    const auto bytes = std::uint64_t{control_.wal_segment_bytes};
+    const auto bytes = control_.wal_segment_bytes;
     const auto last = std::max(local_.final_lsn, control_.data.checkpoint).bytes() / bytes;
     const auto folder = files_.state_dir() + "/divergent-wal-" + utc_stamp(clock_.wall_nanos());
     HD_CO_TRY_VOID(io::make_directories(folder));
     std::vector<std::string> argv{"cp", "-p", "--"};
     for (auto number = last < most ? 0 : last - most + 1; number <= last; ++number) {
         const auto path = fmt::format("{}/pg_wal/{}", files_.data_dir(),
-                                      segment_name(local_.timeline, number, bytes));
+                                      wal_segment_name(local_.timeline, number, bytes));
         if (::access(path.c_str(), R_OK) == 0) {
             argv.push_back(path);
         }

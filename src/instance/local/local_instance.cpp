@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "instance/local/pg_process.h"
@@ -29,7 +30,8 @@ SELECT r.standby, current_setting('server_version_num'),
                    'application_name', application_name, 'client_addr', client_addr, 'state', state,
                    'sync_state', sync_state, 'usename', usename, 'sync_priority', sync_priority,
                    'flush', flush_lsn, 'replay', replay_lsn)), '[]')
-          FROM pg_stat_replication)
+          FROM pg_stat_replication),
+       current_setting('data_directory')
   FROM (SELECT pg_is_in_recovery() AS standby) r
        CROSS JOIN pg_control_checkpoint() c CROSS JOIN pg_control_recovery() m
        LEFT JOIN pg_stat_wal_receiver w ON true)sql";
@@ -37,7 +39,7 @@ SELECT r.standby, current_setting('server_version_num'),
 enum Column {
     standby, version, start_time, system_id, flushed, wal_file, received, replayed, replayed_at, paused,
     receiver, receiver_timeline, sender_host, sender_port, control_timeline, checkpoint_lsn, redo_lsn,
-    min_recovery, min_recovery_timeline, walsenders,
+    min_recovery, min_recovery_timeline, walsenders, data_directory,
 };
 
 std::string text(const Row& row, Column column) { return row[column].value_or(""); }
@@ -234,11 +236,18 @@ io::Task<Result<>> LocalInstance::ask_server(Nanos limit) {
     if (!rows) {
         co_return std::unexpected(rows.error());
     }
-    if (rows->size() != 1 || rows->front().size() != walsenders + 1) {
+    if (rows->size() != 1 || rows->front().size() != data_directory + 1) {
         co_return fail(Errc::corrupt, "unexpected answer of PostgreSQL");
     }
     if (!local_.postmaster) {
         co_return fail(Errc::unavailable, "the postmaster has ended");
+    }
+    std::error_code ec;
+    if (const auto there = text(rows->front(), data_directory);
+        there != files_.data_dir() && !std::filesystem::equivalent(there, files_.data_dir(), ec)) {
+        connection_.reset();
+        co_return fail(Errc::conflict, "another PostgreSQL, of " + there + ", answers at our address and port",
+                       "stop it, or change postgresql.listen");
     }
     take_answer(rows->front());
     co_return Result<>{};

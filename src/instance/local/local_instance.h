@@ -94,6 +94,8 @@ private:
     Work do_initialize(config::Bootstrap how);
     Work do_clone(Upstream from);
     Work copy_from(Upstream from);
+    Work sync_data_dir();
+    io::Task<> await_replay();
     Work do_rewind(Upstream from);
     Work run_pg_rewind(Upstream from);
     Work await_source_checkpoint(Upstream from, pg::Timeline timeline);

@@ -176,11 +176,10 @@ io::Task<Result<>> LocalInstance::launch_postmaster(StartAs as) {
     mark_ = older_mark_ = {};
     HD_CO_TRY_VOID(co_await fencer::launch(clock_, std::move(how)));
     if (auto connected = co_await connect_fencer(); !connected) {
-        // It may have ended already: then its last words say how.
-        if (!fencer::no_fencer_lives(files_.state_dir())) {
-            local_.tree_dead = false;
-            co_return connected;
-        }
+        // It may be ending already: then its last words say how. What can't be reached must not run.
+        local_.tree_dead = false;
+        HD_CO_TRY_VOID(co_await kill_without_fencer(death_limit));
+        local_.tree_dead = true;
     }
     changed();
     co_return Result<>{};

@@ -29,6 +29,9 @@ pg::Lsn end_of_record(pg::Lsn start, std::uint32_t length, const Control& contro
 /// pg_waldump names the place after a page's header where the server's flush position is the page's start.
 pg::Lsn before_page_header(pg::Lsn lsn, const Control& control);
 
+/// Name of segment `number` (its start divided by the size) in pg_wal.
+std::string wal_segment_name(pg::Timeline timeline, std::uint64_t number, std::uint32_t segment_bytes);
+
 /// What pg_waldump says at the end of valid WAL (15; the same words but for the part after the second
 /// colon in 13 to 18):
 ///
@@ -37,6 +40,7 @@ pg::Lsn before_page_header(pg::Lsn lsn, const Control& control);
 ///     error in WAL record at R: invalid magic number 0000 in log segment S ...   zeros from a page on: end of R
 ///     could not find file "S": No such file or directory                         no next segment: R unknown
 ///     could not find a valid record after M                                      nothing after the start M
+///     nothing at all                                                             valid up to the end given (-e)
 struct WalEnd {
     enum class Kind { at, after_record, after_last, nothing_after_start };
     Kind kind = Kind::nothing_after_start;
@@ -67,8 +71,9 @@ public:
     const std::string& bin_dir() const { return bin_dir_; }
 
 private:
-    io::Task<Result<std::string>> waldump(pg::Timeline timeline, pg::Lsn start, bool quiet,
+    io::Task<Result<std::string>> waldump(pg::Timeline timeline, pg::Lsn start, pg::Lsn stop, bool quiet,
                                           int count) const;
+    pg::Lsn end_of_segments(const Control& control, pg::Timeline timeline, pg::Lsn start) const;
     io::Task<Result<pg::Lsn>> end_from(Control control, pg::Timeline timeline, pg::Lsn start) const;
 
     io::Clock& clock_;
