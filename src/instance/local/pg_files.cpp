@@ -123,9 +123,9 @@ std::string render_primary_conninfo(const Following& following) {
 std::string render_postgresql_conf(const config::EffectivePostgresql& settings,
                                    const Following& following, const std::string& base,
                                    const std::string& config_dir) {
-    std::string text = fmt::format(
-        "{}\n# Set parameters in patroni.yml or with edit-config.\ninclude '{}'\n\n",
-        generated_mark, base);
+    std::string text =
+        fmt::format("{}\n# Set parameters in patroni.yml or with edit-config.\ninclude '{}'\n\n",
+                    generated_mark, base);
     auto parameters = settings.parameters;
     parameters.try_emplace("hba_file", config_dir + "/pg_hba.conf");
     parameters.try_emplace("ident_file", config_dir + "/pg_ident.conf");
@@ -231,8 +231,8 @@ Result<bool> PgFiles::write_configuration(const config::EffectivePostgresql& set
         changed = changed || ident;
     }
     if (following.upstream) {
-        HD_TRY_VOID(write_if_changed(pgpass_, render_pgpass(*following.upstream,
-                                                            following.replication)));
+        HD_TRY_VOID(
+            write_if_changed(pgpass_, render_pgpass(*following.upstream, following.replication)));
     }
     if (const auto text = io::read_file(data_dir_ + "/postgresql.auto.conf")) {
         HD_TRY_VOID(write_if_changed(data_dir_ + "/postgresql.auto.conf",
@@ -282,7 +282,9 @@ Result<> PgFiles::mark_unfinished() const {
     return io::write_file_atomically(state_dir_ + "/unfinished", data_dir_ + "\n");
 }
 
-void PgFiles::clear_unfinished() const { ::unlink((state_dir_ + "/unfinished").c_str()); }
+void PgFiles::clear_unfinished() const {
+    ::unlink((state_dir_ + "/unfinished").c_str());
+}
 
 bool PgFiles::unfinished() const {
     const auto text = io::read_file(state_dir_ + "/unfinished");
