@@ -15,7 +15,7 @@ constexpr const char* run_group = "Run a cluster";
 constexpr const char* look_group = "Look at it and change it";
 constexpr const char* try_group = "Try it on this machine";
 
-const std::vector<std::string> verbs{"agent", "proxy", "list", "switchover",
+const std::vector<std::string> verbs{"agent", "proxy", "list", "history", "switchover",
                                      "dcs",   "up",    "down", "version"};
 
 /// The parser and what it fills in.
@@ -35,6 +35,7 @@ public:
         add_agent();
         add_proxy();
         add_list();
+        add_history();
         add_switchover();
         add_dcs();
         add_up();
@@ -109,6 +110,16 @@ private:
             ->check(CLI::PositiveNumber)
             ->type_name("SEC");
     }
+    void add_history() {
+        auto* verb =
+            add_verb("history", "Show the timelines and who led them", look_group, history_);
+        verb->add_option("CLUSTER", history_.cluster,
+                         "Cluster; default: scope of the configuration")
+            ->type_name("");
+        verb->add_option("-f,--format", history_.format, "Output format")
+            ->check(CLI::IsMember({"pretty", "tsv", "json", "yaml", "yml"}))
+            ->type_name("pretty|tsv|json|yaml");
+    }
     void add_switchover() {
         auto* verb = add_verb("switchover", "Move the primary to a standby, losing nothing",
                               look_group, switchover_);
@@ -170,6 +181,7 @@ private:
     AgentCommand agent_{};
     ProxyCommand proxy_{};
     ListCommand list_{};
+    HistoryCommand history_{};
     SwitchoverCommand switchover_{};
     DcsStatusCommand dcs_status_{};
     VersionCommand version_{};

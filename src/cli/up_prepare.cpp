@@ -226,6 +226,9 @@ Result<UpPrepared> prepare_up(const UpCommand& command) {
     HD_TRY(const auto bin_dir, find_postgresql());
     HD_TRY_VOID(find_in_path("etcd", "apt-get install etcd-server, or ./dev setup"));
     HD_TRY(up.binary, settle(dir));
+    if (::chdir(dir.c_str()) != 0) {  // the one we came from may be closed to the user we became
+        return io::fail_errno("chdir " + dir);
+    }
     const auto stop_hint = "howdah down --dir " + dir;
     if (const auto running = processes_of(dir); !running.empty()) {
         return fail(Errc::conflict,
