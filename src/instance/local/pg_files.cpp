@@ -237,8 +237,8 @@ Result<bool> PgFiles::write_configuration(const config::EffectivePostgresql& set
         changed = changed || ident;
     }
     if (following.upstream) {
-        HD_TRY_VOID(write_if_changed(pgpass_, render_pgpass(*following.upstream,
-                                                            following.replication)));
+        HD_TRY_VOID(
+            write_if_changed(pgpass_, render_pgpass(*following.upstream, following.replication)));
     }
     if (const auto text = io::read_file(data_dir_ + "/postgresql.auto.conf")) {
         HD_TRY_VOID(write_if_changed(data_dir_ + "/postgresql.auto.conf",
@@ -288,7 +288,9 @@ Result<> PgFiles::mark_unfinished() const {
     return io::write_file_atomically(state_dir_ + "/unfinished", data_dir_ + "\n");
 }
 
-void PgFiles::clear_unfinished() const { ::unlink((state_dir_ + "/unfinished").c_str()); }
+void PgFiles::clear_unfinished() const {
+    ::unlink((state_dir_ + "/unfinished").c_str());
+}
 
 bool PgFiles::unfinished() const {
     const auto text = io::read_file(state_dir_ + "/unfinished");

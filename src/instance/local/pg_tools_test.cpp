@@ -7,7 +7,9 @@
 namespace howdah::instance {
 namespace {
 
-pg::Lsn lsn(const char* text) { return *pg::Lsn::parse(text); }
+pg::Lsn lsn(const char* text) {
+    return *pg::Lsn::parse(text);
+}
 
 TEST(WalEnd, ReadsWhatPgWaldumpPrints) {
     const auto zeros = parse_wal_end(
@@ -25,8 +27,9 @@ TEST(WalEnd, ReadsWhatPgWaldumpPrints) {
                   .kind,
               WalEnd::Kind::after_last);
     EXPECT_EQ(parse_wal_end("").kind, WalEnd::Kind::after_last);
-    EXPECT_EQ(parse_wal_end("pg_waldump: error: could not find a valid record after 0/700000\n").kind,
-              WalEnd::Kind::nothing_after_start);
+    EXPECT_EQ(
+        parse_wal_end("pg_waldump: error: could not find a valid record after 0/700000\n").kind,
+        WalEnd::Kind::nothing_after_start);
 }
 
 TEST(WalEnd, AddsPageHeadersToALongRecord) {
