@@ -103,7 +103,7 @@ private:
     }
 
     io::Task<> live() {
-        std::unique_ptr<dcs::EtcdSupervisor> etcd = supervise_etcd();
+        std::unique_ptr<dcs::etcd::EtcdSupervisor> etcd = supervise_etcd();
         io::Scope around(loop_.executor());
         io::Scope inner(loop_.executor());
         if (etcd) {
@@ -135,13 +135,13 @@ private:
         }
     }
 
-    std::unique_ptr<dcs::EtcdSupervisor> supervise_etcd() {
+    std::unique_ptr<dcs::etcd::EtcdSupervisor> supervise_etcd() {
         if (!config_.etcd->supervised) {
             return nullptr;
         }
         const auto& s = *config_.etcd->supervised;
-        return std::make_unique<dcs::EtcdSupervisor>(loop_.executor(), clock_,
-                                                     dcs::SupervisedMember{.name = s.name,
+        return std::make_unique<dcs::etcd::EtcdSupervisor>(loop_.executor(), clock_,
+                                                     dcs::etcd::SupervisedMember{.name = s.name,
                                                                            .data_dir = s.data_dir,
                                                                            .client_url = s.client,
                                                                            .peer_url = s.peer,

@@ -10,11 +10,11 @@ namespace howdah::cli {
 
 std::unique_ptr<dcs::KeyValueStore> connect_store(io::Executor executor, io::Clock& clock,
                                                   const config::AgentConfig& config) {
-    dcs::EtcdOptions options{.user = config.etcd->username, .password = config.etcd->password};
+    dcs::etcd::EtcdOptions options{.user = config.etcd->username, .password = config.etcd->password};
     for (const auto& host : config.etcd->hosts) {
         options.endpoints.push_back({.host = host.host, .port = host.port});
     }
-    return std::make_unique<dcs::EtcdStore>(executor, clock, std::move(options));
+    return std::make_unique<dcs::etcd::EtcdStore>(executor, clock, std::move(options));
 }
 
 void print_warnings(const config::AgentConfig& config) {

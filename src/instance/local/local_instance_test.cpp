@@ -74,7 +74,7 @@ struct Node {
 };
 
 class LocalInstanceTest : public testing::Test {
-protected:
+public:
     LocalInstanceTest() {
         char name[] = "/tmp/howdah-local-XXXXXX";
         root_ = mkdtemp(name);

@@ -1,8 +1,9 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -445,7 +446,7 @@ io::Task<> LocalInstance::read_down_state() {
 }
 
 io::Task<> LocalInstance::watch_foreign(pid_t pid) {
-    const io::Fd pidfd(::pidfd_open(pid, 0));
+    const io::Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (pidfd) {
         (void)co_await io::wait_readable(pidfd.get());
     }

@@ -26,8 +26,11 @@ std::string from_path() {
     const char* path = std::getenv("PATH");
     std::istringstream folders(path == nullptr ? "" : path);
     for (std::string folder; std::getline(folders, folder, ':');) {
-        if (runs(folder + "/postgres")) {
-            return folder;
+        // A link to one program isn't a folder of all.
+        std::error_code ec;
+        const auto program = fs::canonical(folder + "/postgres", ec);
+        if (!ec && runs(program.string()) && runs(program.parent_path().string() + "/pg_controldata")) {
+            return program.parent_path().string();
         }
     }
     return {};

@@ -146,7 +146,9 @@ Result<pg::Lsn> parse_last_record_end(const std::string& listing, const Control&
             last = line;
         }
     }
-    const auto total = last.find('/', last.find("len (rec/tot):"));
+    constexpr std::string_view length_mark = "len (rec/tot):";
+    const auto lengths = last.find(length_mark);
+    const auto total = lengths == std::string::npos ? lengths : last.find('/', lengths + length_mark.size());
     const auto start = lsn_after(last, " lsn: ");
     if (last.empty() || total == std::string::npos || start == pg::Lsn{}) {
         return fail(Errc::not_found, "pg_waldump: " + last_lines(listing));
