@@ -78,6 +78,12 @@ io::Task<> Host::kill_agent() {
     run_.reset();
 }
 
+void Host::order_switchover(std::string candidate) {
+    run_->scope.spawn([this, to = std::move(candidate)]() -> io::Task<> {
+        (void)co_await run_->agent.switchover({.leader = name, .candidate = to});
+    });
+}
+
 void Host::isolate(bool cut) {
     isolated_ = cut;
     if (run_) {

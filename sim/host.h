@@ -51,6 +51,8 @@ public:
     io::Task<> kill_agent();
     bool agent_lives() const { return run_ != nullptr; }
     agent::Agent& agent() { return run_->agent; }
+    /// An operator's order; its answer is nobody's concern: what must hold are the invariants.
+    void order_switchover(std::string candidate);
     bool holds() const { return run_ && run_->agent.standing().holds; }
 
     /// Cut from the store and from the other hosts, or not.

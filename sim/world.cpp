@@ -129,10 +129,7 @@ io::Task<> World::one_fault() {
             if (holder != nullptr && holder->agent_lives()) {
                 auto& candidate = pick();
                 say(fmt::format("an operator asks for a switchover to {}", candidate.name));
-                // Its answer is nobody's concern here: what must hold are the invariants.
-                io::asio::co_spawn(context, holder->agent().switchover({.leader = holder->name, .candidate = candidate.name}),
-                                   [](std::exception_ptr, agent::Answer) {});
-                (void)co_await clock.until(clock.now() + Millis(1));
+                holder->order_switchover(candidate.name);
             }
     }
 }

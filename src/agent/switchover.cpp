@@ -33,7 +33,7 @@ void Agent::begin_switchover(ha::SwitchoverOrder order) {
 
 io::Task<Answer> Agent::switchover(SwitchoverRequest request) {
     const auto& self = parts_.identity.name;
-    if (!keeping_.tenure || local_.role != ha::Role::primary) {
+    if (!keeping_.tenure || local_.role != ha::Role::primary || !parts_.feed.current()) {
         co_return Answer{.code = 503, .text = "Switchover failed"};
     }
     if (!request.leader.empty() && request.leader != self) {
