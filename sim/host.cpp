@@ -16,7 +16,9 @@ config::AgentConfig config_of(const Host& host) {
 }
 
 agent::Identity identity_of(const Host& host, std::uint64_t incarnation) {
-    return {.uuid = "uuid-" + host.name, .name = host.name, .incarnation = fmt::format("{}-{}", host.name, incarnation)};
+    return {.uuid = "uuid-" + host.name,
+            .name = host.name,
+            .incarnation = fmt::format("{}-{}", host.name, incarnation)};
 }
 
 }  // namespace
@@ -25,8 +27,9 @@ AgentRun::AgentRun(World& world, Host& host, std::uint64_t incarnation)
     : store(world.etcd, world.random.next()),
       keeper_store(world.etcd, world.random.next()),
       feed(world.clock, store, world.prefix()),
-      keeper(world.context.get_executor(), world.clock, keeper_store, world.prefix(), identity_of(host, incarnation),
-             host.disk, host.disk, [this](agent::Keeping keeping) { agent.heed(std::move(keeping)); }),
+      keeper(world.context.get_executor(), world.clock, keeper_store, world.prefix(),
+             identity_of(host, incarnation), host.disk, host.disk,
+             [this](agent::Keeping keeping) { agent.heed(std::move(keeping)); }),
       agent({.executor = world.context.get_executor(),
              .clock = world.clock,
              .config = config_of(host),
@@ -40,9 +43,13 @@ AgentRun::AgentRun(World& world, Host& host, std::uint64_t incarnation)
              .deadlines = host.disk}),
       scope(world.context.get_executor()) {
     for (auto* client : {&store, &keeper_store}) {
-        client->faults = {.min_delay = Millis(1), .max_delay = Millis(8), .lose_request = 0.002, .lose_answer = 0.002};
+        client->faults = {.min_delay = Millis(1),
+                          .max_delay = Millis(8),
+                          .lose_request = 0.002,
+                          .lose_answer = 0.002};
     }
-    agent.on_plan([&world, &host](const ha::View& v, const ha::Plan& p) { world.on_plan(host, v, p); });
+    agent.on_plan(
+        [&world, &host](const ha::View& v, const ha::Plan& p) { world.on_plan(host, v, p); });
 }
 
 void AgentRun::begin() {
@@ -97,8 +104,10 @@ io::Task<std::vector<ha::Standing>> Host::ask(std::vector<ha::Member> members, N
     const auto until = world.clock.now() + std::min<Nanos>(delay, limit);
     (void)co_await world.clock.until(until);
     for (const auto& other : world.hosts) {
-        const auto asked = std::any_of(members.begin(), members.end(), [&](const auto& m) { return m.name == other->name; });
-        if (asked && other->agent_lives() && !isolated_ && !other->isolated() && world.random.chance(0.95)) {
+        const auto asked = std::any_of(members.begin(), members.end(),
+                                       [&](const auto& m) { return m.name == other->name; });
+        if (asked && other->agent_lives() && !isolated_ && !other->isolated() &&
+            world.random.chance(0.95)) {
             answers.push_back(other->agent().standing());
         }
     }

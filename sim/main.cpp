@@ -14,11 +14,18 @@ using howdah::sim::Options;
 using howdah::sim::Report;
 using howdah::sim::World;
 
-Report run_seed(Options options) { return World(options).run(); }
+Report run_seed(Options options) {
+    return World(options).run();
+}
 
 /// Rules that no fault of this simulation can reach yet.
-const std::set<std::string_view> unreachable{"wait_for_death", "refuse_broken_directory", "refuse_other_cluster",
-                                             "refuse_adoption", "give_back", "stay_out", "claim_handover_late"};
+const std::set<std::string_view> unreachable{"wait_for_death",
+                                             "refuse_broken_directory",
+                                             "refuse_other_cluster",
+                                             "refuse_adoption",
+                                             "give_back",
+                                             "stay_out",
+                                             "claim_handover_late"};
 
 bool report_coverage(const std::set<std::string, std::less<>>& fired) {
     auto whole = true;
@@ -37,7 +44,8 @@ int main(int argc, char** argv) {
     Options options;
     std::uint64_t seeds = 1;
     double minutes = 15;
-    CLI::App app{"howdah-sim: the product's own decisions and agent loop on models of etcd and PostgreSQL"};
+    CLI::App app{
+        "howdah-sim: the product's own decisions and agent loop on models of etcd and PostgreSQL"};
     app.add_option("--seed", options.seed, "first seed");
     app.add_option("--seeds", seeds, "how many, one after the other");
     app.add_option("--minutes", minutes, "simulated minutes with faults, a seed");
@@ -62,13 +70,15 @@ int main(int argc, char** argv) {
             ++failed;
         }
         for (const auto& violation : report.violations) {
-            fmt::print("seed {}: {}\n  replay: howdah-sim --seed {} --minutes {} -v\n", one.seed, violation, one.seed, minutes);
+            fmt::print("seed {}: {}\n  replay: howdah-sim --seed {} --minutes {} -v\n", one.seed,
+                       violation, one.seed, minutes);
             ++failed;
         }
     }
-    const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+    const auto seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
     const auto whole = seeds < 20 || report_coverage(rules);
-    fmt::print("{} seeds, {} writes, {} violations, {:.1f} simulated cluster-hours a second\n", seeds, writes, failed,
-               static_cast<double>(seeds + 1) * minutes / 60 / seconds);
+    fmt::print("{} seeds, {} writes, {} violations, {:.1f} simulated cluster-hours a second\n",
+               seeds, writes, failed, static_cast<double>(seeds + 1) * minutes / 60 / seconds);
     return failed == 0 && whole ? 0 : 1;
 }

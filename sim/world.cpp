@@ -18,8 +18,9 @@ constexpr std::uint64_t turns_at_most = 200'000'000;
 
 World::World(Options o) : etcd(context.get_executor(), clock), random(o.seed), options(o) {
     servers.reaches = [this](const std::string& from, const std::string& to) {
-        return std::none_of(hosts.begin(), hosts.end(),
-                            [&](const auto& h) { return h->isolated() && (h->name == from || h->name == to); });
+        return std::none_of(hosts.begin(), hosts.end(), [&](const auto& h) {
+            return h->isolated() && (h->name == from || h->name == to);
+        });
     };
     etcd.on_event = [this](const dcs::Event& event) { heed(event); };
     for (int i = 1; i <= options.hosts; ++i) {
@@ -102,7 +103,9 @@ io::Task<> World::one_fault() {
     auto* holder = writable_host();
     auto& victim = holder != nullptr && random.chance(0.7) ? *holder : pick();
     const auto lasts = Millis(random.between(100, 15'000));
-    const auto repair = [this, lasts](std::function<io::Task<>()> how) { repairs_.emplace_back(clock.now() + lasts, std::move(how)); };
+    const auto repair = [this, lasts](std::function<io::Task<>()> how) {
+        repairs_.emplace_back(clock.now() + lasts, std::move(how));
+    };
     auto* v = &victim;
     switch (random.between(0, 4)) {
         case 0:
@@ -112,18 +115,28 @@ io::Task<> World::one_fault() {
         case 1:
             say(fmt::format("{}: the agent is killed for {} ms", v->name, lasts.count()));
             co_await v->kill_agent();
-            repair([v]() -> io::Task<> { v->start_agent(); co_return; });
+            repair([v]() -> io::Task<> {
+                v->start_agent();
+                co_return;
+            });
             break;
         case 2:
-            say(fmt::format("{}: agent and postmaster are killed for {} ms", v->name, lasts.count()));
+            say(fmt::format("{}: agent and postmaster are killed for {} ms", v->name,
+                            lasts.count()));
             co_await v->kill_agent();
             v->postgres.crash();
-            repair([v]() -> io::Task<> { v->start_agent(); co_return; });
+            repair([v]() -> io::Task<> {
+                v->start_agent();
+                co_return;
+            });
             break;
         case 3:
             say(fmt::format("{}: cut off for {} ms", v->name, lasts.count()));
             v->isolate(true);
-            repair([v]() -> io::Task<> { v->isolate(false); co_return; });
+            repair([v]() -> io::Task<> {
+                v->isolate(false);
+                co_return;
+            });
             break;
         default:
             if (holder != nullptr && holder->agent_lives()) {
@@ -139,7 +152,8 @@ void World::step() {
         host->postgres.step();
     }
     for (auto& host : hosts) {
-        if (host->postgres.writable() && host->postgres.write(static_cast<std::uint64_t>(random.between(50, 500)))) {
+        if (host->postgres.writable() &&
+            host->postgres.write(static_cast<std::uint64_t>(random.between(50, 500)))) {
             ++report_.writes;
         }
     }
@@ -155,7 +169,8 @@ void World::check() {
         writable.push_back(host->name);
         const auto kill_at = host->disk.armed();
         if (kill_at.never() || clock.now() > kill_at + step_every) {
-            violation(fmt::format("{} is writable without an armed fencer, or past its deadline (I3)", host->name));
+            violation(fmt::format(
+                "{} is writable without an armed fencer, or past its deadline (I3)", host->name));
         }
     }
     if (writable.size() > 1) {
@@ -165,7 +180,8 @@ void World::check() {
 
 void World::heed(const dcs::Event& event) {
     for (const auto c : event.kv.key + event.kv.value) {
-        report_.fingerprint = (report_.fingerprint ^ static_cast<unsigned char>(c)) * 1099511628211U;
+        report_.fingerprint =
+            (report_.fingerprint ^ static_cast<unsigned char>(c)) * 1099511628211U;
     }
     if (event.deleted || event.kv.key != prefix() + "howdah") {
         return;
@@ -181,10 +197,12 @@ void World::heed(const dcs::Event& event) {
     report_.terms = holder_of_.size();
     const auto [holder, fresh] = holder_of_.emplace(record->epoch, record->incarnation);
     if (!fresh && holder->second != record->incarnation) {
-        violation(fmt::format("epoch {} has two holders, {} and {} (I4)", record->epoch, holder->second, record->incarnation));
+        violation(fmt::format("epoch {} has two holders, {} and {} (I4)", record->epoch,
+                              holder->second, record->incarnation));
     }
     if (record->state == ha::RecordState::primary) {
-        const auto [where, first] = promoted_.emplace(record->epoch, std::pair{record->timeline, record->lsn});
+        const auto [where, first] =
+            promoted_.emplace(record->epoch, std::pair{record->timeline, record->lsn});
         if (!first && where->second != std::pair{record->timeline, record->lsn}) {
             violation(fmt::format("epoch {} has two timelines or start LSNs (I4)", record->epoch));
         }
@@ -200,13 +218,15 @@ void World::on_plan(const Host& host, const ha::View& /*view*/, const ha::Plan& 
 }
 
 Host* World::writable_host() {
-    const auto it = std::find_if(hosts.begin(), hosts.end(), [](const auto& h) { return h->postgres.writable(); });
+    const auto it = std::find_if(hosts.begin(), hosts.end(),
+                                 [](const auto& h) { return h->postgres.writable(); });
     return it == hosts.end() ? nullptr : it->get();
 }
 
 void World::violation(std::string what) {
     say("VIOLATION: " + what);
-    report_.violations.push_back(fmt::format("at {:.3f} s: {}", to_seconds(clock.now().since_boot), what));
+    report_.violations.push_back(
+        fmt::format("at {:.3f} s: {}", to_seconds(clock.now().since_boot), what));
 }
 
 void World::say(const std::string& what) const {

@@ -14,11 +14,13 @@ namespace howdah::sim {
 struct Options {
     std::uint64_t seed = 1;
     int hosts = 3;
-    Nanos lasts = Seconds(600);  ///< with faults; then they stop and the cluster must become writable
+    Nanos lasts =
+        Seconds(600);  ///< with faults; then they stop and the cluster must become writable
     bool verbose = false;
 };
 
-/// What a run showed. No violation: the invariants held after every step, and the cluster came back.
+/// What a run showed. No violation: the invariants held after every step, and the cluster came
+/// back.
 struct Report {
     std::vector<std::string> violations{};
     std::set<std::string, std::less<>> rules{};  ///< that fired
@@ -27,7 +29,8 @@ struct Report {
     std::uint64_t fingerprint = 0;  ///< of everything that was committed: equal for equal seeds
 };
 
-/// A cluster of agents on models of etcd and PostgreSQL, on virtual time, with faults drawn from one seed.
+/// A cluster of agents on models of etcd and PostgreSQL, on virtual time, with faults drawn from
+/// one seed.
 class World {
 public:
     explicit World(Options options);
@@ -55,7 +58,9 @@ private:
     void heed(const dcs::Event& event);
     void violation(std::string what);
     void say(const std::string& what) const;
-    Host& pick() { return *hosts[static_cast<std::size_t>(random.between(0, std::ssize(hosts) - 1))]; }
+    Host& pick() {
+        return *hosts[static_cast<std::size_t>(random.between(0, std::ssize(hosts) - 1))];
+    }
     Host* writable_host();
 
     Report report_{};

@@ -12,7 +12,9 @@ namespace {
 
 constexpr Nanos fence_limit = Seconds(5);
 
-io::Task<Result<>> ready(Result<> result) { co_return result; }
+io::Task<Result<>> ready(Result<> result) {
+    co_return result;
+}
 
 }  // namespace
 
@@ -32,14 +34,16 @@ struct Agent::Doing {
     io::Task<Result<>> operator()(ha::ClaimRecord) { return agent.claim(false); }
     io::Task<Result<>> operator()(ha::TakeOver) { return agent.claim(true); }
     io::Task<Result<>> operator()(ha::AskPeers question) {
-        agent.peers_ = {.about_revision = question.about_revision, .asked = agent.parts_.clock.now()};
+        agent.peers_ = {.about_revision = question.about_revision,
+                        .asked = agent.parts_.clock.now()};
         agent.background_->spawn([a = &agent, question] { return a->ask_peers(question); });
         return ready({});
     }
     io::Task<Result<>> operator()(ha::Promote) { return ready(pg.promote()); }
     io::Task<Result<>> operator()(ha::Fence) { return pg.fence(fence_limit); }
     io::Task<Result<>> operator()(ha::Stop stop) {
-        return ready(pg.stop(stop.immediate ? instance::StopMode::immediate : instance::StopMode::fast));
+        return ready(
+            pg.stop(stop.immediate ? instance::StopMode::immediate : instance::StopMode::fast));
     }
     io::Task<Result<>> operator()(ha::StartStandby start) {
         agent.parts_.deadlines.arm(Instant{});  // a standby is not writable: nothing to kill
@@ -50,10 +54,14 @@ struct Agent::Doing {
     }
     io::Task<Result<>> operator()(ha::Follow follow) { return pg.follow(follow.from); }
     io::Task<Result<>> operator()(ha::RaceInitialize) { return agent.race_initialize(); }
-    io::Task<Result<>> operator()(ha::Initialize) { return ready(pg.initialize(*agent.parts_.config.bootstrap)); }
+    io::Task<Result<>> operator()(ha::Initialize) {
+        return ready(pg.initialize(*agent.parts_.config.bootstrap));
+    }
     io::Task<Result<>> operator()(ha::FinishBootstrap) { return agent.finish_bootstrap(); }
     io::Task<Result<>> operator()(ha::Clone clone) { return ready(pg.clone(clone.from)); }
-    io::Task<Result<>> operator()(ha::CheckDivergence check) { return pg.check_divergence(check.from); }
+    io::Task<Result<>> operator()(ha::CheckDivergence check) {
+        return pg.check_divergence(check.from);
+    }
     io::Task<Result<>> operator()(ha::Rewind rewind) { return ready(pg.rewind(rewind.from)); }
     io::Task<Result<>> operator()(ha::MarkPrimary mark) {
         return change([mark, uuid = agent.parts_.identity.uuid](ha::Record& record) {
@@ -94,10 +102,12 @@ struct Agent::Doing {
         });
     }
     io::Task<Result<>> operator()(ha::Halt) {
-        agent.halted_ = Error{.code = Errc::unsafe,
-                              .message = agent.last_why_,
-                              .hint = fmt::format("nothing was touched; check scope, namespace and data_dir ({}) in {}",
-                                                  agent.parts_.config.postgresql.data_dir, agent.parts_.config.file)};
+        agent.halted_ =
+            Error{.code = Errc::unsafe,
+                  .message = agent.last_why_,
+                  .hint = fmt::format(
+                      "nothing was touched; check scope, namespace and data_dir ({}) in {}",
+                      agent.parts_.config.postgresql.data_dir, agent.parts_.config.file)};
         return ready({});
     }
 };
@@ -124,21 +134,26 @@ io::Task<Result<>> Agent::claim(bool take_over) {
     for (const auto& standing : peers_.standings) {
         epoch = std::max(epoch, standing.stored_epoch);
     }
-    Claim order{.over = cluster.record, .epoch = epoch + 1, .times = dynamic_.lease, .system_id = local_.system_id};
+    Claim order{.over = cluster.record,
+                .epoch = epoch + 1,
+                .times = dynamic_.lease,
+                .system_id = local_.system_id};
     auto tenure = co_await io::on(parts_.keeper.executor(), parts_.keeper.claim(std::move(order)));
     if (!tenure) {
         co_return std::unexpected(std::move(tenure).error());
     }
     keeping_.tenure = *tenure;
     keeping_.claim_unresolved = false;
-    spdlog::info("{} epoch={}", take_over ? "took over the own earlier term" : "claimed the record", tenure->epoch);
+    spdlog::info("{} epoch={}", take_over ? "took over the own earlier term" : "claimed the record",
+                 tenure->epoch);
     co_return Result<>{};
 }
 
 io::Task<Result<>> Agent::race_initialize() {
     const dcs::Patience patience{.total = Seconds(2), .hedge = Millis(500)};
     // Under the member's lease, so that a bootstrap that dies does not block the scope for ever.
-    dcs::Txn txn{.when = {dcs::Compare::absent(prefix_ + "initialize"), dcs::Compare::absent(prefix_ + "howdah"),
+    dcs::Txn txn{.when = {dcs::Compare::absent(prefix_ + "initialize"),
+                          dcs::Compare::absent(prefix_ + "howdah"),
                           dcs::Compare::absent(prefix_ + "leader")}};
     txn.then.emplace_back(dcs::Put{.key = prefix_ + "initialize", .lease = member_lease_});
     const auto answer = co_await parts_.store.commit(std::move(txn), patience);
@@ -156,7 +171,8 @@ io::Task<Result<>> Agent::finish_bootstrap() {
     txn.then.emplace_back(dcs::Put{.key = prefix_ + "initialize", .value = local_.system_id});
     if (parts_.feed.current()->config_json.empty()) {
         const auto& text = parts_.config.bootstrap->dcs_json;
-        txn.then.emplace_back(dcs::Put{.key = prefix_ + "config", .value = text.empty() ? "{}" : text});
+        txn.then.emplace_back(
+            dcs::Put{.key = prefix_ + "config", .value = text.empty() ? "{}" : text});
     }
     const auto answer = co_await parts_.store.commit(std::move(txn), patience);
     if (!answer) {
@@ -185,7 +201,8 @@ io::Task<> Agent::checkpoint() {
     const auto done = co_await parts_.instance.checkpoint(Seconds(50));
     if (order_) {
         if (!done) {
-            spdlog::warn("checkpoint before the switchover failed why=\"{}\"", done.error().message);
+            spdlog::warn("checkpoint before the switchover failed why=\"{}\"",
+                         done.error().message);
         }
         order_->checkpoint = ha::SwitchoverOrder::Checkpoint::done;
     }

@@ -36,11 +36,14 @@ io::Task<Result<>> Agent::run() {
     co_return std::unexpected(*halted_);
 }
 
-io::Task<> Agent::close() { return background_->close(); }
+io::Task<> Agent::close() {
+    return background_->close();
+}
 
 void Agent::heed(Keeping keeping) {
     const auto had = keeping_.tenure.has_value();
-    const auto changed = had != keeping.tenure.has_value() || keeping_.claim_unresolved != keeping.claim_unresolved;
+    const auto changed =
+        had != keeping.tenure.has_value() || keeping_.claim_unresolved != keeping.claim_unresolved;
     keeping_ = std::move(keeping);
     if (changed) {
         bell_.ring();
@@ -58,7 +61,8 @@ io::Task<> Agent::cycle() {
         watch_plan_(view, plan);
     }
     log_plan(plan);
-    // What a failed action would have led to must not be remembered; what was merely noticed may be.
+    // What a failed action would have led to must not be remembered; what was merely noticed may
+    // be.
     const auto done = co_await act(plan);
     if (done) {
         memory_ = plan.memory.value_or(memory_);
@@ -113,7 +117,8 @@ void Agent::take_configuration() {
     if (parsed) {
         dynamic_ = *std::move(parsed);
     } else {
-        spdlog::error("configuration not taken why=\"{}\" hint=\"{}\"", parsed.error().message, parsed.error().hint);
+        spdlog::error("configuration not taken why=\"{}\" hint=\"{}\"", parsed.error().message,
+                      parsed.error().hint);
     }
     dynamic_text_ = std::move(text);
 }
@@ -123,7 +128,8 @@ io::Task<> Agent::configure_instance() {
     if (key == configured_for_) {
         co_return;
     }
-    const auto major = local_.server_version >= 10000 ? local_.server_version / 10000 : local_.server_version;
+    const auto major =
+        local_.server_version >= 10000 ? local_.server_version / 10000 : local_.server_version;
     auto effective = config::effective_postgresql(parts_.config, dynamic_, major);
     if (!effective) {
         spdlog::error("settings not taken why=\"{}\"", effective.error().message);
@@ -141,7 +147,8 @@ io::Task<> Agent::configure_instance() {
 
 void Agent::log_plan(const ha::Plan& plan) {
     if (plan.rule != last_rule_) {
-        spdlog::info("{} rule={} epoch={}", plan.why, plan.rule, keeping_.tenure ? keeping_.tenure->epoch : 0);
+        spdlog::info("{} rule={} epoch={}", plan.why, plan.rule,
+                     keeping_.tenure ? keeping_.tenure->epoch : 0);
     } else if (plan.why != last_why_) {
         spdlog::debug("{} rule={}", plan.why, plan.rule);
     }
@@ -153,16 +160,17 @@ Status Agent::status() const {
     const auto now = parts_.clock.now();
     const auto wall = parts_.clock.wall_nanos() / 1'000'000'000;
     const auto& tenure = keeping_.tenure;
-    Status s{.scope = parts_.config.scope, .name = parts_.identity.name, .member_uuid = parts_.identity.uuid};
+    Status s{.scope = parts_.config.scope,
+             .name = parts_.identity.name,
+             .member_uuid = parts_.identity.uuid};
     s.cluster = parts_.feed.current().value_or(ha::Cluster{});
     s.local = local_;
     s.holds_leader = tenure && now < tenure->deadline;
-    s.epoch = tenure                            ? tenure->epoch
-              : s.cluster.record.record ? s.cluster.record.record->epoch
-                                                : 0;
+    s.epoch = tenure ? tenure->epoch : s.cluster.record.record ? s.cluster.record.record->epoch : 0;
     s.term_left = tenure ? std::max(to_millis(tenure->deadline - now), Millis{}) : Millis{};
     const auto last = parts_.feed.last_answer();
-    s.dcs_last_seen = last.never() ? 0 : wall - std::chrono::duration_cast<Seconds>(now - last).count();
+    s.dcs_last_seen =
+        last.never() ? 0 : wall - std::chrono::duration_cast<Seconds>(now - last).count();
     s.dcs_reachable = !last.never() && now < last + Nanos(dynamic_.lease.ttl);
     s.pause = dynamic_.pause;
     s.tags_json = parts_.config.tags_json;
@@ -183,8 +191,9 @@ Standing Agent::standing() const {
                     .stored_epoch = stored.epoch,
                     .seen_revision = std::max(stored.revision, seen_revision_),
                     .holds = keeping_.tenure && now < keeping_.tenure->deadline,
-                    .may_lead = !parts_.config.nofailover && !local_.needs_rewind && local_.accepting &&
-                                local_.role == ha::Role::standby && !local_.job.running,
+                    .may_lead = !parts_.config.nofailover && !local_.needs_rewind &&
+                                local_.accepting && local_.role == ha::Role::standby &&
+                                !local_.job.running,
                     .timeline = local_.timeline,
                     .received = local_.lsn,
                     .replayed = local_.replayed};

@@ -32,8 +32,8 @@ struct Parts {
     Deadlines& deadlines;
 };
 
-/// The loop: observe, decide, act (architecture.md, section 4). All policy is in ha::decide; what is here
-/// gathers the View, carries out the Plan and tells the store and the log.
+/// The loop: observe, decide, act (architecture.md, section 4). All policy is in ha::decide; what
+/// is here gathers the View, carries out the Plan and tells the store and the log.
 class Agent final : public Control {
 public:
     explicit Agent(Parts parts);
@@ -51,7 +51,9 @@ public:
     /// Decide again now.
     void wake() { bell_.ring(); }
     /// Called after each decision; for the simulator and for tests.
-    void on_plan(std::function<void(const ha::View&, const ha::Plan&)> watch) { watch_plan_ = std::move(watch); }
+    void on_plan(std::function<void(const ha::View&, const ha::Plan&)> watch) {
+        watch_plan_ = std::move(watch);
+    }
 
     Status status() const override;
     Standing standing() const override;

@@ -18,19 +18,20 @@ struct Status {
     ha::Uuid member_uuid{};
     ha::Cluster cluster{};
     instance::Local local{};
-    bool holds_leader = false;          ///< in a term that is not over, before its deadline
-    ha::Epoch epoch = 0;                ///< of the term held, else of the record last seen
-    Millis term_left{};                 ///< until the deadline; 0 without a term
-    std::int64_t dcs_last_seen = 0;     ///< wall clock, seconds since 1970, of the last answer of the store
+    bool holds_leader = false;  ///< in a term that is not over, before its deadline
+    ha::Epoch epoch = 0;        ///< of the term held, else of the record last seen
+    Millis term_left{};         ///< until the deadline; 0 without a term
+    std::int64_t dcs_last_seen =
+        0;  ///< wall clock, seconds since 1970, of the last answer of the store
     bool dcs_reachable = false;
     bool pause = false;
-    std::string tags_json{};            ///< object, or empty
+    std::string tags_json{};  ///< object, or empty
     Seconds loop_wait{10};
     std::uint64_t maximum_lag_on_failover = 1048576;
     ha::LeaseTimes lease{};
     Instant next_cycle_due{};
-    std::string rule{};                 ///< which rule decided last
-    std::string why{};                  ///< in one sentence
+    std::string rule{};  ///< which rule decided last
+    std::string why{};   ///< in one sentence
 };
 
 using ha::Standing;

@@ -15,9 +15,12 @@ constexpr auto patroni_version = "4.1.4";  // others parse it (patroni-compatibi
 
 std::string_view role_word(const ha::Local& local) {
     switch (local.role) {
-        case ha::Role::primary: return "primary";
-        case ha::Role::standby: return "replica";
-        case ha::Role::none: return local.data_dir == ha::DataDir::initialized ? "replica" : "uninitialized";
+        case ha::Role::primary:
+            return "primary";
+        case ha::Role::standby:
+            return "replica";
+        case ha::Role::none:
+            return local.data_dir == ha::DataDir::initialized ? "replica" : "uninitialized";
     }
     return "uninitialized";
 }
@@ -27,8 +30,9 @@ std::string timestamp(std::int64_t wall_nanos) {
     const std::time_t seconds = wall_nanos / 1'000'000'000;
     std::tm utc{};
     gmtime_r(&seconds, &utc);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}+00:00", utc.tm_year + 1900, utc.tm_mon + 1,
-                       utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, wall_nanos % 1'000'000'000 / 1000);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}+00:00", utc.tm_year + 1900,
+                       utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+                       wall_nanos % 1'000'000'000 / 1000);
 }
 
 }  // namespace
@@ -36,15 +40,16 @@ std::string timestamp(std::int64_t wall_nanos) {
 ha::Member Agent::self_member() const {
     const auto& pg = parts_.config.postgresql;
     const auto& api = parts_.config.restapi;
-    ha::Member m{.name = parts_.identity.name,
-                 .conn_url = fmt::format("postgres://{}/{}", pg.connect_address.text(), pg.database),
-                 .api_url = fmt::format("http://{}/patroni", api.connect_address.text()),
-                 .state = std::string(ha::name_of(local_.state)),
-                 .role = std::string(role_word(local_)),
-                 .version = patroni_version,
-                 .tags_json = parts_.config.tags_json,
-                 .pause = dynamic_.pause,
-                 .uuid = parts_.identity.uuid};
+    ha::Member m{
+        .name = parts_.identity.name,
+        .conn_url = fmt::format("postgres://{}/{}", pg.connect_address.text(), pg.database),
+        .api_url = fmt::format("http://{}/patroni", api.connect_address.text()),
+        .state = std::string(ha::name_of(local_.state)),
+        .role = std::string(role_word(local_)),
+        .version = patroni_version,
+        .tags_json = parts_.config.tags_json,
+        .pause = dynamic_.pause,
+        .uuid = parts_.identity.uuid};
     if (local_.accepting) {
         m.xlog_location = local_.lsn.bytes();
         m.timeline = local_.timeline;
@@ -54,7 +59,8 @@ ha::Member Agent::self_member() const {
         m.replay_lsn = local_.replayed.bytes();
         m.replication_state = local_.replication_state;
     }
-    m.checkpoint_after_promote_pending = local_.role == ha::Role::primary && !local_.checkpointed_since_promote;
+    m.checkpoint_after_promote_pending =
+        local_.role == ha::Role::primary && !local_.checkpointed_since_promote;
     return m;
 }
 
@@ -73,10 +79,11 @@ io::Task<> Agent::publish_member() {
         co_return;
     }
     dcs::Txn txn;
-    txn.then.emplace_back(
-        dcs::Put{.key = prefix_ + "members/" + member.name, .value = ha::render(member), .lease = member_lease_});
-    const auto done =
-        co_await parts_.store.commit(std::move(txn), dcs::Patience{.total = Seconds(1), .hedge = Millis(300)});
+    txn.then.emplace_back(dcs::Put{.key = prefix_ + "members/" + member.name,
+                                   .value = ha::render(member),
+                                   .lease = member_lease_});
+    const auto done = co_await parts_.store.commit(
+        std::move(txn), dcs::Patience{.total = Seconds(1), .hedge = Millis(300)});
     if (done) {
         published_member_ = text;
         published_at_ = now;
@@ -165,7 +172,8 @@ io::Task<> Agent::keep_house() {
     }
     seen_revision_ = std::max(seen_revision_, cluster->record.revision);
     co_await publish_member();
-    const auto leads = keeping_.tenure && keeping_.tenure->record.state == ha::RecordState::primary &&
+    const auto leads = keeping_.tenure &&
+                       keeping_.tenure->record.state == ha::RecordState::primary &&
                        local_.role == ha::Role::primary && local_.accepting;
     if (!leads) {
         slots_for_.clear();

@@ -11,7 +11,8 @@ struct Round {
     io::Bell done;
 };
 
-io::Task<> ask_one(io::Executor executor, io::Clock& clock, ha::Member::Address to, Nanos limit, Round& round) {
+io::Task<> ask_one(io::Executor executor, io::Clock& clock, ha::Member::Address to, Nanos limit,
+                   Round& round) {
     io::HttpClient client(executor, clock, to.host, to.port);
     const auto answer = co_await client.send({.target = "/howdah/standing"}, limit);
     if (answer && answer->status == 200) {
@@ -36,7 +37,9 @@ io::Task<std::vector<ha::Standing>> HttpPeers::ask(std::vector<ha::Member> membe
             continue;
         }
         ++round.open;
-        scope.spawn([this, to = *address, limit, &round] { return ask_one(executor_, clock_, to, limit, round); });
+        scope.spawn([this, to = *address, limit, &round] {
+            return ask_one(executor_, clock_, to, limit, round);
+        });
     }
     if (round.open > 0) {
         (void)co_await round.done.wait_until(until);

@@ -6,21 +6,25 @@
 namespace howdah::agent {
 namespace {
 
-/// A version of the record that must still stand: mod_revision *and* exact value, and the state of `leader` (L2).
+/// A version of the record that must still stand: mod_revision *and* exact value, and the state of
+/// `leader` (L2).
 std::vector<dcs::Compare> version_stands(const ha::Sighting& over, const std::string& record_key,
                                          const std::string& leader_key) {
     std::vector<dcs::Compare> all;
     if (over.absent()) {
         all.push_back(dcs::Compare::absent(record_key));
     } else {
-        all.push_back({.key = record_key, .field = dcs::Compare::Field::mod_revision, .revision = over.revision});
+        all.push_back({.key = record_key,
+                       .field = dcs::Compare::Field::mod_revision,
+                       .revision = over.revision});
         all.push_back(dcs::Compare::equals(record_key, over.value));
     }
     if (over.bare()) {
         all.push_back(dcs::Compare::absent(leader_key));
     } else {
-        all.push_back(
-            {.key = leader_key, .field = dcs::Compare::Field::mod_revision, .revision = over.leader_revision});
+        all.push_back({.key = leader_key,
+                       .field = dcs::Compare::Field::mod_revision,
+                       .revision = over.leader_revision});
     }
     return all;
 }
@@ -46,9 +50,9 @@ ha::Sighting sighting(const std::vector<dcs::KeyValue>& found, const std::string
     return seen;
 }
 
-LeaseKeeper::LeaseKeeper(io::Executor executor, io::Clock& clock, dcs::KeyValueStore& store, std::string prefix,
-                         Identity identity, Deadlines& deadlines, Durable& durable,
-                         std::function<void(Keeping)> publish)
+LeaseKeeper::LeaseKeeper(io::Executor executor, io::Clock& clock, dcs::KeyValueStore& store,
+                         std::string prefix, Identity identity, Deadlines& deadlines,
+                         Durable& durable, std::function<void(Keeping)> publish)
     : executor_(executor),
       clock_(clock),
       store_(store),
@@ -99,8 +103,8 @@ dcs::Txn LeaseKeeper::transaction(const ha::Attempt& attempt, bool keep_leader) 
                  .otherwise = {dcs::Get{record_key_}, dcs::Get{leader_key_}}};
     txn.then.emplace_back(dcs::Put{.key = record_key_, .value = attempt.value});
     if (keep_leader) {
-        txn.then.emplace_back(
-            dcs::Put{.key = leader_key_, .value = attempt.record.holder_name, .lease = attempt.lease.id});
+        txn.then.emplace_back(dcs::Put{
+            .key = leader_key_, .value = attempt.record.holder_name, .lease = attempt.lease.id});
         for (const auto& [key, value] : carried_) {
             txn.then.emplace_back(dcs::Put{.key = key, .value = value});
         }
@@ -116,14 +120,16 @@ io::Task<Result<>> LeaseKeeper::send(ha::Attempt attempt, dcs::Txn txn, Nanos li
     auto answer = co_await store_.commit(std::move(txn), patience);
     if (!answer) {
         if (answer.error().code == Errc::not_found) {
-            lease_ = {};  // it ran out: the whole transaction failed, and the next one brings another
+            lease_ =
+                {};  // it ran out: the whole transaction failed, and the next one brings another
         }
         co_return std::unexpected(std::move(answer).error());
     }
     if (answer->succeeded) {
         term_->answered(attempt, ha::Committed{.revision = answer->revision});
     } else {
-        term_->answered(attempt, ha::Refused{.found = sighting(answer->found, record_key_, leader_key_)});
+        term_->answered(attempt,
+                        ha::Refused{.found = sighting(answer->found, record_key_, leader_key_)});
     }
     co_return Result<>{};
 }
@@ -198,7 +204,8 @@ io::Task<Result<ha::Tenure>> LeaseKeeper::claim(Claim order) {
             end_term("nobody answered the claim in time");
             co_return fail(Errc::unavailable, "claim: no answer from the store");
         }
-        const auto sent = co_await send(attempt, transaction(attempt, true), std::min<Nanos>(left, times_.ttl / 2));
+        const auto sent = co_await send(attempt, transaction(attempt, true),
+                                        std::min<Nanos>(left, times_.ttl / 2));
         if (!sent && sent.error().code == Errc::invalid) {
             end_term("the store refused the claim");
             co_return std::unexpected(Error(sent.error()).within("claim"));
@@ -220,8 +227,9 @@ io::Task<Result<ha::Tenure>> LeaseKeeper::finish_claim(ha::Epoch epoch) {
         update();
         co_return fail(Errc::conflict, term_->why_over());
     }
-    const Stored stored{
-        .epoch = epoch, .incarnation = identity_.incarnation, .revision = term_->version().revision};
+    const Stored stored{.epoch = epoch,
+                        .incarnation = identity_.incarnation,
+                        .revision = term_->version().revision};
     if (auto kept = durable_.store(stored); !kept) {
         end_term("the epoch could not be stored");
         co_return std::unexpected(std::move(kept).error());
@@ -274,9 +282,12 @@ io::Task<> LeaseKeeper::run() {
     int failures = 0;
     while (true) {
         const auto held = term_ && term_->state() == ha::Term::State::held;
-        // After a failure the next attempt comes at once: the store's patience has been waited for already.
-        const auto pause = failures > 0 ? Nanos(times_.renew_every()) / 4 : Nanos(times_.renew_every());
-        const auto next = held ? std::min(last_sent_ + pause, term_->tenure()->deadline) : clock_.now() + Seconds(3600);
+        // After a failure the next attempt comes at once: the store's patience has been waited for
+        // already.
+        const auto pause =
+            failures > 0 ? Nanos(times_.renew_every()) / 4 : Nanos(times_.renew_every());
+        const auto next = held ? std::min(last_sent_ + pause, term_->tenure()->deadline)
+                               : clock_.now() + Seconds(3600);
         (void)co_await bell_.wait_until(std::max(next, clock_.now() + Millis(1)));
         if (!term_ || term_->state() != ha::Term::State::held) {
             continue;
@@ -284,8 +295,8 @@ io::Task<> LeaseKeeper::run() {
         const auto renewed = co_await renew();
         failures = renewed ? 0 : failures + 1;
         if (!renewed && failures == 1) {
-            spdlog::warn("renewal not confirmed why=\"{}\" term_left_ms={}", renewed.error().message,
-                         to_millis(time_left()).count());
+            spdlog::warn("renewal not confirmed why=\"{}\" term_left_ms={}",
+                         renewed.error().message, to_millis(time_left()).count());
         }
     }
 }
@@ -325,8 +336,9 @@ io::Task<Result<>> LeaseKeeper::give_up(std::function<void(ha::Record&)> edit, N
     attempt.value = ha::render(attempt.record);
     end_term(fmt::format("gave it up as {}", ha::name_of(attempt.record.state)));
     while (true) {
-        auto answer = co_await store_.commit(transaction(attempt, false),
-                                             dcs::Patience{.total = times_.ttl / 3, .hedge = times_.hedge_after()});
+        auto answer = co_await store_.commit(
+            transaction(attempt, false),
+            dcs::Patience{.total = times_.ttl / 3, .hedge = times_.hedge_after()});
         if (answer && !answer->succeeded) {
             const auto found = sighting(answer->found, record_key_, leader_key_);
             if (found.value == attempt.value) {
@@ -336,7 +348,8 @@ io::Task<Result<>> LeaseKeeper::give_up(std::function<void(ha::Record&)> edit, N
                 found.record->incarnation != identity_.incarnation) {
                 co_return fail(Errc::conflict, "the record changed before it could be given up");
             }
-            attempt.over = found;  // a renewal had committed unseen, or the leader key went by itself
+            attempt.over =
+                found;  // a renewal had committed unseen, or the leader key went by itself
         } else if (answer) {
             co_return Result<>{};
         }
@@ -346,6 +359,8 @@ io::Task<Result<>> LeaseKeeper::give_up(std::function<void(ha::Record&)> edit, N
     }
 }
 
-void LeaseKeeper::carry(std::string key, std::string value) { carried_[std::move(key)] = std::move(value); }
+void LeaseKeeper::carry(std::string key, std::string value) {
+    carried_[std::move(key)] = std::move(value);
+}
 
 }  // namespace howdah::agent

@@ -14,7 +14,8 @@ namespace howdah::agent {
 
 /// What the keeper knows of this member's leadership: a copy.
 struct Keeping {
-    std::optional<ha::Tenure> tenure{};  ///< set while the term is not over; compare its deadline with now
+    std::optional<ha::Tenure>
+        tenure{};  ///< set while the term is not over; compare its deadline with now
     bool claim_unresolved = false;
     std::string why_over{};  ///< of the last term
 };
@@ -27,16 +28,17 @@ struct Claim {
     std::string system_id{};
 };
 
-/// The one writer of the record: claims, renews every T/6, changes, gives up. It runs on a thread of its own
-/// with its own connection to the store, so that nothing else in the agent delays a renewal. Each confirmed
-/// renewal moves the fencer's deadline; a term that ends otherwise arms the fencer for now.
+/// The one writer of the record: claims, renews every T/6, changes, gives up. It runs on a thread
+/// of its own with its own connection to the store, so that nothing else in the agent delays a
+/// renewal. Each confirmed renewal moves the fencer's deadline; a term that ends otherwise arms the
+/// fencer for now.
 ///
 /// All calls are made on the keeper's executor: io::on(keeper.executor(), keeper.claim(...)).
 class LeaseKeeper {
 public:
     /// `publish` is called on the keeper's executor whenever Keeping changed.
-    LeaseKeeper(io::Executor executor, io::Clock& clock, dcs::KeyValueStore& store, std::string prefix,
-                Identity identity, Deadlines& deadlines, Durable& durable,
+    LeaseKeeper(io::Executor executor, io::Clock& clock, dcs::KeyValueStore& store,
+                std::string prefix, Identity identity, Deadlines& deadlines, Durable& durable,
                 std::function<void(Keeping)> publish);
 
     io::Executor executor() const { return executor_; }
@@ -44,14 +46,15 @@ public:
     /// Renews while a term is held. Runs until cancelled.
     io::Task<> run();
 
-    /// Errors: Errc::conflict (somebody else wrote first), Errc::unavailable (no answer within T: the claim
-    /// may have committed, yet its term is over), Errc::io (epoch not stored; the term is over).
+    /// Errors: Errc::conflict (somebody else wrote first), Errc::unavailable (no answer within T:
+    /// the claim may have committed, yet its term is over), Errc::io (epoch not stored; the term is
+    /// over).
     io::Task<Result<ha::Tenure>> claim(Claim order);
-    /// Commits a changed record. Errors: Errc::conflict (the term is over), Errc::unavailable (no answer
-    /// within `limit`; the change rides on with later renewals).
+    /// Commits a changed record. Errors: Errc::conflict (the term is over), Errc::unavailable (no
+    /// answer within `limit`; the change rides on with later renewals).
     io::Task<Result<>> change(std::function<void(ha::Record&)> edit, Nanos limit);
-    /// Writes `released` or `handover` and deletes `leader`. The term is over from the moment of sending,
-    /// whatever comes back. PostgreSQL's tree must be proven dead (F1).
+    /// Writes `released` or `handover` and deletes `leader`. The term is over from the moment of
+    /// sending, whatever comes back. PostgreSQL's tree must be proven dead (F1).
     io::Task<Result<>> give_up(std::function<void(ha::Record&)> edit, Nanos limit);
     /// A key that only the holder may write: goes with the next renewal, in its transaction (L2).
     void carry(std::string key, std::string value);

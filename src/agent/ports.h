@@ -13,7 +13,8 @@
 
 namespace howdah::agent {
 
-/// Who this process is. The uuid comes from the state directory, the incarnation is drawn at each start.
+/// Who this process is. The uuid comes from the state directory, the incarnation is drawn at each
+/// start.
 struct Identity {
     ha::Uuid uuid{};
     std::string name{};
@@ -49,7 +50,8 @@ public:
 class PeerQuestions {
 public:
     virtual ~PeerQuestions() = default;
-    virtual io::Task<std::vector<ha::Standing>> ask(std::vector<ha::Member> members, Nanos limit) = 0;
+    virtual io::Task<std::vector<ha::Standing>> ask(std::vector<ha::Member> members,
+                                                    Nanos limit) = 0;
 };
 
 }  // namespace howdah::agent

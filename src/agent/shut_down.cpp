@@ -14,7 +14,8 @@ constexpr Nanos kill_limit = Seconds(3);
 io::Task<> Agent::shut_down() {
     local_ = co_await parts_.instance.observe(Seconds(1));
     if (local_.postmaster) {
-        spdlog::info("stopping PostgreSQL role={}", local_.role == ha::Role::primary ? "primary" : "standby");
+        spdlog::info("stopping PostgreSQL role={}",
+                     local_.role == ha::Role::primary ? "primary" : "standby");
         (void)parts_.instance.stop(instance::StopMode::fast);
     }
     const auto until = parts_.clock.now() + fast_limit;
@@ -29,12 +30,13 @@ io::Task<> Agent::shut_down() {
     if (local_.tree_dead && keeping_.tenure) {
         const auto lsn = std::max(local_.final_lsn, local_.lsn);
         auto& keeper = parts_.keeper;
-        const auto released = co_await io::on(keeper.executor(), keeper.give_up(
-                                                                     [lsn](ha::Record& record) {
-                                                                         record.state = ha::RecordState::released;
-                                                                         record.lsn = lsn;
-                                                                     },
-                                                                     Seconds(2)));
+        const auto released =
+            co_await io::on(keeper.executor(), keeper.give_up(
+                                                   [lsn](ha::Record& record) {
+                                                       record.state = ha::RecordState::released;
+                                                       record.lsn = lsn;
+                                                   },
+                                                   Seconds(2)));
         spdlog::info("gave the record up confirmed={}", released.has_value());
     }
     published_at_ = {};

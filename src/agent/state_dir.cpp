@@ -14,7 +14,8 @@
 namespace howdah::agent {
 namespace {
 
-constexpr auto not_writable_hint = "its owner must be the user that runs the agent; state_dir in the configuration moves it";
+constexpr auto not_writable_hint =
+    "its owner must be the user that runs the agent; state_dir in the configuration moves it";
 
 std::string trimmed(std::string text) {
     while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) {
@@ -60,12 +61,14 @@ Result<std::unique_ptr<StateDir>> StateDir::open(const std::string& path) {
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
         const auto pid = io::read_file(path + "/agent.pid");
         return fail(Errc::conflict,
-                    fmt::format("{}: another agent runs on it{}", path, pid ? " (pid " + trimmed(*pid) + ")" : ""),
+                    fmt::format("{}: another agent runs on it{}", path,
+                                pid ? " (pid " + trimmed(*pid) + ")" : ""),
                     "one data directory, one agent: stop the other, or name another data_dir");
     }
     std::unique_ptr<StateDir> dir(new StateDir(path, std::move(lock)));
     HD_TRY_VOID(dir->read_or_draw());
-    HD_TRY_VOID(io::write_file_atomically(path + "/agent.pid", fmt::format("{}\n", getpid()), 0644));
+    HD_TRY_VOID(
+        io::write_file_atomically(path + "/agent.pid", fmt::format("{}\n", getpid()), 0644));
     return dir;
 }
 
@@ -88,7 +91,9 @@ Result<> StateDir::read_or_draw() {
     return {};
 }
 
-StateDir::~StateDir() { ::unlink((path_ + "/agent.pid").c_str()); }
+StateDir::~StateDir() {
+    ::unlink((path_ + "/agent.pid").c_str());
+}
 
 Stored StateDir::load() const {
     const std::scoped_lock lock(mutex_);
@@ -98,10 +103,12 @@ Stored StateDir::load() const {
 Result<> StateDir::store(const Stored& stored) {
     const std::scoped_lock lock(mutex_);
     if (stored.epoch < stored_.epoch) {
-        return fail(Errc::conflict, fmt::format("epoch {} is below the stored {}", stored.epoch, stored_.epoch));
+        return fail(Errc::conflict,
+                    fmt::format("epoch {} is below the stored {}", stored.epoch, stored_.epoch));
     }
-    const nlohmann::ordered_json doc{
-        {"epoch", stored.epoch}, {"incarnation", stored.incarnation}, {"revision", stored.revision}};
+    const nlohmann::ordered_json doc{{"epoch", stored.epoch},
+                                     {"incarnation", stored.incarnation},
+                                     {"revision", stored.revision}};
     HD_TRY_VOID(io::write_file_atomically(path_ + "/epoch", doc.dump() + "\n"));
     stored_ = stored;
     return {};

@@ -8,13 +8,13 @@
 
 namespace howdah::agent {
 
-/// A member's state directory (architecture.md, section 7): member_uuid, epoch, agent.pid, and the lock that
-/// lets one agent at a time use it. The lock is held as long as the object lives.
+/// A member's state directory (architecture.md, section 7): member_uuid, epoch, agent.pid, and the
+/// lock that lets one agent at a time use it. The lock is held as long as the object lives.
 class StateDir final : public Durable {
 public:
-    /// Makes the directory (0700) where it is missing, locks it, draws the uuid at the first start, writes
-    /// agent.pid. Errors: Errc::conflict (another agent runs on it), Errc::io (not writable; with a hint),
-    /// Errc::corrupt.
+    /// Makes the directory (0700) where it is missing, locks it, draws the uuid at the first start,
+    /// writes agent.pid. Errors: Errc::conflict (another agent runs on it), Errc::io (not writable;
+    /// with a hint), Errc::corrupt.
     static Result<std::unique_ptr<StateDir>> open(const std::string& path);
     ~StateDir() override;
 

@@ -12,8 +12,10 @@ namespace {
 const ha::Member* best_candidate(const ha::Cluster& cluster, const std::string& leader) {
     const ha::Member* best = nullptr;
     for (const auto& m : cluster.members) {
-        const auto usable = m.name != leader && !m.is_patroni() && m.replication_state == "streaming";
-        if (usable && (best == nullptr || m.xlog_location.value_or(0) > best->xlog_location.value_or(0))) {
+        const auto usable =
+            m.name != leader && !m.is_patroni() && m.replication_state == "streaming";
+        if (usable &&
+            (best == nullptr || m.xlog_location.value_or(0) > best->xlog_location.value_or(0))) {
             best = &m;
         }
     }
@@ -43,12 +45,14 @@ io::Task<Answer> Agent::switchover(SwitchoverRequest request) {
         co_return Answer{.code = 503, .text = "switchover already in progress"};
     }
     const auto cluster = *parts_.feed.current();
-    const auto* candidate =
-        request.candidate.empty() ? best_candidate(cluster, self) : cluster.member(request.candidate);
+    const auto* candidate = request.candidate.empty() ? best_candidate(cluster, self)
+                                                      : cluster.member(request.candidate);
     if (candidate == nullptr) {
-        co_return Answer{.code = 412, .text = request.candidate.empty()
-                                                  ? "switchover is not possible: no good candidates have been found"
-                                                  : "candidate does not exists"};
+        co_return Answer{
+            .code = 412,
+            .text = request.candidate.empty()
+                        ? "switchover is not possible: no good candidates have been found"
+                        : "candidate does not exists"};
     }
     const auto name = candidate->name;
     const auto epoch = keeping_.tenure->epoch;
@@ -60,32 +64,41 @@ io::Task<Answer> Agent::switchover(SwitchoverRequest request) {
             co_return Answer{.code = 503, .text = "Switchover failed: " + switchover_failure_};
         }
         const auto& seen = parts_.feed.current()->record;
-        if (seen.record && seen.record->epoch > epoch && seen.record->state == ha::RecordState::primary) {
+        if (seen.record && seen.record->epoch > epoch &&
+            seen.record->state == ha::RecordState::primary) {
             const auto& now = seen.record->holder_name;
-            co_return Answer{.text = now == name ? fmt::format("Successfully switched over to \"{}\"", now)
-                                                 : fmt::format("Switched over to \"{}\" instead of \"{}\"", now, name)};
+            co_return Answer{
+                .text = now == name
+                            ? fmt::format("Successfully switched over to \"{}\"", now)
+                            : fmt::format("Switched over to \"{}\" instead of \"{}\"", now, name)};
         }
     }
-    co_return Answer{.code = 503,
-                     .text = fmt::format("Switchover status unknown after {} seconds; operation may still be in progress",
-                                         2 * std::max<std::int64_t>(10, dynamic_.loop_wait.count()))};
+    co_return Answer{
+        .code = 503,
+        .text = fmt::format(
+            "Switchover status unknown after {} seconds; operation may still be in progress",
+            2 * std::max<std::int64_t>(10, dynamic_.loop_wait.count()))};
 }
 
 /// A request that patronictl left in `/failover` because it reached no agent.
 void Agent::take_failover_key() {
     const auto& cluster = parts_.feed.current();
     if (!cluster || !keeping_.tenure || order_ || cluster->failover.empty() ||
-        cluster->failover.revision == handled_failover_ || !cluster->failover.scheduled_at.empty()) {
+        cluster->failover.revision == handled_failover_ ||
+        !cluster->failover.scheduled_at.empty()) {
         return;
     }
     const auto request = cluster->failover;
     handled_failover_ = request.revision;
     parts_.keeper.carry(prefix_ + "failover", "{}");
     const auto ours = request.leader.empty() || request.leader == parts_.identity.name;
-    const auto* candidate = request.candidate.empty() ? best_candidate(*cluster, parts_.identity.name)
-                                                      : cluster->member(request.candidate);
-    if (!ours || candidate == nullptr || candidate->name == parts_.identity.name || candidate->is_patroni()) {
-        spdlog::warn("failover key not heeded leader=\"{}\" candidate=\"{}\"", request.leader, request.candidate);
+    const auto* candidate = request.candidate.empty()
+                                ? best_candidate(*cluster, parts_.identity.name)
+                                : cluster->member(request.candidate);
+    if (!ours || candidate == nullptr || candidate->name == parts_.identity.name ||
+        candidate->is_patroni()) {
+        spdlog::warn("failover key not heeded leader=\"{}\" candidate=\"{}\"", request.leader,
+                     request.candidate);
         return;
     }
     begin_switchover({.candidate = candidate->uuid, .candidate_name = candidate->name});

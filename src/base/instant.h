@@ -22,7 +22,11 @@ struct Instant {
     friend constexpr Nanos operator-(Instant a, Instant b) { return a.since_boot - b.since_boot; }
 };
 
-constexpr Millis to_millis(Nanos t) { return std::chrono::duration_cast<Millis>(t); }
-constexpr double to_seconds(Nanos t) { return std::chrono::duration<double>(t).count(); }
+constexpr Millis to_millis(Nanos t) {
+    return std::chrono::duration_cast<Millis>(t);
+}
+constexpr double to_seconds(Nanos t) {
+    return std::chrono::duration<double>(t).count();
+}
 
 }  // namespace howdah

@@ -11,7 +11,9 @@ TEST(Nearest, FindsTheWordBehindATypo) {
     EXPECT_EQ(nearest("lisen", known), "listen");
 }
 
-TEST(Nearest, FindsNothingForAStranger) { EXPECT_EQ(nearest("archive_mode", {"data_dir", "listen"}), std::nullopt); }
+TEST(Nearest, FindsNothingForAStranger) {
+    EXPECT_EQ(nearest("archive_mode", {"data_dir", "listen"}), std::nullopt);
+}
 
 TEST(EditDistance, CountsSingleChanges) {
     EXPECT_EQ(edit_distance("", "abc"), 3U);

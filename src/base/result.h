@@ -40,22 +40,25 @@ inline std::unexpected<Error> fail(Errc code, std::string message, std::string h
     return std::unexpected(Error{code, std::move(message), std::move(hint)});
 }
 
-/// Ends the process with `what` on stderr. With the fencer beside it, a dead agent is safe; a confused
-/// one is not.
+/// Ends the process with `what` on stderr. With the fencer beside it, a dead agent is safe; a
+/// confused one is not.
 [[noreturn]] void check_failed(const char* file, int line, const char* what);
 
 }  // namespace howdah
 
 #define HD_JOIN_(a, b) a##b
 #define HD_JOIN(a, b) HD_JOIN_(a, b)
-#define HD_TRY_(leave, tmp, decl, expr)                      \
-    auto tmp = (expr);                                       \
-    if (!tmp) leave std::unexpected(std::move(tmp).error()); \
+#define HD_TRY_(leave, tmp, decl, expr)                \
+    auto tmp = (expr);                                 \
+    if (!tmp)                                          \
+        leave std::unexpected(std::move(tmp).error()); \
     decl = *std::move(tmp)
 #define HD_TRY_VOID_(leave, tmp, expr) \
     auto tmp = (expr);                 \
-    if (!tmp) leave std::unexpected(std::move(tmp).error())
-/// HD_TRY(const auto info, parse(text));   in a coroutine: HD_CO_TRY(const auto info, co_await load());
+    if (!tmp)                          \
+    leave std::unexpected(std::move(tmp).error())
+/// HD_TRY(const auto info, parse(text));   in a coroutine: HD_CO_TRY(const auto info, co_await
+/// load());
 #define HD_TRY(decl, ...) HD_TRY_(return, HD_JOIN(hd_try_, __LINE__), decl, (__VA_ARGS__))
 #define HD_CO_TRY(decl, ...) HD_TRY_(co_return, HD_JOIN(hd_try_, __LINE__), decl, (__VA_ARGS__))
 /// The same for Result<>: HD_TRY_VOID(write(path));

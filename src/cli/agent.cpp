@@ -140,12 +140,13 @@ private:
             return nullptr;
         }
         const auto& s = *config_.etcd->supervised;
-        return std::make_unique<dcs::etcd::EtcdSupervisor>(loop_.executor(), clock_,
-                                                     dcs::etcd::SupervisedMember{.name = s.name,
-                                                                           .data_dir = s.data_dir,
-                                                                           .client_url = s.client,
-                                                                           .peer_url = s.peer,
-                                                                           .members = s.members});
+        return std::make_unique<dcs::etcd::EtcdSupervisor>(
+            loop_.executor(), clock_,
+            dcs::etcd::SupervisedMember{.name = s.name,
+                                        .data_dir = s.data_dir,
+                                        .client_url = s.client,
+                                        .peer_url = s.peer,
+                                        .members = s.members});
     }
 
     config::AgentConfig config_;

@@ -43,8 +43,8 @@ void warn_of_keys(const YAML::Node& node, const std::string& path, AgentConfig& 
 
 Credentials read_credentials(YamlSection section) {
     Credentials c{.username = section.text("username"), .password = section.text("password")};
-    for (const auto* key : {"sslmode", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl", "sslcrldir",
-                            "gssencmode", "channel_binding", "sslnegotiation"}) {
+    for (const auto* key : {"sslmode", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl",
+                            "sslcrldir", "gssencmode", "channel_binding", "sslnegotiation"}) {
         if (section.has(key)) {
             c.options[key] = section.text(key);
         }
@@ -53,7 +53,8 @@ Credentials read_credentials(YamlSection section) {
 }
 
 RestApi read_restapi(YamlSection section) {
-    RestApi api{.listen = section.host_port("listen", 8008), .connect_address = section.host_port("connect_address", 8008)};
+    RestApi api{.listen = section.host_port("listen", 8008),
+                .connect_address = section.host_port("connect_address", 8008)};
     if (api.listen.port == 0) {
         api.listen = {.host = "127.0.0.1", .port = 8008};
     }
@@ -73,7 +74,8 @@ std::vector<std::string> host_texts(YamlSection& section) {
     std::vector<std::string> out;
     std::istringstream words(section.text("hosts", section.text("host")));
     for (std::string word; std::getline(words, word, ',');) {
-        std::erase_if(word, [](unsigned char c) { return std::isspace(c) || c == '\'' || c == '"'; });
+        std::erase_if(word,
+                      [](unsigned char c) { return std::isspace(c) || c == '\'' || c == '"'; });
         if (!word.empty()) {
             out.push_back(word);
         }
@@ -98,7 +100,8 @@ Etcd read_etcd(YamlSection section) {
     for (const auto& text : host_texts(section)) {
         auto host = parse_host_port(text, 2379);
         if (!host) {
-            section.refuse(section.has("hosts") ? "hosts" : "host", host.error().message, "write host:port, for example 10.0.0.4:2379");
+            section.refuse(section.has("hosts") ? "hosts" : "host", host.error().message,
+                           "write host:port, for example 10.0.0.4:2379");
             break;
         }
         etcd.hosts.push_back(*host);
@@ -110,8 +113,10 @@ Etcd read_etcd(YamlSection section) {
         auto own = section.section("supervised");
         SupervisedEtcd s{.name = own.required_text("name", "the name of this etcd member"),
                          .data_dir = own.required_text("data_dir", "a directory for etcd's data"),
-                         .client = own.required_text("client", "the URL for clients, for example http://10.0.0.1:2379"),
-                         .peer = own.required_text("peer", "the URL for peers, for example http://10.0.0.1:2380")};
+                         .client = own.required_text(
+                             "client", "the URL for clients, for example http://10.0.0.1:2379"),
+                         .peer = own.required_text(
+                             "peer", "the URL for peers, for example http://10.0.0.1:2380")};
         auto members = own.section("members");
         if (const auto node = own.raw("members"); node && node.IsMap()) {
             for (const auto& item : node) {
@@ -121,18 +126,21 @@ Etcd read_etcd(YamlSection section) {
         etcd.supervised = std::move(s);
     }
     if (etcd.hosts.empty()) {
-        section.refuse("hosts", "is missing", "name the etcd endpoints: hosts: [10.0.0.1:2379, 10.0.0.2:2379]");
+        section.refuse("hosts", "is missing",
+                       "name the etcd endpoints: hosts: [10.0.0.1:2379, 10.0.0.2:2379]");
     }
     return etcd;
 }
 
 /// "data-checksums" -> --data-checksums, {encoding: UTF8} -> --encoding=UTF8 (1.7).
 std::vector<std::string> read_initdb(YamlSection& bootstrap) {
-    static const std::set<std::string> refused{"pgdata", "nosync", "pwfile", "sync-only", "version"};
+    static const std::set<std::string> refused{"pgdata", "nosync", "pwfile", "sync-only",
+                                               "version"};
     std::vector<std::string> out;
     const auto add = [&](const std::string& key, const std::optional<std::string>& value) {
         if (refused.contains(key)) {
-            bootstrap.refuse("initdb", fmt::format("\"{}\" can't be set here", key), "remove it; Howdah sets it itself");
+            bootstrap.refuse("initdb", fmt::format("\"{}\" can't be set here", key),
+                             "remove it; Howdah sets it itself");
         }
         out.push_back(value ? fmt::format("--{}={}", key, *value) : "--" + key);
     };
@@ -141,7 +149,8 @@ std::vector<std::string> read_initdb(YamlSection& bootstrap) {
         return out;
     }
     if (node.IsScalar()) {
-        bootstrap.refuse("initdb", fmt::format("must be a list, not \"{}\"", node.Scalar()), "write one option a line, each after a dash");
+        bootstrap.refuse("initdb", fmt::format("must be a list, not \"{}\"", node.Scalar()),
+                         "write one option a line, each after a dash");
         return out;
     }
     for (const auto& item : node) {
@@ -152,7 +161,8 @@ std::vector<std::string> read_initdb(YamlSection& bootstrap) {
         } else if (item.IsScalar()) {
             add(item.Scalar(), std::nullopt);
         } else {
-            bootstrap.refuse("initdb", "holds something that is neither an option nor a pair", "write \"- encoding: UTF8\" or \"- data-checksums\"");
+            bootstrap.refuse("initdb", "holds something that is neither an option nor a pair",
+                             "write \"- encoding: UTF8\" or \"- data-checksums\"");
         }
     }
     return out;
@@ -171,10 +181,13 @@ Bootstrap read_bootstrap(YamlSection section, AgentConfig& config) {
         config.warnings.push_back({.file = config.file,
                                    .line = section.line("users") - 1,
                                    .key = "bootstrap.users",
-                                   .message = "Patroni 4 removed it; the users are created, but post_bootstrap is the lasting way"});
+                                   .message = "Patroni 4 removed it; the users are created, but "
+                                              "post_bootstrap is the lasting way"});
         for (const auto& item : node) {
             auto user = users.section(item.first.Scalar());
-            b.users.push_back({.name = item.first.Scalar(), .password = user.text("password"), .options = user.list("options")});
+            b.users.push_back({.name = item.first.Scalar(),
+                               .password = user.text("password"),
+                               .options = user.list("options")});
         }
     }
     return b;
@@ -182,7 +195,8 @@ Bootstrap read_bootstrap(YamlSection section, AgentConfig& config) {
 
 /// "addr[,addr...]:port"
 void read_listen(YamlSection& section, Postgresql& pg) {
-    const auto listen = section.required_text("listen", "the address and port of PostgreSQL, for example 10.0.0.1:5432");
+    const auto listen = section.required_text(
+        "listen", "the address and port of PostgreSQL, for example 10.0.0.1:5432");
     auto parsed = parse_host_port(listen.empty() ? "*:5432" : listen, 5432);
     if (!parsed) {
         section.refuse("listen", parsed.error().message, parsed.error().hint);
@@ -193,14 +207,16 @@ void read_listen(YamlSection& section, Postgresql& pg) {
     pg.connect_address = section.host_port("connect_address", 5432);
     if (pg.connect_address.port == 0) {
         const auto first = pg.listen_addresses.substr(0, pg.listen_addresses.find(','));
-        pg.connect_address = {.host = first == "*" || first == "0.0.0.0" ? "127.0.0.1" : first, .port = pg.port};
+        pg.connect_address = {.host = first == "*" || first == "0.0.0.0" ? "127.0.0.1" : first,
+                              .port = pg.port};
     }
 }
 
 /// What may also come from `/config`, to be merged over it (1.1).
 std::string shared_settings(const YAML::Node& node) {
-    static const std::set<std::string> local_only{"listen", "connect_address", "proxy_address", "data_dir", "config_dir",
-                                                  "pgpass", "authentication", "config_base_name", "name", "use_slots"};
+    static const std::set<std::string> local_only{
+        "listen", "connect_address", "proxy_address",    "data_dir", "config_dir",
+        "pgpass", "authentication",  "config_base_name", "name",     "use_slots"};
     auto json = node ? to_json(node) : nlohmann::ordered_json::object();
     auto out = nlohmann::ordered_json::object();
     for (auto it = json.begin(); json.is_object() && it != json.end(); ++it) {
@@ -235,7 +251,9 @@ Postgresql read_postgresql(YamlSection section, YamlSection root, Purpose purpos
         pg.superuser.username = "postgres";
     }
     if (purpose == Purpose::agent && pg.replication.username.empty()) {
-        authentication.refuse("replication", "is missing", "name the user that standbys stream as: replication: {username: replicator, password: ...}");
+        authentication.refuse("replication", "is missing",
+                              "name the user that standbys stream as: replication: {username: "
+                              "replicator, password: ...}");
     }
     pg.pg_hba = section.list("pg_hba");
     pg.pg_ident = section.list("pg_ident");
@@ -301,7 +319,8 @@ void read_sections(YamlSection root, Purpose purpose, AgentConfig& config) {
         }
     }
     if (!config.etcd) {
-        root.refuse("etcd3", "no configuration store is named", "add for example  etcd3: {hosts: [10.0.0.1:2379]}");
+        root.refuse("etcd3", "no configuration store is named",
+                    "add for example  etcd3: {hosts: [10.0.0.1:2379]}");
     }
     if (root.has("bootstrap")) {
         config.bootstrap = read_bootstrap(root.section("bootstrap"), config);
@@ -311,26 +330,36 @@ void read_sections(YamlSection root, Purpose purpose, AgentConfig& config) {
     if (root.has("proxy")) {
         config.proxy = read_proxy(root.section("proxy"));
     } else if (purpose == Purpose::proxy) {
-        root.refuse("proxy", "is missing", "add for example  proxy: {listen: 10.0.0.5:5000, listen_read_only: 10.0.0.5:5001}");
+        root.refuse(
+            "proxy", "is missing",
+            "add for example  proxy: {listen: 10.0.0.5:5000, listen_read_only: 10.0.0.5:5001}");
     }
-    config.state_dir = root.text("state_dir", config.postgresql.data_dir.empty() ? "" : config.postgresql.data_dir + ".howdah");
+    config.state_dir =
+        root.text("state_dir",
+                  config.postgresql.data_dir.empty() ? "" : config.postgresql.data_dir + ".howdah");
 }
 
 }  // namespace
 
-std::string Diagnostic::text() const { return fmt::format("{}:{}: {}: {}", file, line, key, message); }
-
-std::string HostPort::text() const {
-    return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
+std::string Diagnostic::text() const {
+    return fmt::format("{}:{}: {}: {}", file, line, key, message);
 }
 
-Result<AgentConfig> parse_agent_config(const std::string& text, const std::string& file, Purpose purpose) {
+std::string HostPort::text() const {
+    return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
+                                               : fmt::format("[{}]:{}", host, port);
+}
+
+Result<AgentConfig> parse_agent_config(const std::string& text, const std::string& file,
+                                       Purpose purpose) {
     AgentConfig config{.file = file};
     try {
         const auto document = YAML::Load(text);
         if (!document.IsMap()) {
-            return fail(Errc::invalid, fmt::format("{}:1: the file must be a mapping of sections", file),
-                        "it should look like patroni.yml: scope, name, restapi, etcd3, bootstrap, postgresql");
+            return fail(Errc::invalid,
+                        fmt::format("{}:1: the file must be a mapping of sections", file),
+                        "it should look like patroni.yml: scope, name, restapi, etcd3, bootstrap, "
+                        "postgresql");
         }
         YamlSection::Shared shared{.file = file};
         warn_of_keys(document, "", config);
@@ -339,12 +368,14 @@ Result<AgentConfig> parse_agent_config(const std::string& text, const std::strin
             return std::unexpected(*shared.error);
         }
     } catch (const YAML::Exception& e) {
-        return fail(Errc::invalid, fmt::format("{}:{}: not valid YAML: {}", file, e.mark.line + 1, e.msg),
+        return fail(Errc::invalid,
+                    fmt::format("{}:{}: not valid YAML: {}", file, e.mark.line + 1, e.msg),
                     "look at the indentation and the quotes of that line");
     }
-    std::sort(config.warnings.begin(), config.warnings.end(), [](const Diagnostic& a, const Diagnostic& b) {
-        return std::tie(a.line, a.key) < std::tie(b.line, b.key);
-    });
+    std::sort(config.warnings.begin(), config.warnings.end(),
+              [](const Diagnostic& a, const Diagnostic& b) {
+                  return std::tie(a.line, a.key) < std::tie(b.line, b.key);
+              });
     return config;
 }
 

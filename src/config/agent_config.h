@@ -44,8 +44,8 @@ struct RestApi {
 struct SupervisedEtcd {
     std::string name{};
     std::string data_dir{};
-    std::string client{};                         ///< URL that it listens on and advertises
-    std::string peer{};                           ///< URL
+    std::string client{};                          ///< URL that it listens on and advertises
+    std::string peer{};                            ///< URL
     std::map<std::string, std::string> members{};  ///< name -> peer URL of all, itself included
 };
 
@@ -66,8 +66,8 @@ struct BootstrapUser {
 };
 
 struct Bootstrap {
-    std::string dcs_json{};                 ///< initial `/config`, compact JSON
-    std::vector<std::string> initdb{};      ///< ready arguments: "--encoding=UTF8", "--data-checksums"
+    std::string dcs_json{};             ///< initial `/config`, compact JSON
+    std::vector<std::string> initdb{};  ///< ready arguments: "--encoding=UTF8", "--data-checksums"
     std::vector<std::string> pg_hba{};
     std::vector<BootstrapUser> users{};
     std::string post_bootstrap{};
@@ -79,19 +79,19 @@ using Parameters = std::map<std::string, std::string>;
 struct Postgresql {
     std::string listen_addresses{};  ///< comma-separated, as PostgreSQL wants it
     std::uint16_t port = 5432;
-    HostPort connect_address{};      ///< default: the first listen address
+    HostPort connect_address{};  ///< default: the first listen address
     std::string data_dir{};
-    std::string config_dir{};        ///< default: data_dir
-    std::string bin_dir{};           ///< "" : PATH, then /usr/lib/postgresql/N/bin
-    std::string pgpass{};            ///< default ~/pgpass
+    std::string config_dir{};  ///< default: data_dir
+    std::string bin_dir{};     ///< "" : PATH, then /usr/lib/postgresql/N/bin
+    std::string pgpass{};      ///< default ~/pgpass
     std::string database = "postgres";
     Credentials superuser{};
     Credentials replication{};
     std::optional<Credentials> rewind{};
-    std::vector<std::string> pg_hba{};    ///< whole content of the file; empty: not managed
+    std::vector<std::string> pg_hba{};  ///< whole content of the file; empty: not managed
     std::vector<std::string> pg_ident{};
-    /// `postgresql` of the file, as JSON, to be merged over the dynamic one (1.1): a local key replaces the
-    /// dynamic key as a whole, `parameters` per parameter.
+    /// `postgresql` of the file, as JSON, to be merged over the dynamic one (1.1): a local key
+    /// replaces the dynamic key as a whole, `parameters` per parameter.
     std::string local_json{};
     bool use_unix_socket = false;
 };
@@ -108,8 +108,9 @@ struct AgentConfig {
     std::string file{};
     std::string scope{};
     std::string name{};
-    std::string namespace_path = "/service";  ///< "/" + namespace, repeated slashes collapsed, no final one
-    std::string state_dir{};                  ///< default <data_dir>.howdah
+    std::string namespace_path =
+        "/service";           ///< "/" + namespace, repeated slashes collapsed, no final one
+    std::string state_dir{};  ///< default <data_dir>.howdah
     RestApi restapi{};
     std::optional<Etcd> etcd{};
     std::optional<Bootstrap> bootstrap{};
@@ -126,11 +127,12 @@ struct AgentConfig {
 /// What a file is read for: it decides which sections must be there.
 enum class Purpose : std::uint8_t { agent, proxy, operator_verb };
 
-/// Errors: Errc::invalid (wrong type, missing or impossible value) and Errc::not_found (no such file), each
-/// one line with file, line and key, and a hint. Unknown and misplaced keys are warnings, as Patroni ignores
-/// them; the most likely place is named.
+/// Errors: Errc::invalid (wrong type, missing or impossible value) and Errc::not_found (no such
+/// file), each one line with file, line and key, and a hint. Unknown and misplaced keys are
+/// warnings, as Patroni ignores them; the most likely place is named.
 Result<AgentConfig> load_agent_config(const std::string& file, Purpose purpose);
 /// The same for text; `file` is only named in messages.
-Result<AgentConfig> parse_agent_config(const std::string& text, const std::string& file, Purpose purpose);
+Result<AgentConfig> parse_agent_config(const std::string& text, const std::string& file,
+                                       Purpose purpose);
 
 }  // namespace howdah::config

@@ -40,33 +40,40 @@ std::vector<std::string> warnings_of(const AgentConfig& config) {
 }
 
 TEST(AgentConfig, LoadsEveryFileOfTheWalkthrough) {
-    for (const auto* name : {"pgvm1-patroni", "pgvm1-patroni1", "pgvm2-patroni", "pgvm2-patroni1", "pgvm3-patroni",
-                             "pgvm3-patroni1", "pgvm7-patroni", "pgvm8-patroni"}) {
+    for (const auto* name : {"pgvm1-patroni", "pgvm1-patroni1", "pgvm2-patroni", "pgvm2-patroni1",
+                             "pgvm3-patroni", "pgvm3-patroni1", "pgvm7-patroni", "pgvm8-patroni"}) {
         const auto config = load_agent_config(walkthrough(name), Purpose::agent);
         ASSERT_TRUE(config) << name << ": " << config.error().message;
         EXPECT_EQ(config->scope, "postgres");
         EXPECT_EQ(config->postgresql.data_dir, "/var/lib/postgresql/data");
         EXPECT_EQ(config->postgresql.rewind->username, "rewind_user");
-        EXPECT_EQ(config->etcd->hosts, (std::vector<HostPort>{{.host = "50.51.52.84", .port = 2379}}));
-        EXPECT_EQ(config->bootstrap->initdb, (std::vector<std::string>{"--encoding=UTF8", "--data-checksums"}));
-        EXPECT_EQ(config->bootstrap->users.at(0).options, (std::vector<std::string>{"createrole", "createdb"}));
+        EXPECT_EQ(config->etcd->hosts,
+                  (std::vector<HostPort>{{.host = "50.51.52.84", .port = 2379}}));
+        EXPECT_EQ(config->bootstrap->initdb,
+                  (std::vector<std::string>{"--encoding=UTF8", "--data-checksums"}));
+        EXPECT_EQ(config->bootstrap->users.at(0).options,
+                  (std::vector<std::string>{"createrole", "createdb"}));
     }
 }
 
 TEST(AgentConfig, NamesTheMisplacedKeysOfTheWalkthrough) {
     const auto config = load_agent_config(walkthrough("pgvm3-patroni1"), Purpose::agent).value();
     EXPECT_EQ(warnings_of(config),
-              (std::vector<std::string>{
-                  "bootstrap.users: Patroni 4 removed it; the users are created, but post_bootstrap is the lasting way",
-                  "postgresql.archive_mode: unknown key, ignored; did you mean postgresql.parameters.archive_mode?",
-                  "postgresql.archive_command: unknown key, ignored; did you mean postgresql.parameters.archive_command?",
-                  "postgresql.authentication.parameters: unknown key, ignored; did you mean postgresql.parameters?"}));
+              (std::vector<std::string>{"bootstrap.users: Patroni 4 removed it; the users are "
+                                        "created, but post_bootstrap is the lasting way",
+                                        "postgresql.archive_mode: unknown key, ignored; did you "
+                                        "mean postgresql.parameters.archive_mode?",
+                                        "postgresql.archive_command: unknown key, ignored; did you "
+                                        "mean postgresql.parameters.archive_command?",
+                                        "postgresql.authentication.parameters: unknown key, "
+                                        "ignored; did you mean postgresql.parameters?"}));
     EXPECT_EQ(config.warnings.at(1).line, 46);
     EXPECT_NE(config.warnings.at(1).text().find("pgvm3-patroni1.yml:46: "), std::string::npos);
 }
 
 TEST(AgentConfig, PrefixHasNoDoubleSlash) {
-    EXPECT_EQ(load_agent_config(walkthrough("pgvm1-patroni"), Purpose::agent)->prefix(), "/pg_cluster/postgres/");
+    EXPECT_EQ(load_agent_config(walkthrough("pgvm1-patroni"), Purpose::agent)->prefix(),
+              "/pg_cluster/postgres/");
 }
 
 TEST(AgentConfig, DefaultsFollowPatroni) {
@@ -92,7 +99,8 @@ TEST(AgentConfig, BadPortNamesTheValue) {
     auto text = std::string(minimal);
     text.replace(text.find("127.0.0.1:8008"), 14, "127.0.0.1:80o8");
     const auto error = parse_agent_config(text, "f.yml", Purpose::agent).error();
-    EXPECT_NE(error.message.find("f.yml:4: restapi.listen: \"127.0.0.1:80o8\""), std::string::npos) << error.message;
+    EXPECT_NE(error.message.find("f.yml:4: restapi.listen: \"127.0.0.1:80o8\""), std::string::npos)
+        << error.message;
 }
 
 TEST(AgentConfig, BrokenYamlNamesTheLine) {
@@ -117,12 +125,15 @@ TEST(AgentConfig, EtcdHostsMayBeAListOrText) {
 
 TEST(AgentConfig, EmptyTagsAreNotPublished) {
     EXPECT_EQ(load_agent_config(walkthrough("pgvm1-patroni"), Purpose::agent)->tags_json, "");
-    EXPECT_EQ(parse("tags: {zone: a, nofailover: true}\n")->tags_json, R"({"zone":"a","nofailover":true})");
+    EXPECT_EQ(parse("tags: {zone: a, nofailover: true}\n")->tags_json,
+              R"({"zone":"a","nofailover":true})");
 }
 
 TEST(AgentConfig, ProxyNeedsItsSection) {
-    EXPECT_NE(parse("", Purpose::proxy).error().message.find("proxy: is missing"), std::string::npos);
-    EXPECT_EQ(parse("proxy: {listen: '127.0.0.1:5000'}\n", Purpose::proxy)->proxy->read_write->port, 5000);
+    EXPECT_NE(parse("", Purpose::proxy).error().message.find("proxy: is missing"),
+              std::string::npos);
+    EXPECT_EQ(parse("proxy: {listen: '127.0.0.1:5000'}\n", Purpose::proxy)->proxy->read_write->port,
+              5000);
 }
 
 TEST(DynamicConfig, WalkthroughKeepsItsTtlOfThirtySeconds) {
@@ -157,7 +168,8 @@ TEST(EffectivePostgresql, ConvertsWalKeepSegmentsFromVersion13On) {
 TEST(EffectivePostgresql, LocalParametersWinButControlledOnesComeFromTheStore) {
     auto config = parse().value();
     config.postgresql.local_json = R"({"parameters":{"work_mem":"8MB","max_connections":500}})";
-    DynamicConfig dynamic{.postgresql_json = R"({"parameters":{"work_mem":"4MB","max_connections":7}})"};
+    DynamicConfig dynamic{.postgresql_json =
+                              R"({"parameters":{"work_mem":"4MB","max_connections":7}})"};
     const auto effective = effective_postgresql(config, dynamic, 15).value();
     EXPECT_EQ(effective.parameters.at("work_mem"), "8MB");
     EXPECT_EQ(effective.parameters.at("max_connections"), "100");

@@ -30,7 +30,8 @@ bool truth(const Json& doc, const char* key, bool otherwise) {
         return otherwise;
     }
     auto text = text_of(*it);
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
     return text == "on" || text == "true" || text == "yes" || text == "1";
 }
 
@@ -50,19 +51,23 @@ std::optional<std::int64_t> bytes_of(const std::string& text, std::int64_t unit)
     if (suffix.empty()) {
         return number * unit;
     }
-    const auto it = std::find_if(units.begin(), units.end(), [&](const auto& u) { return u.first == suffix; });
+    const auto it =
+        std::find_if(units.begin(), units.end(), [&](const auto& u) { return u.first == suffix; });
     return it == units.end() ? std::nullopt : std::optional(number * it->second);
 }
 
-Result<std::int64_t> number(const Json& doc, const char* key, std::int64_t otherwise, std::int64_t least) {
+Result<std::int64_t> number(const Json& doc, const char* key, std::int64_t otherwise,
+                            std::int64_t least) {
     const auto it = doc.find(key);
     if (it == doc.end() || it->is_null()) {
         return otherwise;
     }
     const auto value = bytes_of(text_of(*it), 1);
     if (!value || *value < least) {
-        return fail(Errc::invalid, fmt::format("{}: {} is not a number of {} or more", key, it->dump(), least),
-                    fmt::format("write a whole number, {} or more; the default is {}", least, otherwise));
+        return fail(
+            Errc::invalid,
+            fmt::format("{}: {} is not a number of {} or more", key, it->dump(), least),
+            fmt::format("write a whole number, {} or more; the default is {}", least, otherwise));
     }
     return *value;
 }
@@ -120,25 +125,32 @@ void settle_wal_keep(const Json& dynamic, int version, EffectivePostgresql& out)
     out.parameters.erase("wal_keep_segments");
     if (version >= 13) {
         const auto count = bytes_of(segments, 1);
-        out.parameters["wal_keep_size"] = !size.empty() ? size : count ? fmt::format("{}MB", *count * wal_segment_mb) : "128MB";
+        out.parameters["wal_keep_size"] = !size.empty() ? size
+                                          : count ? fmt::format("{}MB", *count * wal_segment_mb)
+                                                  : "128MB";
         if (size.empty() && count) {
-            out.warnings.push_back(fmt::format("wal_keep_segments: {} has become wal_keep_size: {}MB in PostgreSQL 13; converted",
-                                               *count, *count * wal_segment_mb));
+            out.warnings.push_back(fmt::format(
+                "wal_keep_segments: {} has become wal_keep_size: {}MB in PostgreSQL 13; converted",
+                *count, *count * wal_segment_mb));
         }
         return;
     }
     const auto bytes = bytes_of(size, 1 << 20);
     out.parameters["wal_keep_segments"] =
-        !segments.empty() ? segments : bytes ? std::to_string(std::max<std::int64_t>(1, (*bytes >> 20) / wal_segment_mb)) : "8";
+        !segments.empty() ? segments
+        : bytes ? std::to_string(std::max<std::int64_t>(1, (*bytes >> 20) / wal_segment_mb))
+                : "8";
 }
 
-void settle_controlled(const AgentConfig& local, const Json& dynamic, int version, EffectivePostgresql& out) {
+void settle_controlled(const AgentConfig& local, const Json& dynamic, int version,
+                       EffectivePostgresql& out) {
     for (const auto& parameter : controlled_parameters) {
         const auto it = dynamic.find(parameter.name);
-        auto value = it == dynamic.end() || it->is_null() ? std::string(parameter.value) : text_of(*it);
+        auto value =
+            it == dynamic.end() || it->is_null() ? std::string(parameter.value) : text_of(*it);
         if (!acceptable(parameter, value)) {
-            out.warnings.push_back(fmt::format("{}: {} is not acceptable; the default {} is used", parameter.name, value,
-                                               parameter.value));
+            out.warnings.push_back(fmt::format("{}: {} is not acceptable; the default {} is used",
+                                               parameter.name, value, parameter.value));
             value = parameter.value;
         }
         out.controlled[parameter.name] = value;
@@ -204,7 +216,8 @@ std::vector<std::string> options_of(const Json& doc, const char* key) {
 
 /// Parameters that recovery_conf may not set (1.8).
 bool is_refused_recovery(const std::string& name) {
-    return name.starts_with("recovery_target") || name == "primary_conninfo" || name == "primary_slot_name";
+    return name.starts_with("recovery_target") || name == "primary_conninfo" ||
+           name == "primary_slot_name";
 }
 
 }  // namespace
@@ -212,13 +225,15 @@ bool is_refused_recovery(const std::string& name) {
 Result<DynamicConfig> parse_dynamic_config(const std::string& json) {
     const auto doc = Json::parse(json, nullptr, false);
     if (!doc.is_object()) {
-        return fail(Errc::invalid, "the configuration in the store is not a JSON object", "repair it with edit-config");
+        return fail(Errc::invalid, "the configuration in the store is not a JSON object",
+                    "repair it with edit-config");
     }
     DynamicConfig c;
     HD_TRY(const auto loop_wait, number(doc, "loop_wait", 10, 1));
     HD_TRY(const auto retry_timeout, number(doc, "retry_timeout", 10, 3));
     HD_TRY(const auto lag, number(doc, "maximum_lag_on_failover", 1048576, 0));
-    const auto* start_key = doc.contains("primary_start_timeout") ? "primary_start_timeout" : "master_start_timeout";
+    const auto* start_key =
+        doc.contains("primary_start_timeout") ? "primary_start_timeout" : "master_start_timeout";
     HD_TRY(const auto start, number(doc, start_key, 300, 0));
     HD_TRY(c.lease, lease_of(doc));
     c.loop_wait = Seconds(loop_wait);
@@ -229,17 +244,20 @@ Result<DynamicConfig> parse_dynamic_config(const std::string& json) {
     c.synchronous_mode = truth(doc, "synchronous_mode", false);
     if (const auto it = doc.find("postgresql"); it != doc.end()) {
         if (!it->is_object()) {
-            return fail(Errc::invalid, "postgresql: must be a mapping", "repair it with edit-config");
+            return fail(Errc::invalid, "postgresql: must be a mapping",
+                        "repair it with edit-config");
         }
         c.postgresql_json = it->dump();
     }
     return c;
 }
 
-Result<EffectivePostgresql> effective_postgresql(const AgentConfig& local, const DynamicConfig& dynamic,
-                                                 int server_version) {
-    const auto shared = Json::parse(dynamic.postgresql_json.empty() ? "{}" : dynamic.postgresql_json, nullptr, false);
-    const auto own = Json::parse(local.postgresql.local_json.empty() ? "{}" : local.postgresql.local_json, nullptr, false);
+Result<EffectivePostgresql> effective_postgresql(const AgentConfig& local,
+                                                 const DynamicConfig& dynamic, int server_version) {
+    const auto shared = Json::parse(
+        dynamic.postgresql_json.empty() ? "{}" : dynamic.postgresql_json, nullptr, false);
+    const auto own = Json::parse(
+        local.postgresql.local_json.empty() ? "{}" : local.postgresql.local_json, nullptr, false);
     if (!shared.is_object() || !own.is_object()) {
         return fail(Errc::invalid, "postgresql: must be a mapping", "repair it with edit-config");
     }
@@ -253,9 +271,9 @@ Result<EffectivePostgresql> effective_postgresql(const AgentConfig& local, const
                             .use_slots = truth(shared, "use_slots", true)};
     merge_parameters(shared, out);
     merge_parameters(own, out);
-    const auto dynamic_parameters = shared.contains("parameters") && shared["parameters"].is_object()
-                                        ? shared["parameters"]
-                                        : Json::object();
+    const auto dynamic_parameters =
+        shared.contains("parameters") && shared["parameters"].is_object() ? shared["parameters"]
+                                                                          : Json::object();
     settle_controlled(local, dynamic_parameters, server_version, out);
     if (const auto it = merged.find("recovery_conf"); it != merged.end() && it->is_object()) {
         for (auto p = it->begin(); p != it->end(); ++p) {
@@ -264,8 +282,10 @@ Result<EffectivePostgresql> effective_postgresql(const AgentConfig& local, const
             }
         }
     }
-    out.remove_data_directory_on_rewind_failure = truth(merged, "remove_data_directory_on_rewind_failure", false);
-    out.remove_data_directory_on_diverged_timelines = truth(merged, "remove_data_directory_on_diverged_timelines", false);
+    out.remove_data_directory_on_rewind_failure =
+        truth(merged, "remove_data_directory_on_rewind_failure", false);
+    out.remove_data_directory_on_diverged_timelines =
+        truth(merged, "remove_data_directory_on_diverged_timelines", false);
     out.custom_conf = merged.contains("custom_conf") ? text_of(merged["custom_conf"]) : "";
     out.basebackup = options_of(merged, "basebackup");
     HD_TRY(const auto ctl, number(merged, "pg_ctl_timeout", 60, 1));

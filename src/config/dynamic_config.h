@@ -18,34 +18,35 @@ struct DynamicConfig {
     Seconds primary_start_timeout{300};
     bool pause = false;
     bool synchronous_mode = false;
-    ha::LeaseTimes lease{};  ///< from `howdah.lease` or `ttl` (1.14): ttl wins; neither: profile default
+    ha::LeaseTimes
+        lease{};  ///< from `howdah.lease` or `ttl` (1.14): ttl wins; neither: profile default
     std::string postgresql_json{};  ///< its `postgresql` section
 };
 
 /// Errors: Errc::invalid with the key and the allowed range.
 Result<DynamicConfig> parse_dynamic_config(const std::string& json);
 
-/// The configuration that the local PostgreSQL runs with: `/config` and the local file merged by 1.1, and
-/// the controlled parameters of 1.12 settled.
+/// The configuration that the local PostgreSQL runs with: `/config` and the local file merged
+/// by 1.1, and the controlled parameters of 1.12 settled.
 struct EffectivePostgresql {
     Parameters parameters{};  ///< all that go to postgresql.conf, controlled ones included
     Parameters controlled{};  ///< those that also go on postgres' command line (1.12)
     Parameters recovery{};    ///< recovery_conf: restore_command, recovery_min_apply_delay, ...
-    std::vector<std::string> pg_hba{};    ///< empty: the file is left alone
+    std::vector<std::string> pg_hba{};  ///< empty: the file is left alone
     std::vector<std::string> pg_ident{};
     bool use_pg_rewind = false;
     bool use_slots = true;
     bool remove_data_directory_on_rewind_failure = false;
     bool remove_data_directory_on_diverged_timelines = false;
     std::string custom_conf{};
-    std::vector<std::string> basebackup{};   ///< extra arguments for pg_basebackup
+    std::vector<std::string> basebackup{};  ///< extra arguments for pg_basebackup
     Seconds pg_ctl_timeout{60};
     std::vector<std::string> warnings{};  ///< e.g. wal_keep_segments converted to wal_keep_size
 };
 
-/// `server_version` is PG_VERSION's major number: 15. wal_keep_segments and wal_keep_size are converted into
-/// each other at 16 MB a segment. Errors: Errc::invalid.
-Result<EffectivePostgresql> effective_postgresql(const AgentConfig& local, const DynamicConfig& dynamic,
-                                                 int server_version);
+/// `server_version` is PG_VERSION's major number: 15. wal_keep_segments and wal_keep_size are
+/// converted into each other at 16 MB a segment. Errors: Errc::invalid.
+Result<EffectivePostgresql> effective_postgresql(const AgentConfig& local,
+                                                 const DynamicConfig& dynamic, int server_version);
 
 }  // namespace howdah::config

@@ -29,20 +29,29 @@ struct Section {
 
 const std::vector<Section>& sections() {
     static const std::string etcd =
-        "host hosts url proxy srv srv_suffix protocol username password cacert cert key use_proxies discovery_srv "
+        "host hosts url proxy srv srv_suffix protocol username password cacert cert key "
+        "use_proxies discovery_srv "
         "srv_domain supervised compact";
     static const std::string supervised = "name data_dir client peer members*";
     static const std::string credentials =
-        "username password sslmode sslcert sslkey sslpassword sslrootcert sslcrl sslcrldir gssencmode channel_binding "
+        "username password sslmode sslcert sslkey sslpassword sslrootcert sslcrl sslcrldir "
+        "gssencmode channel_binding "
         "sslnegotiation";
     static const std::vector<Section> all{
-        {"", "scope name namespace thread_pool_size thread_stack_size state_dir log restapi ctl etcd etcd3 consul* "
-             "zookeeper* exhibitor* raft* kubernetes* bootstrap postgresql watchdog tags* citus* proxy repo*"},
-        {"log", "type level traceback_level format* dateformat static_fields* max_queue_size dir mode file_num "
-                "file_size loggers* deduplicate_heartbeat_logs"},
-        {"restapi", "listen connect_address authentication certfile keyfile keyfile_password cafile ciphers "
-                    "verify_client allowlist allowlist_include_members http_extra_headers* https_extra_headers* "
-                    "request_queue_size thread_pool_size server_tokens"},
+        {"",
+         "scope name namespace thread_pool_size thread_stack_size state_dir log restapi ctl etcd "
+         "etcd3 consul* "
+         "zookeeper* exhibitor* raft* kubernetes* bootstrap postgresql watchdog tags* citus* proxy "
+         "repo*"},
+        {"log",
+         "type level traceback_level format* dateformat static_fields* max_queue_size dir mode "
+         "file_num "
+         "file_size loggers* deduplicate_heartbeat_logs"},
+        {"restapi",
+         "listen connect_address authentication certfile keyfile keyfile_password cafile ciphers "
+         "verify_client allowlist allowlist_include_members http_extra_headers* "
+         "https_extra_headers* "
+         "request_queue_size thread_pool_size server_tokens"},
         {"restapi.authentication", "username password"},
         {"ctl", "authentication insecure cacert certfile keyfile keyfile_password"},
         {"ctl.authentication", "username password"},
@@ -52,25 +61,35 @@ const std::vector<Section>& sections() {
         {"etcd3.supervised", supervised},
         {"bootstrap", "dcs method initdb* pg_hba users* post_bootstrap post_init"},
         {"bootstrap.dcs",
-         "ttl loop_wait retry_timeout maximum_lag_on_failover maximum_lag_on_syncnode max_timelines_history "
-         "primary_start_timeout master_start_timeout primary_stop_timeout master_stop_timeout primary_race_backoff "
-         "check_timeline synchronous_mode synchronous_mode_strict synchronous_node_count failsafe_mode pause "
-         "standby_cluster* slots* permanent_slots* permanent_replication_slots* ignore_slots* member_slots_ttl "
+         "ttl loop_wait retry_timeout maximum_lag_on_failover maximum_lag_on_syncnode "
+         "max_timelines_history "
+         "primary_start_timeout master_start_timeout primary_stop_timeout master_stop_timeout "
+         "primary_race_backoff "
+         "check_timeline synchronous_mode synchronous_mode_strict synchronous_node_count "
+         "failsafe_mode pause "
+         "standby_cluster* slots* permanent_slots* permanent_replication_slots* ignore_slots* "
+         "member_slots_ttl "
          "postgresql howdah"},
         {"bootstrap.dcs.howdah", "lease"},
-        {"bootstrap.dcs.postgresql", "use_slots parameters* parameters_primary* parameters_replica* "
-                                     "parameters_standby_leader* pg_hba pg_ident recovery_conf* custom_conf "
-                                     "use_pg_rewind rewind* remove_data_directory_on_rewind_failure "
-                                     "remove_data_directory_on_diverged_timelines use_unix_socket use_unix_socket_repl "
-                                     "create_replica_methods create_replica_method basebackup* callbacks* pre_promote "
-                                     "before_stop pg_ctl_timeout krbsrvname bin_dir bin_name* database"},
+        {"bootstrap.dcs.postgresql",
+         "use_slots parameters* parameters_primary* parameters_replica* "
+         "parameters_standby_leader* pg_hba pg_ident recovery_conf* custom_conf "
+         "use_pg_rewind rewind* remove_data_directory_on_rewind_failure "
+         "remove_data_directory_on_diverged_timelines use_unix_socket use_unix_socket_repl "
+         "create_replica_methods create_replica_method basebackup* callbacks* pre_promote "
+         "before_stop pg_ctl_timeout krbsrvname bin_dir bin_name* database"},
         {"postgresql",
-         "listen connect_address proxy_address data_dir config_dir bin_dir bin_name* pgpass database authentication "
-         "parameters* parameters_primary* parameters_replica* parameters_standby_leader* pg_hba pg_ident "
+         "listen connect_address proxy_address data_dir config_dir bin_dir bin_name* pgpass "
+         "database authentication "
+         "parameters* parameters_primary* parameters_replica* parameters_standby_leader* pg_hba "
+         "pg_ident "
          "pg_hba_primary pg_hba_replica pg_hba_standby_leader pg_ident_primary pg_ident_replica "
-         "pg_ident_standby_leader recovery_conf* custom_conf config_base_name use_pg_rewind rewind* "
-         "remove_data_directory_on_rewind_failure remove_data_directory_on_diverged_timelines use_slots "
-         "use_unix_socket use_unix_socket_repl create_replica_methods create_replica_method basebackup* callbacks* "
+         "pg_ident_standby_leader recovery_conf* custom_conf config_base_name use_pg_rewind "
+         "rewind* "
+         "remove_data_directory_on_rewind_failure remove_data_directory_on_diverged_timelines "
+         "use_slots "
+         "use_unix_socket use_unix_socket_repl create_replica_methods create_replica_method "
+         "basebackup* callbacks* "
          "pre_promote before_stop pg_ctl_timeout krbsrvname name"},
         {"postgresql.authentication", "superuser replication rewind"},
         {"postgresql.authentication.superuser", credentials},
@@ -84,7 +103,8 @@ const std::vector<Section>& sections() {
 
 const Section* section_at(const std::string& path) {
     const auto& all = sections();
-    const auto it = std::find_if(all.begin(), all.end(), [&](const Section& s) { return s.path == path; });
+    const auto it =
+        std::find_if(all.begin(), all.end(), [&](const Section& s) { return s.path == path; });
     return it == all.end() ? nullptr : &*it;
 }
 
@@ -94,7 +114,9 @@ std::pair<std::string, std::string> parent_and_key(const std::string& path) {
                                     : std::pair{path.substr(0, dot), path.substr(dot + 1)};
 }
 
-std::string join(const std::string& section, const std::string& key) { return section.empty() ? key : section + "." + key; }
+std::string join(const std::string& section, const std::string& key) {
+    return section.empty() ? key : section + "." + key;
+}
 
 bool is_open(const std::string& path) {
     const auto [parent, key] = parent_and_key(path);
@@ -141,7 +163,8 @@ std::string guess(const std::string& path) {
         const auto here = std::find(keys.begin(), keys.end(), key) != keys.end() ||
                           std::find(keys.begin(), keys.end(), key + "*") != keys.end();
         const auto shared = parent.starts_with(section.path) ? section.path.size() : 0;
-        const auto best_shared = parent.starts_with(parent_and_key(best).first) ? parent_and_key(best).first.size() : 0;
+        const auto best_shared =
+            parent.starts_with(parent_and_key(best).first) ? parent_and_key(best).first.size() : 0;
         if (here && (best.empty() || shared > best_shared)) {
             best = join(section.path, key);
         }
@@ -159,11 +182,28 @@ std::string guess(const std::string& path) {
 }
 
 std::optional<std::string> not_yet(const std::string& path) {
-    static const std::vector<std::string> later{
-        "log", "ctl", "restapi.certfile", "restapi.keyfile", "restapi.cafile", "restapi.verify_client",
-        "restapi.allowlist", "watchdog", "citus", "consul", "zookeeper", "kubernetes", "exhibitor", "raft", "repo",
-        "bootstrap.method", "bootstrap.dcs.standby_cluster", "bootstrap.dcs.slots", "postgresql.callbacks",
-        "postgresql.pre_promote", "postgresql.before_stop", "postgresql.create_replica_methods"};
+    static const std::vector<std::string> later{"log",
+                                                "ctl",
+                                                "restapi.certfile",
+                                                "restapi.keyfile",
+                                                "restapi.cafile",
+                                                "restapi.verify_client",
+                                                "restapi.allowlist",
+                                                "watchdog",
+                                                "citus",
+                                                "consul",
+                                                "zookeeper",
+                                                "kubernetes",
+                                                "exhibitor",
+                                                "raft",
+                                                "repo",
+                                                "bootstrap.method",
+                                                "bootstrap.dcs.standby_cluster",
+                                                "bootstrap.dcs.slots",
+                                                "postgresql.callbacks",
+                                                "postgresql.pre_promote",
+                                                "postgresql.before_stop",
+                                                "postgresql.create_replica_methods"};
     if (std::find(later.begin(), later.end(), path) != later.end()) {
         return "not supported yet, ignored";
     }

@@ -11,21 +11,29 @@ namespace howdah::config {
 namespace {
 
 std::string kind_of(const YAML::Node& node) {
-    return node.IsMap() ? "a mapping" : node.IsSequence() ? "a list" : node.IsNull() ? "nothing" : fmt::format("\"{}\"", node.Scalar());
+    return node.IsMap()        ? "a mapping"
+           : node.IsSequence() ? "a list"
+           : node.IsNull()     ? "nothing"
+                               : fmt::format("\"{}\"", node.Scalar());
 }
 
 std::optional<bool> parse_bool(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
     static const std::set<std::string> yes{"true", "on", "yes", "1"};
     static const std::set<std::string> no{"false", "off", "no", "0"};
-    return yes.contains(text) ? std::optional(true) : no.contains(text) ? std::optional(false) : std::nullopt;
+    return yes.contains(text)  ? std::optional(true)
+           : no.contains(text) ? std::optional(false)
+                               : std::nullopt;
 }
 
 template <class Number>
 std::optional<Number> parse_number(std::string_view text) {
     Number value{};
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc{} && end == text.data() + text.size() && !text.empty() ? std::optional(value) : std::nullopt;
+    return error == std::errc{} && end == text.data() + text.size() && !text.empty()
+               ? std::optional(value)
+               : std::nullopt;
 }
 
 nlohmann::ordered_json scalar_to_json(const YAML::Node& node) {
@@ -76,17 +84,20 @@ Result<HostPort> parse_host_port(const std::string& text, std::uint16_t default_
     HostPort out{.host = text, .port = default_port};
     const auto bracket = text.rfind(']');
     const auto colon = text.rfind(':');
-    const auto has_port = colon != std::string::npos && (bracket == std::string::npos || colon > bracket);
+    const auto has_port =
+        colon != std::string::npos && (bracket == std::string::npos || colon > bracket);
     if (has_port) {
         const auto port = parse_number<std::uint16_t>(std::string_view(text).substr(colon + 1));
         if (!port || *port == 0) {
-            return fail(Errc::invalid, fmt::format("\"{}\" has no port between 1 and 65535 after its colon", text),
+            return fail(Errc::invalid,
+                        fmt::format("\"{}\" has no port between 1 and 65535 after its colon", text),
                         "write host:port, for example 10.0.0.1:8008");
         }
         out.port = *port;
         out.host = text.substr(0, colon);
     } else if (default_port == 0) {
-        return fail(Errc::invalid, fmt::format("\"{}\" has no port", text), "write host:port, for example 10.0.0.1:8008");
+        return fail(Errc::invalid, fmt::format("\"{}\" has no port", text),
+                    "write host:port, for example 10.0.0.1:8008");
     }
     if (out.host.size() > 1 && out.host.front() == '[' && out.host.back() == ']') {
         out.host = out.host.substr(1, out.host.size() - 2);
@@ -97,19 +108,21 @@ Result<HostPort> parse_host_port(const std::string& text, std::uint16_t default_
 YamlSection::YamlSection(YAML::Node node, std::string path, Shared& shared)
     : node_(std::move(node)), path_(std::move(path)), shared_(shared) {
     if (node_ && !node_.IsNull() && !node_.IsMap() && !shared_.error) {
-        shared_.error = Error{.code = Errc::invalid,
-                              .message = fmt::format("{}:{}: {}: must be a mapping, not {}", shared_.file,
-                                                     node_.Mark().line + 1, path_, kind_of(node_)),
-                              .hint = "indent its keys below it"};
+        shared_.error =
+            Error{.code = Errc::invalid,
+                  .message = fmt::format("{}:{}: {}: must be a mapping, not {}", shared_.file,
+                                         node_.Mark().line + 1, path_, kind_of(node_)),
+                  .hint = "indent its keys below it"};
         node_ = YAML::Node();
     }
 }
 
 void YamlSection::refuse(const std::string& key, const std::string& why, const std::string& hint) {
     if (!shared_.error) {
-        shared_.error = Error{.code = Errc::invalid,
-                              .message = fmt::format("{}:{}: {}: {}", shared_.file, line(key), path_of(key), why),
-                              .hint = hint};
+        shared_.error = Error{
+            .code = Errc::invalid,
+            .message = fmt::format("{}:{}: {}: {}", shared_.file, line(key), path_of(key), why),
+            .hint = hint};
     }
 }
 
@@ -132,7 +145,9 @@ bool YamlSection::has(const std::string& key) const {
     return value && !value.IsNull();
 }
 
-YamlSection YamlSection::section(const std::string& key) { return YamlSection(raw(key), path_of(key), shared_); }
+YamlSection YamlSection::section(const std::string& key) {
+    return YamlSection(raw(key), path_of(key), shared_);
+}
 
 std::string YamlSection::text(const std::string& key, std::string otherwise) {
     const auto value = raw(key);
@@ -140,7 +155,8 @@ std::string YamlSection::text(const std::string& key, std::string otherwise) {
         return otherwise;
     }
     if (!value.IsScalar()) {
-        refuse(key, fmt::format("must be text, not {}", kind_of(value)), "write one value after the colon");
+        refuse(key, fmt::format("must be text, not {}", kind_of(value)),
+               "write one value after the colon");
         return otherwise;
     }
     return value.Scalar();
@@ -161,19 +177,24 @@ bool YamlSection::flag(const std::string& key, bool otherwise) {
     }
     const auto truth = value.IsScalar() ? parse_bool(value.Scalar()) : std::nullopt;
     if (!truth) {
-        refuse(key, fmt::format("must be true or false, not {}", kind_of(value)), "write true or false");
+        refuse(key, fmt::format("must be true or false, not {}", kind_of(value)),
+               "write true or false");
     }
     return truth.value_or(otherwise);
 }
 
-std::int64_t YamlSection::number(const std::string& key, std::int64_t otherwise, std::int64_t least, std::int64_t most) {
+std::int64_t YamlSection::number(const std::string& key, std::int64_t otherwise, std::int64_t least,
+                                 std::int64_t most) {
     const auto value = raw(key);
     if (!value || value.IsNull()) {
         return otherwise;
     }
-    const auto number = value.IsScalar() ? parse_number<std::int64_t>(value.Scalar()) : std::nullopt;
+    const auto number =
+        value.IsScalar() ? parse_number<std::int64_t>(value.Scalar()) : std::nullopt;
     if (!number || *number < least || *number > most) {
-        refuse(key, fmt::format("must be a number from {} to {}, not {}", least, most, kind_of(value)), "write a whole number");
+        refuse(key,
+               fmt::format("must be a number from {} to {}, not {}", least, most, kind_of(value)),
+               "write a whole number");
         return otherwise;
     }
     return *number;
@@ -186,12 +207,14 @@ std::vector<std::string> YamlSection::list(const std::string& key) {
         return out;
     }
     if (!value.IsSequence()) {
-        refuse(key, fmt::format("must be a list, not {}", kind_of(value)), "write one item a line, each after a dash");
+        refuse(key, fmt::format("must be a list, not {}", kind_of(value)),
+               "write one item a line, each after a dash");
         return out;
     }
     for (const auto& item : value) {
         if (!item.IsScalar()) {
-            refuse(key, fmt::format("must be a list of text, but holds {}", kind_of(item)), "write one item a line, each after a dash");
+            refuse(key, fmt::format("must be a list of text, but holds {}", kind_of(item)),
+                   "write one item a line, each after a dash");
             return out;
         }
         out.push_back(item.Scalar());

@@ -12,8 +12,8 @@
 
 namespace howdah::config {
 
-/// Reads typed values out of one YAML mapping. The first error sticks: read everything, then look at error().
-/// Every message names file, line and dotted key.
+/// Reads typed values out of one YAML mapping. The first error sticks: read everything, then look
+/// at error(). Every message names file, line and dotted key.
 class YamlSection {
 public:
     struct Shared {
@@ -28,13 +28,16 @@ public:
     std::string text(const std::string& key, std::string otherwise = {});
     std::string required_text(const std::string& key, const std::string& hint);
     bool flag(const std::string& key, bool otherwise);
-    std::int64_t number(const std::string& key, std::int64_t otherwise, std::int64_t least, std::int64_t most);
+    std::int64_t number(const std::string& key, std::int64_t otherwise, std::int64_t least,
+                        std::int64_t most);
     std::vector<std::string> list(const std::string& key);
     HostPort host_port(const std::string& key, std::uint16_t default_port);
     YAML::Node raw(const std::string& key) const;
     int line(const std::string& key) const;
     const std::string& path() const { return path_; }
-    std::string path_of(const std::string& key) const { return path_.empty() ? key : path_ + "." + key; }
+    std::string path_of(const std::string& key) const {
+        return path_.empty() ? key : path_ + "." + key;
+    }
     void refuse(const std::string& key, const std::string& why, const std::string& hint);
 
 private:

@@ -91,26 +91,28 @@ struct Lease {
 class Watch {
 public:
     virtual ~Watch() = default;
-    /// The next changes in order of revision, one or more. A lost connection is mended unseen while the
-    /// store still has what was missed. Errors: Errc::conflict when it doesn't (compaction): read again and
-    /// watch anew; Errc::unavailable when no endpoint answers; Errc::cancelled.
+    /// The next changes in order of revision, one or more. A lost connection is mended unseen while
+    /// the store still has what was missed. Errors: Errc::conflict when it doesn't (compaction):
+    /// read again and watch anew; Errc::unavailable when no endpoint answers; Errc::cancelled.
     virtual io::Task<Result<std::vector<Event>>> next() = 0;
 };
 
-/// How long to try. `hedge` after the first sending without an answer, the same request goes to another
-/// endpoint as well (only one transaction can commit, since its compares fail for the second); at `total`
-/// the call gives up. Zero hedge: one endpoint after the other, sharing the time.
+/// How long to try. `hedge` after the first sending without an answer, the same request goes to
+/// another endpoint as well (only one transaction can commit, since its compares fail for the
+/// second); at `total` the call gives up. Zero hedge: one endpoint after the other, sharing the
+/// time.
 struct Patience {
     Nanos total = Seconds(2);
     Nanos hedge{};
 };
 
-/// The key-value interface behind which stores live (etcd now). Its model is dcs/fake; one contract test,
-/// dcs/kv_contract.h, runs on both. Not thread-safe: one instance a thread.
+/// The key-value interface behind which stores live (etcd now). Its model is dcs/fake; one contract
+/// test, dcs/kv_contract.h, runs on both. Not thread-safe: one instance a thread.
 ///
-/// Errors of all calls: Errc::unavailable (no endpoint gave an answer; of a write: unknown whether it
-/// happened), Errc::timeout (same, at the end of the patience), Errc::not_found (the lease named is gone;
-/// nothing was written), Errc::invalid (refused for good: authentication, too large), Errc::cancelled.
+/// Errors of all calls: Errc::unavailable (no endpoint gave an answer; of a write: unknown whether
+/// it happened), Errc::timeout (same, at the end of the patience), Errc::not_found (the lease named
+/// is gone; nothing was written), Errc::invalid (refused for good: authentication, too large),
+/// Errc::cancelled.
 class KeyValueStore {
 public:
     virtual ~KeyValueStore() = default;

@@ -122,7 +122,8 @@ Result<> spawn(Launch& how, Starter& starter) {
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
     posix_spawn_file_actions_adddup2(&actions, 0, 1);
     posix_spawn_file_actions_adddup2(&actions, errors[1], 2);
-    // Asio opens sockets without O_CLOEXEC: PostgreSQL would keep a dead agent's REST port in LISTEN.
+    // Asio opens sockets without O_CLOEXEC: PostgreSQL would keep a dead agent's REST port in
+    // LISTEN.
     posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     const int error = posix_spawn(&starter.pid, how.howdah_binary.c_str(), &actions, nullptr,
                                   pointers(argv).data(), pointers(how.environment).data());

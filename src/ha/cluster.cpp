@@ -32,7 +32,8 @@ std::vector<HistoryRow> parse_history(const std::string& text) {
     std::vector<HistoryRow> rows;
     const auto doc = Json::parse(text, nullptr, false);
     for (const auto& row : doc.is_array() ? doc : Json::array()) {
-        if (!row.is_array() || row.size() < 3 || !row[0].is_number_unsigned() || !row[1].is_number_unsigned()) {
+        if (!row.is_array() || row.size() < 3 || !row[0].is_number_unsigned() ||
+            !row[1].is_number_unsigned()) {
             continue;
         }
         const auto text_of = [&row](std::size_t i) {
@@ -92,13 +93,15 @@ void take(Cluster& cluster, const ScopeKey& key) {
 }  // namespace
 
 const Member* Cluster::member(std::string_view name) const {
-    const auto it = std::find_if(members.begin(), members.end(), [name](const Member& m) { return m.name == name; });
+    const auto it = std::find_if(members.begin(), members.end(),
+                                 [name](const Member& m) { return m.name == name; });
     return it == members.end() ? nullptr : &*it;
 }
 
 const Member* Cluster::member_by_uuid(std::string_view uuid) const {
-    const auto it = std::find_if(members.begin(), members.end(),
-                                 [uuid](const Member& m) { return !m.uuid.empty() && m.uuid == uuid; });
+    const auto it = std::find_if(members.begin(), members.end(), [uuid](const Member& m) {
+        return !m.uuid.empty() && m.uuid == uuid;
+    });
     return it == members.end() ? nullptr : &*it;
 }
 
@@ -127,7 +130,8 @@ std::vector<HistoryRow> history_rows(const std::string& history_file) {
             continue;
         }
         if (const auto lsn = pg::Lsn::parse(line.substr(first + 1, second - first - 1))) {
-            rows.push_back({.parent = parent, .switch_lsn = *lsn, .reason = line.substr(second + 1)});
+            rows.push_back(
+                {.parent = parent, .switch_lsn = *lsn, .reason = line.substr(second + 1)});
         }
     }
     return rows;

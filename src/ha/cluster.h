@@ -32,16 +32,16 @@ struct HistoryRow {
 
 /// One consistent read of everything under `/<namespace>/<scope>/`.
 struct Cluster {
-    Sighting record{};                     ///< keys `howdah` and `leader`
+    Sighting record{};                        ///< keys `howdah` and `leader`
     std::optional<std::string> initialize{};  ///< "" while the first bootstrap runs
-    std::string config_json{};             ///< `/config`, or empty
+    std::string config_json{};                ///< `/config`, or empty
     std::int64_t config_revision = 0;
-    std::vector<Member> members{};         ///< sorted by name
+    std::vector<Member> members{};  ///< sorted by name
     FailoverRequest failover{};
     std::vector<HistoryRow> history{};
     std::optional<std::uint64_t> optime{};  ///< `/status`.optime (or optime/leader)
     std::string sync_json{};
-    std::int64_t revision = 0;             ///< of the store at that read
+    std::int64_t revision = 0;  ///< of the store at that read
     bool operator==(const Cluster&) const = default;
 
     const Member* member(std::string_view name) const;
@@ -60,8 +60,8 @@ struct ScopeKey {
 /// Tolerant of what it does not know. `keys` in any order.
 Cluster parse_cluster(const std::vector<ScopeKey>& keys, std::int64_t revision);
 
-/// Rows of a timeline history file (pg_wal/<TLI>.history): "parent<TAB>X/Y<TAB>reason" a line; others are
-/// skipped, as PostgreSQL skips comments. Source: PostgreSQL docs, 26.3.6.
+/// Rows of a timeline history file (pg_wal/<TLI>.history): "parent<TAB>X/Y<TAB>reason" a line;
+/// others are skipped, as PostgreSQL skips comments. Source: PostgreSQL docs, 26.3.6.
 std::vector<HistoryRow> history_rows(const std::string& history_file);
 std::string render_history(const std::vector<HistoryRow>& rows);
 std::string render(const FailoverRequest& request);

@@ -10,7 +10,8 @@ namespace {
 
 /// Keys as recorded from a running Patroni.
 Cluster recorded(const std::string& version, const std::string& state) {
-    std::ifstream file(std::string(HOWDAH_SOURCE_DIR) + "/tests/fixtures/patroni/" + version + "/" + state + "/etcd.json");
+    std::ifstream file(std::string(HOWDAH_SOURCE_DIR) + "/tests/fixtures/patroni/" + version + "/" +
+                       state + "/etcd.json");
     const auto doc = nlohmann::json::parse(file);
     const auto prefix = doc["prefix"].get<std::string>();
     std::vector<ScopeKey> keys;
@@ -57,20 +58,24 @@ TEST(Member, WritesTheKeysThatPatroniWrites) {
 }
 
 TEST(Member, NeverFailsOnWhatIsNotAnObject) {
-    for (const auto* text : {"", "[]", "7", "postgres://host:5432/?application_name=x", R"({"role":7,"tags":[]})"}) {
+    for (const auto* text :
+         {"", "[]", "7", "postgres://host:5432/?application_name=x", R"({"role":7,"tags":[]})"}) {
         EXPECT_EQ(parse_member("n1", text).role, "") << text;
     }
 }
 
 TEST(Failover, ReadsBothForms) {
-    const auto of = [](std::string value) { return parse_cluster({{.name = "failover", .value = std::move(value)}}, 1).failover; };
+    const auto of = [](std::string value) {
+        return parse_cluster({{.name = "failover", .value = std::move(value)}}, 1).failover;
+    };
     EXPECT_EQ(of(R"({"leader":"n3","member":"n1"})").candidate, "n1");
     EXPECT_EQ(of("n3:n1").leader, "n3");
     EXPECT_TRUE(of("{}").empty());
 }
 
 TEST(History, ReadsPostgresHistoryFile) {
-    const auto rows = history_rows("1\t0/3000110\tno recovery target specified\n\n2\t0/5000000\tx\n");
+    const auto rows =
+        history_rows("1\t0/3000110\tno recovery target specified\n\n2\t0/5000000\tx\n");
     ASSERT_EQ(rows.size(), 2U);
     EXPECT_EQ(rows[1].parent, 2U);
     EXPECT_EQ(rows[0].switch_lsn.text(), "0/3000110");

@@ -16,7 +16,8 @@ Memory remember(const View& v) {
         return m;
     }
     const auto& seen = v.cluster->record;
-    if (seen.revision == m.record_revision && seen.value == m.record_value && !m.record_first_seen.never()) {
+    if (seen.revision == m.record_revision && seen.value == m.record_value &&
+        !m.record_first_seen.never()) {
         return m;
     }
     auto times = v.settings.lease;
@@ -42,8 +43,10 @@ Memory remember(const View& v) {
 Plan nothing_to_do(const View& v) {
     Plan plan{.rule = "hold", .why = "nothing to change"};
     if (v.tenure && v.local.role == Role::primary) {
-        plan.why = fmt::format("this is the primary of epoch {} on timeline {}", v.tenure->epoch, v.local.timeline);
-        plan.wake = v.tenure->deadline - v.settings.lease.fence_budget - v.settings.lease.graceful_budget;
+        plan.why = fmt::format("this is the primary of epoch {} on timeline {}", v.tenure->epoch,
+                               v.local.timeline);
+        plan.wake =
+            v.tenure->deadline - v.settings.lease.fence_budget - v.settings.lease.graceful_budget;
     } else if (v.local.role == Role::standby && v.local.following) {
         plan.why = fmt::format("a standby that follows {}", v.local.following->name);
     }
@@ -51,11 +54,12 @@ Plan nothing_to_do(const View& v) {
 }
 
 const std::vector<Rule>& rules() {
-    // Order is policy: the first rule that applies decides, and safety comes first. Yet each rule states
-    // all of its own conditions, so that it can be read and tested alone.
+    // Order is policy: the first rule that applies decides, and safety comes first. Yet each rule
+    // states all of its own conditions, so that it can be read and tested alone.
     static const auto all = [] {
         std::vector<Rule> list;
-        for (const auto& group : {fencing_rules(), holder_rules(), data_rules(), candidate_rules()}) {
+        for (const auto& group :
+             {fencing_rules(), holder_rules(), data_rules(), candidate_rules()}) {
             list.insert(list.end(), group.begin(), group.end());
         }
         return list;
@@ -103,7 +107,8 @@ const Record* record_of(const View& v) {
 
 std::optional<Upstream> upstream_of(const View& v) {
     const auto* record = record_of(v);
-    if (record == nullptr || record->state != RecordState::primary || record->holder == v.self.uuid) {
+    if (record == nullptr || record->state != RecordState::primary ||
+        record->holder == v.self.uuid) {
         return std::nullopt;
     }
     const auto* leader = v.cluster->member_by_uuid(record->holder);
@@ -117,13 +122,17 @@ std::optional<Upstream> upstream_of(const View& v) {
     return Upstream{.name = leader->name, .host = address->host, .port = address->port};
 }
 
-bool postgres_is_down(const View& v) { return !v.local.postmaster && v.local.tree_dead; }
+bool postgres_is_down(const View& v) {
+    return !v.local.postmaster && v.local.tree_dead;
+}
 
 bool backing_off(const View& v, JobKind kind, Nanos pause) {
     return v.local.job.kind == kind && !v.local.job.running && v.local.job.failures > 0 &&
            v.now < v.local.job.since + pause;
 }
 
-std::string seconds_text(Nanos t) { return fmt::format("{:.1f} s", to_seconds(t)); }
+std::string seconds_text(Nanos t) {
+    return fmt::format("{:.1f} s", to_seconds(t));
+}
 
 }  // namespace howdah::ha

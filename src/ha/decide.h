@@ -28,10 +28,11 @@ struct Self {
     Uuid uuid{};
     std::string name{};
     bool nofailover = false;
-    bool can_bootstrap = false;     ///< its configuration has a `bootstrap` section
-    Epoch stored_epoch = 0;         ///< greatest epoch durably stored
-    bool won_initialize = false;    ///< this run created `/initialize` and has not finished the bootstrap
-    Instant armed_until{};          ///< kill instant on the fencer's page; never: not armed
+    bool can_bootstrap = false;  ///< its configuration has a `bootstrap` section
+    Epoch stored_epoch = 0;      ///< greatest epoch durably stored
+    bool won_initialize =
+        false;              ///< this run created `/initialize` and has not finished the bootstrap
+    Instant armed_until{};  ///< kill instant on the fencer's page; never: not armed
 };
 
 /// Answers of other members to one round of questions (L6).
@@ -55,13 +56,13 @@ struct Memory {
     std::int64_t record_revision = 0;  ///< the version that the wait W is counted for
     std::string record_value{};
     Instant record_first_seen{};
-    Millis record_wait{};              ///< W for that version
-    bool switching = false;            ///< this member stops in order to hand over
-    bool bootstrapped = false;         ///< users of a fresh cluster are created
-    Epoch checked_epoch = 0;           ///< leader epoch that divergence was checked against
+    Millis record_wait{};       ///< W for that version
+    bool switching = false;     ///< this member stops in order to hand over
+    bool bootstrapped = false;  ///< users of a fresh cluster are created
+    Epoch checked_epoch = 0;    ///< leader epoch that divergence was checked against
     Instant checked_at{};
-    Instant gave_way_since{};          ///< a better candidate is expected to claim
-    Instant suspect_until{};           ///< L12: the store may have gone back
+    Instant gave_way_since{};  ///< a better candidate is expected to claim
+    Instant suspect_until{};   ///< L12: the store may have gone back
     Instant waiting_for_leader_since{};
     bool operator==(const Memory&) const = default;
 };
@@ -72,10 +73,11 @@ struct View {
     Settings settings{};
     Self self{};
     Local local{};
-    std::optional<Tenure> tenure{};    ///< set while this incarnation holds the record
-    bool claim_unresolved = false;     ///< a claim was sent and nobody answered
-    std::optional<Cluster> cluster{};  ///< last consistent copy of the store; nullopt: never had one
-    bool cluster_fresh = false;        ///< the store answered within the last T
+    std::optional<Tenure> tenure{};  ///< set while this incarnation holds the record
+    bool claim_unresolved = false;   ///< a claim was sent and nobody answered
+    std::optional<Cluster>
+        cluster{};               ///< last consistent copy of the store; nullopt: never had one
+    bool cluster_fresh = false;  ///< the store answered within the last T
     Peers peers{};
     std::optional<SwitchoverOrder> order{};
     Memory memory{};
@@ -143,16 +145,17 @@ struct AdmitClaimer {
 /// The agent can't go on with this data directory; it logs the reason and exits with an error.
 struct Halt {};
 
-using Action = std::variant<ClaimRecord, TakeOver, AskPeers, Promote, Fence, Stop, StartStandby, StartPrimary, Follow,
-                            RaceInitialize, Initialize, FinishBootstrap, Clone, CheckDivergence, Rewind, MarkPrimary,
-                            Release, HandOver, BeginCheckpoint, EndSwitchover, AdmitClaimer, Halt>;
+using Action = std::variant<ClaimRecord, TakeOver, AskPeers, Promote, Fence, Stop, StartStandby,
+                            StartPrimary, Follow, RaceInitialize, Initialize, FinishBootstrap,
+                            Clone, CheckDivergence, Rewind, MarkPrimary, Release, HandOver,
+                            BeginCheckpoint, EndSwitchover, AdmitClaimer, Halt>;
 
 struct Plan {
-    std::string_view rule{};        ///< which rule decided: logged, and shown by `howdah explain`
-    std::string why{};              ///< one sentence with the numbers it was decided on
-    std::vector<Action> actions{};  ///< in order; one that fails ends the cycle
-    std::optional<Memory> memory{}; ///< what to pass to the next decision; nullopt: as it was
-    Instant wake{};                 ///< decide again then at the latest; never: at the next event or loop
+    std::string_view rule{};         ///< which rule decided: logged, and shown by `howdah explain`
+    std::string why{};               ///< one sentence with the numbers it was decided on
+    std::vector<Action> actions{};   ///< in order; one that fails ends the cycle
+    std::optional<Memory> memory{};  ///< what to pass to the next decision; nullopt: as it was
+    Instant wake{};  ///< decide again then at the latest; never: at the next event or loop
 };
 
 /// The whole policy: total, deterministic, without I/O or clock.

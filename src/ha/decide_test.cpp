@@ -51,12 +51,16 @@ struct AView {
         v.local.following = Upstream{.name = "pgvm2", .host = "127.0.52.82", .port = 5432};
         v.local.streaming_from_following = true;
         v.cluster = Cluster{.initialize = "77"};
-        v.cluster->members = {Member{.name = "pgvm2", .conn_url = "postgres://127.0.52.82:5432/postgres", .uuid = "b"}};
+        v.cluster->members = {Member{
+            .name = "pgvm2", .conn_url = "postgres://127.0.52.82:5432/postgres", .uuid = "b"}};
         with_record(a_record());
     }
     AView& with_record(const Record& record, std::int64_t revision = 50) {
-        v.cluster->record = Sighting{.revision = revision, .value = render(record), .leader_revision = revision,
-                                     .leader = record.holder_name, .record = record};
+        v.cluster->record = Sighting{.revision = revision,
+                                     .value = render(record),
+                                     .leader_revision = revision,
+                                     .leader = record.holder_name,
+                                     .record = record};
         v.memory = decide(v).memory.value_or(Memory{});
         return *this;
     }
@@ -84,7 +88,9 @@ struct AView {
         return *this;
     }
     AView& asked(std::vector<Standing> standings = {}) {
-        v.peers = {.about_revision = v.cluster->record.revision, .asked = v.now, .complete = true,
+        v.peers = {.about_revision = v.cluster->record.revision,
+                   .asked = v.now,
+                   .complete = true,
                    .standings = std::move(standings)};
         return *this;
     }
@@ -106,7 +112,9 @@ TEST(Decide, PrimaryStopsGracefullyBeforeItIsFenced) {
     EXPECT_FALSE(does<Fence>(plan));
 }
 
-TEST(Decide, PrimaryWithTermLeads) { EXPECT_EQ(AView{}.as_holder().as_primary().plan().rule, "lead"); }
+TEST(Decide, PrimaryWithTermLeads) {
+    EXPECT_EQ(AView{}.as_holder().as_primary().plan().rule, "lead");
+}
 
 TEST(Decide, StandbyDoesNotClaimBeforeW) {
     const auto w = LeaseTimes{}.candidate_wait();
@@ -129,20 +137,24 @@ TEST(Decide, StandbyOutsideTheClaimersNeverClaims) {
 }
 
 TEST(Decide, MemberThatSaysItHoldsForbidsTheClaim) {
-    EXPECT_FALSE(does<ClaimRecord>(AView{}.after(6s).asked({Standing{.name = "pgvm2", .holds = true}}).plan()));
+    EXPECT_FALSE(does<ClaimRecord>(
+        AView{}.after(6s).asked({Standing{.name = "pgvm2", .holds = true}}).plan()));
 }
 
 TEST(Decide, StoredEpochAboveTheRecordsForbidsTheClaim) {
-    EXPECT_FALSE(does<ClaimRecord>(AView{}.after(6s).asked({Standing{.name = "pgvm3", .stored_epoch = 5}}).plan()));
+    EXPECT_FALSE(does<ClaimRecord>(
+        AView{}.after(6s).asked({Standing{.name = "pgvm3", .stored_epoch = 5}}).plan()));
 }
 
 TEST(Decide, CandidateWithMoreWalGoesFirst) {
-    const Standing ahead{.name = "pgvm3", .may_lead = true, .timeline = 3, .received = pg::Lsn(2000)};
+    const Standing ahead{
+        .name = "pgvm3", .may_lead = true, .timeline = 3, .received = pg::Lsn(2000)};
     EXPECT_FALSE(does<ClaimRecord>(AView{}.after(6s).asked({ahead}).plan()));
 }
 
 TEST(Decide, LargerLsnOnAnOlderTimelineIsNotMoreWal) {
-    const Standing astray{.name = "pgvm3", .may_lead = true, .timeline = 2, .received = pg::Lsn(9000)};
+    const Standing astray{
+        .name = "pgvm3", .may_lead = true, .timeline = 2, .received = pg::Lsn(9000)};
     EXPECT_TRUE(does<ClaimRecord>(AView{}.after(6s).asked({astray}).plan()));
 }
 
@@ -216,7 +228,8 @@ TEST(Decide, RestartedAgentTakesItsPrimaryOverInsideTheArmedDeadline) {
 template <class Check>
 void for_each_view(Check check) {
     for (const auto role : {Role::none, Role::primary, Role::standby}) {
-        for (const auto state : {RecordState::claimed, RecordState::primary, RecordState::handover, RecordState::released}) {
+        for (const auto state : {RecordState::claimed, RecordState::primary, RecordState::handover,
+                                 RecordState::released}) {
             for (const auto left : {-1s, 0s, 1s, 4s}) {
                 for (int bits = 0; bits < 256; ++bits) {
                     AView view;
@@ -249,7 +262,8 @@ TEST(DecideExhaustive, NeverBecomesWritableWithoutTermAndRoom) {
         const auto plan = decide(v);
         if (does<Promote>(plan) || does<StartPrimary>(plan)) {
             ASSERT_TRUE(v.tenure);
-            ASSERT_LT(v.now + v.settings.lease.fence_budget + v.settings.lease.promote_budget, v.tenure->deadline);
+            ASSERT_LT(v.now + v.settings.lease.fence_budget + v.settings.lease.promote_budget,
+                      v.tenure->deadline);
         }
     });
 }

@@ -21,13 +21,22 @@ struct Upstream {
 };
 
 enum class DataDir : std::uint8_t {
-    empty,        ///< no global/pg_control, nothing but dot-files and lost+found
+    empty,  ///< no global/pg_control, nothing but dot-files and lost+found
     initialized,
-    broken,       ///< files but no pg_control, or not readable
+    broken,  ///< files but no pg_control, or not readable
 };
 
 /// Long work, one at a time. It runs on while the agent looks elsewhere.
-enum class JobKind : std::uint8_t { none, initdb, clone, rewind, start, stop, promote, crash_recovery };
+enum class JobKind : std::uint8_t {
+    none,
+    initdb,
+    clone,
+    rewind,
+    start,
+    stop,
+    promote,
+    crash_recovery
+};
 struct Job {
     JobKind kind = JobKind::none;
     bool running = false;
@@ -45,30 +54,30 @@ struct Walsender {
 /// The local PostgreSQL at one moment. Nothing in it is live.
 struct Local {
     DataDir data_dir = DataDir::empty;
-    std::string system_id{};        ///< decimal; empty while unknown
-    bool postmaster = false;        ///< a postmaster process lives
-    bool accepting = false;         ///< and answers queries
-    Role role = Role::none;  ///< primary from the moment it is started as, or told to become, one
+    std::string system_id{};  ///< decimal; empty while unknown
+    bool postmaster = false;  ///< a postmaster process lives
+    bool accepting = false;   ///< and answers queries
+    Role role = Role::none;   ///< primary from the moment it is started as, or told to become, one
     PgState state = PgState::stopped;
-    bool tree_dead = true;          ///< proven: no process of it is left (F1)
-    bool crashed = false;           ///< it ended without being asked to
-    int server_version = 0;         ///< 150018; major while it is down
-    pg::Timeline timeline = 0;      ///< primary: current; standby: received, else replayed
-    pg::Lsn lsn{};                  ///< primary: flush position; standby: max(received, replayed)
+    bool tree_dead = true;      ///< proven: no process of it is left (F1)
+    bool crashed = false;       ///< it ended without being asked to
+    int server_version = 0;     ///< 150018; major while it is down
+    pg::Timeline timeline = 0;  ///< primary: current; standby: received, else replayed
+    pg::Lsn lsn{};              ///< primary: flush position; standby: max(received, replayed)
     pg::Lsn received{}, replayed{};
-    std::string replayed_at{};      ///< timestamp text, may be empty
+    std::string replayed_at{};  ///< timestamp text, may be empty
     bool replay_paused = false;
-    std::string replication_state{};  ///< "streaming", "in archive recovery" or empty
-    std::optional<Upstream> following{};   ///< what the configuration on disk follows
+    std::string replication_state{};      ///< "streaming", "in archive recovery" or empty
+    std::optional<Upstream> following{};  ///< what the configuration on disk follows
     bool streaming_from_following = false;
-    pg::Lsn final_lsn{};            ///< tree dead: end of valid WAL; 0 while not known
-    pg::ControlData control{};          ///< as last read
+    pg::Lsn final_lsn{};        ///< tree dead: end of valid WAL; 0 while not known
+    pg::ControlData control{};  ///< as last read
     bool checkpointed_since_promote = true;
     std::string postmaster_start_time{};  ///< YYYY-MM-DD HH:MM:SS.ffffff+00:00
     std::vector<Walsender> walsenders{};
     Job job{};
-    bool needs_rewind = false;      ///< local history left the upstream's (checked by check_divergence)
-    bool rewind_possible = true;    ///< checksums or wal_log_hints, and use_pg_rewind
+    bool needs_rewind = false;  ///< local history left the upstream's (checked by check_divergence)
+    bool rewind_possible = true;  ///< checksums or wal_log_hints, and use_pg_rewind
 };
 
 }  // namespace howdah::ha

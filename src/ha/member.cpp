@@ -11,10 +11,21 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::array<std::string_view, 15> states{
-    "initializing new cluster", "initdb failed", "running custom bootstrap script", "custom bootstrap failed",
-    "creating replica", "running", "starting", "starting after custom bootstrap", "start failed", "restarting",
-    "restart failed", "stopping", "stopped", "stop failed", "crashed"};
+constexpr std::array<std::string_view, 15> states{"initializing new cluster",
+                                                  "initdb failed",
+                                                  "running custom bootstrap script",
+                                                  "custom bootstrap failed",
+                                                  "creating replica",
+                                                  "running",
+                                                  "starting",
+                                                  "starting after custom bootstrap",
+                                                  "start failed",
+                                                  "restarting",
+                                                  "restart failed",
+                                                  "stopping",
+                                                  "stopped",
+                                                  "stop failed",
+                                                  "crashed"};
 
 std::string text_of(const Json& doc, const char* key) {
     const auto it = doc.find(key);
@@ -23,7 +34,8 @@ std::string text_of(const Json& doc, const char* key) {
 
 std::optional<std::uint64_t> number_of(const Json& doc, const char* key) {
     const auto it = doc.find(key);
-    return it != doc.end() && it->is_number_unsigned() ? std::optional(it->get<std::uint64_t>()) : std::nullopt;
+    return it != doc.end() && it->is_number_unsigned() ? std::optional(it->get<std::uint64_t>())
+                                                       : std::nullopt;
 }
 
 bool truth_of(const Json& doc, const char* key) {
@@ -41,7 +53,9 @@ Result<Member::Address> address_in(std::string_view url) {
     const auto colon = rest.rfind(':');
     std::uint16_t port = 0;
     if (colon == std::string_view::npos ||
-        std::from_chars(rest.data() + colon + 1, rest.data() + rest.size(), port).ec != std::errc{} || colon == 0) {
+        std::from_chars(rest.data() + colon + 1, rest.data() + rest.size(), port).ec !=
+            std::errc{} ||
+        colon == 0) {
         return fail(Errc::invalid, fmt::format("no host and port in \"{}\"", url));
     }
     auto host = rest.substr(0, colon);
@@ -53,7 +67,9 @@ Result<Member::Address> address_in(std::string_view url) {
 
 }  // namespace
 
-std::string_view name_of(PgState state) { return states.at(static_cast<std::size_t>(state)); }
+std::string_view name_of(PgState state) {
+    return states.at(static_cast<std::size_t>(state));
+}
 
 std::optional<PgState> parse_pg_state(std::string_view text) {
     for (std::size_t i = 0; i < states.size(); ++i) {
@@ -64,8 +80,12 @@ std::optional<PgState> parse_pg_state(std::string_view text) {
     return std::nullopt;
 }
 
-Result<Member::Address> Member::postgres_address() const { return address_in(conn_url); }
-Result<Member::Address> Member::api_address() const { return address_in(api_url); }
+Result<Member::Address> Member::postgres_address() const {
+    return address_in(conn_url);
+}
+Result<Member::Address> Member::api_address() const {
+    return address_in(api_url);
+}
 
 namespace {
 
@@ -102,7 +122,8 @@ Member parse_member(std::string name, const std::string& json) {
     m.replication_state = text_of(doc, "replication_state");
     m.timeline = static_cast<pg::Timeline>(number_of(doc, "timeline").value_or(0));
     const auto checkpoint = doc.find("checkpoint_after_promote");
-    m.checkpoint_after_promote_pending = checkpoint != doc.end() && checkpoint->is_boolean() && !checkpoint->get<bool>();
+    m.checkpoint_after_promote_pending =
+        checkpoint != doc.end() && checkpoint->is_boolean() && !checkpoint->get<bool>();
     m.pending_restart = truth_of(doc, "pending_restart");
     m.pause = truth_of(doc, "pause");
     if (const auto howdah = doc.find("howdah"); howdah != doc.end() && howdah->is_object()) {
@@ -112,8 +133,11 @@ Member parse_member(std::string name, const std::string& json) {
 }
 
 std::string render(const Member& m) {
-    nlohmann::ordered_json doc{{"conn_url", m.conn_url}, {"api_url", m.api_url}, {"state", m.state},
-                               {"role", m.role},         {"version", m.version}};
+    nlohmann::ordered_json doc{{"conn_url", m.conn_url},
+                               {"api_url", m.api_url},
+                               {"state", m.state},
+                               {"role", m.role},
+                               {"version", m.version}};
     if (!m.tags_json.empty()) {
         doc["tags"] = nlohmann::ordered_json::parse(m.tags_json);
     }
@@ -124,7 +148,8 @@ std::string render(const Member& m) {
         doc["pending_restart"] = true;
     }
     if (!m.pending_restart_reason_json.empty()) {
-        doc["pending_restart_reason"] = nlohmann::ordered_json::parse(m.pending_restart_reason_json);
+        doc["pending_restart_reason"] =
+            nlohmann::ordered_json::parse(m.pending_restart_reason_json);
     }
     const auto put = [&doc](const char* key, const std::optional<std::uint64_t>& value) {
         if (value) {

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <cstdint>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
@@ -17,9 +17,21 @@ enum class Role : std::uint8_t { none, primary, standby };
 
 /// States of patroni-compatibility.md 2.7; name_of() gives Patroni's words.
 enum class PgState : std::uint8_t {
-    initializing, initdb_failed, custom_bootstrap, custom_bootstrap_failed, creating_replica, running,
-    starting, starting_after_custom_bootstrap, start_failed, restarting, restart_failed, stopping, stopped,
-    stop_failed, crashed,
+    initializing,
+    initdb_failed,
+    custom_bootstrap,
+    custom_bootstrap_failed,
+    creating_replica,
+    running,
+    starting,
+    starting_after_custom_bootstrap,
+    start_failed,
+    restarting,
+    restart_failed,
+    stopping,
+    stopped,
+    stop_failed,
+    crashed,
 };
 std::string_view name_of(PgState state);
 std::optional<PgState> parse_pg_state(std::string_view text);
@@ -30,7 +42,8 @@ struct Member {
     std::string conn_url{};  ///< postgres://host:port/database
     std::string api_url{};   ///< http[s]://host:port/patroni
     std::string state{};     ///< Patroni's word, kept as text so that unknown ones survive
-    std::string role{};      ///< Patroni's word: primary, replica, demoted, ... (`master` reads as primary)
+    std::string
+        role{};  ///< Patroni's word: primary, replica, demoted, ... (`master` reads as primary)
     std::string version{};
     std::string tags_json{};  ///< object, or empty
     std::optional<std::uint64_t> xlog_location{};

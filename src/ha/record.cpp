@@ -47,14 +47,17 @@ Record read(const Json& doc) {
 
 }  // namespace
 
-std::string_view name_of(RecordState state) { return state_names.at(static_cast<std::size_t>(state)); }
+std::string_view name_of(RecordState state) {
+    return state_names.at(static_cast<std::size_t>(state));
+}
 
 Result<Record> parse_record(const std::string& json) {
     try {
         const auto doc = Json::parse(json);
         const auto state = parse_state(doc.at("state").get<std::string>());
         if (!state) {
-            return fail(Errc::corrupt, fmt::format("record: unknown state {}", doc.at("state").dump()));
+            return fail(Errc::corrupt,
+                        fmt::format("record: unknown state {}", doc.at("state").dump()));
         }
         auto record = read(doc);
         record.state = *state;
@@ -80,7 +83,8 @@ std::string render(const Record& r) {
     }
     doc["claimers"] = r.claimers;
     doc["set_version"] = r.set_version;
-    doc["promoted"] = {{"uuid", r.promoted.uuid}, {"epoch", r.promoted.epoch}, {"tli", r.promoted.timeline}};
+    doc["promoted"] = {
+        {"uuid", r.promoted.uuid}, {"epoch", r.promoted.epoch}, {"tli", r.promoted.timeline}};
     doc["system_id"] = r.system_id;
     doc["tli"] = r.timeline;
     doc["lsn"] = r.lsn.bytes();

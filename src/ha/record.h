@@ -42,7 +42,7 @@ struct Record {
     Promoted promoted{};
     std::string system_id{};
     pg::Timeline timeline = 0;
-    pg::Lsn lsn{};           ///< claimed: 0; primary: where the timeline began; released, handover: WAL end
+    pg::Lsn lsn{};  ///< claimed: 0; primary: where the timeline began; released, handover: WAL end
     std::int64_t lease = 0;  ///< the lease that this write attached to `leader`
     bool operator==(const Record&) const = default;
 };

@@ -28,7 +28,8 @@ TEST(Record, SurvivesARoundTrip) {
 }
 
 TEST(Record, RefusesWhatIsNotOne) {
-    for (const auto* text : {"", "{}", "[]", "pgvm1", R"({"epoch":1})", R"({"epoch":"x","state":"primary"})"}) {
+    for (const auto* text :
+         {"", "{}", "[]", "pgvm1", R"({"epoch":1})", R"({"epoch":"x","state":"primary"})"}) {
         EXPECT_EQ(parse_record(text).error().code, Errc::corrupt) << text;
     }
 }

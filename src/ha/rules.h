@@ -31,7 +31,8 @@ const Record* record_of(const View& v);
 /// The primary that endpoints may use and standbys follow; nullopt: none, or it is this member.
 std::optional<Upstream> upstream_of(const View& v);
 bool postgres_is_down(const View& v);
-/// True for `pause` after the last of this job's failures, so that nothing is tried in a tight loop.
+/// True for `pause` after the last of this job's failures, so that nothing is tried in a tight
+/// loop.
 bool backing_off(const View& v, JobKind kind, Nanos pause);
 /// Seconds with one digit, for sentences.
 std::string seconds_text(Nanos t);

@@ -41,8 +41,8 @@ std::string ineligible(const View& v) {
 }
 
 bool is_candidate(const View& v) {
-    return record_of(v) != nullptr && !v.tenure && !v.claim_unresolved && v.local.role == Role::standby &&
-           v.local.accepting && !v.local.job.running;
+    return record_of(v) != nullptr && !v.tenure && !v.claim_unresolved &&
+           v.local.role == Role::standby && v.local.accepting && !v.local.job.running;
 }
 
 bool asked_about_this_version(const View& v) {
@@ -62,8 +62,8 @@ std::optional<Veto> veto(const View& v) {
             return Veto{.why = fmt::format("{} says that it holds the record", s.name)};
         }
         if (s.stored_epoch > record->epoch) {
-            return Veto{.why = fmt::format("{} has stored epoch {}, the record says {}", s.name, s.stored_epoch,
-                                           record->epoch),
+            return Veto{.why = fmt::format("{} has stored epoch {}, the record says {}", s.name,
+                                           s.stored_epoch, record->epoch),
                         .store_went_back = true};
         }
         if (s.seen_revision > v.cluster->record.revision) {
@@ -77,7 +77,8 @@ std::optional<Veto> veto(const View& v) {
 const Standing* better_candidate(const View& v) {
     for (const auto& s : v.peers.standings) {
         const auto theirs = std::max(s.received, s.replayed);
-        if (s.may_lead && (s.timeline > v.local.timeline || (s.timeline == v.local.timeline && theirs > v.local.lsn))) {
+        if (s.may_lead && (s.timeline > v.local.timeline ||
+                           (s.timeline == v.local.timeline && theirs > v.local.lsn))) {
             return &s;
         }
     }
@@ -96,13 +97,14 @@ RuleResult stay_out(const View& v) {
 }
 
 RuleResult claim_handover(const View& v) {
-    if (!is_candidate(v) || !ineligible(v).empty() || record_of(v)->state != RecordState::handover ||
-        record_of(v)->handover_to != v.self.uuid) {
+    if (!is_candidate(v) || !ineligible(v).empty() ||
+        record_of(v)->state != RecordState::handover || record_of(v)->handover_to != v.self.uuid) {
         return std::nullopt;
     }
     const auto* record = record_of(v);
     if (v.local.lsn < record->lsn) {
-        return Plan{.why = fmt::format("handed over at {}, but only {} is here", record->lsn.text(), v.local.lsn.text()),
+        return Plan{.why = fmt::format("handed over at {}, but only {} is here", record->lsn.text(),
+                                       v.local.lsn.text()),
                     .wake = v.now + Millis(20)};
     }
     return Plan{.why = fmt::format("{} handed over at {}", record->holder_name, record->lsn.text()),
@@ -110,8 +112,8 @@ RuleResult claim_handover(const View& v) {
 }
 
 RuleResult claim_released(const View& v) {
-    if (!is_candidate(v) || !ineligible(v).empty() || record_of(v)->state != RecordState::released ||
-        v.local.lsn < record_of(v)->lsn) {
+    if (!is_candidate(v) || !ineligible(v).empty() ||
+        record_of(v)->state != RecordState::released || v.local.lsn < record_of(v)->lsn) {
         return std::nullopt;
     }
     if (asked_about_this_version(v) && !v.peers.complete) {
@@ -119,13 +121,14 @@ RuleResult claim_released(const View& v) {
     }
     if (!asked_about_this_version(v)) {
         return Plan{.why = "released; a last question to the others",
-                    .actions = {AskPeers{.about_revision = v.cluster->record.revision, .limit = quick_round}}};
+                    .actions = {AskPeers{.about_revision = v.cluster->record.revision,
+                                         .limit = quick_round}}};
     }
     if (veto(v)) {
         return std::nullopt;
     }
-    return Plan{.why = fmt::format("{} released at {}, and all of it is here", record_of(v)->holder_name,
-                                   record_of(v)->lsn.text()),
+    return Plan{.why = fmt::format("{} released at {}, and all of it is here",
+                                   record_of(v)->holder_name, record_of(v)->lsn.text()),
                 .actions = {ClaimRecord{}}};
 }
 
@@ -138,8 +141,10 @@ RuleResult claim_after_wait(const View& v) {
     if (v.now < ask_at) {
         return std::nullopt;
     }
-    if (!asked_about_this_version(v) || (v.peers.complete && v.now > v.peers.asked + v.settings.lease.ttl / 2)) {
-        return Plan{.why = fmt::format("no sign of {} for {}: how do the others stand?", record_of(v)->holder_name,
+    if (!asked_about_this_version(v) ||
+        (v.peers.complete && v.now > v.peers.asked + v.settings.lease.ttl / 2)) {
+        return Plan{.why = fmt::format("no sign of {} for {}: how do the others stand?",
+                                       record_of(v)->holder_name,
                                        seconds_text(v.now - v.memory.record_first_seen)),
                     .actions = {AskPeers{.about_revision = v.cluster->record.revision,
                                          .limit = v.settings.lease.ttl / 5}},
@@ -152,12 +157,15 @@ RuleResult claim_after_wait(const View& v) {
     }
     if (const auto no = veto(v)) {
         auto memory = v.memory;
-        memory.suspect_until = v.now + (no->store_went_back ? Nanos(2 * memory.record_wait) : Nanos(Millis(500)));
+        memory.suspect_until =
+            v.now + (no->store_went_back ? Nanos(2 * memory.record_wait) : Nanos(Millis(500)));
         return Plan{.why = "no claim: " + no->why, .memory = memory, .wake = memory.suspect_until};
     }
-    if (v.cluster->optime && *v.cluster->optime > v.local.lsn.bytes() + v.settings.maximum_lag_on_failover) {
+    if (v.cluster->optime &&
+        *v.cluster->optime > v.local.lsn.bytes() + v.settings.maximum_lag_on_failover) {
         return Plan{.why = fmt::format("no claim: {} bytes behind, maximum_lag_on_failover is {}",
-                                       *v.cluster->optime - v.local.lsn.bytes(), v.settings.maximum_lag_on_failover)};
+                                       *v.cluster->optime - v.local.lsn.bytes(),
+                                       v.settings.maximum_lag_on_failover)};
     }
     const auto* better = better_candidate(v);
     auto memory = v.memory;
@@ -178,7 +186,8 @@ RuleResult stand_by(const View& v) {
     if (!is_candidate(v) || !v.local.following) {
         return std::nullopt;
     }
-    const auto ask_at = v.memory.record_first_seen + v.memory.record_wait - v.settings.lease.ttl / 4;
+    const auto ask_at =
+        v.memory.record_first_seen + v.memory.record_wait - v.settings.lease.ttl / 4;
     return Plan{.why = fmt::format("a standby that follows {}", v.local.following->name),
                 .wake = std::max(ask_at, v.now + Millis(20))};
 }

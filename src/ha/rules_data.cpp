@@ -32,27 +32,33 @@ RuleResult refuse_broken_directory(const View& v) {
     if (v.local.data_dir != DataDir::broken) {
         return std::nullopt;
     }
-    return Plan{.why = "the data directory holds files, but no PostgreSQL cluster", .actions = {Halt{}}};
+    return Plan{.why = "the data directory holds files, but no PostgreSQL cluster",
+                .actions = {Halt{}}};
 }
 
 RuleResult refuse_other_cluster(const View& v) {
     if (!v.cluster || v.local.data_dir != DataDir::initialized || v.local.system_id.empty() ||
-        !v.cluster->initialize || v.cluster->initialize->empty() || *v.cluster->initialize == v.local.system_id) {
+        !v.cluster->initialize || v.cluster->initialize->empty() ||
+        *v.cluster->initialize == v.local.system_id) {
         return std::nullopt;
     }
-    return Plan{.why = fmt::format("the data directory belongs to another cluster: its system identifier is {}, the scope's is {}",
+    return Plan{.why = fmt::format("the data directory belongs to another cluster: its system "
+                                   "identifier is {}, the scope's is {}",
                                    v.local.system_id, *v.cluster->initialize),
                 .actions = {Halt{}}};
 }
 
-bool new_scope(const View& v) { return v.cluster && !v.cluster->initialize && v.cluster->record.absent(); }
+bool new_scope(const View& v) {
+    return v.cluster && !v.cluster->initialize && v.cluster->record.absent();
+}
 
 RuleResult race_initialize(const View& v) {
-    if (v.local.data_dir != DataDir::empty || !new_scope(v) || !v.self.can_bootstrap || v.self.nofailover ||
-        v.self.won_initialize || v.cluster->record.leader_revision != 0) {
+    if (v.local.data_dir != DataDir::empty || !new_scope(v) || !v.self.can_bootstrap ||
+        v.self.nofailover || v.self.won_initialize || v.cluster->record.leader_revision != 0) {
         return std::nullopt;
     }
-    return Plan{.why = "the scope is new and this member may bootstrap it", .actions = {RaceInitialize{}}};
+    return Plan{.why = "the scope is new and this member may bootstrap it",
+                .actions = {RaceInitialize{}}};
 }
 
 RuleResult bootstrap(const View& v) {
@@ -72,8 +78,10 @@ RuleResult refuse_adoption(const View& v) {
     if (v.local.data_dir != DataDir::initialized || !new_scope(v) || v.self.won_initialize) {
         return std::nullopt;
     }
-    return Plan{.why = "the data directory holds a cluster, but the scope is new: move the directory away to let this "
-                       "member join, or wait until the store has its data back"};
+    return Plan{.why =
+                    "the data directory holds a cluster, but the scope is new: move the directory "
+                    "away to let this "
+                    "member join, or wait until the store has its data back"};
 }
 
 RuleResult clone(const View& v) {
@@ -82,21 +90,25 @@ RuleResult clone(const View& v) {
     }
     const auto leader = upstream_of(v);
     if (!leader) {
-        return Plan{.why = v.cluster && v.cluster->initialize ? "waiting for a primary to copy"
-                                                              : "waiting for a leader to bootstrap"};
+        return Plan{.why = v.cluster && v.cluster->initialize
+                               ? "waiting for a primary to copy"
+                               : "waiting for a leader to bootstrap"};
     }
     if (backing_off(v, JobKind::clone, retry_after)) {
-        return Plan{.why = "the base backup failed: " + v.local.job.error, .wake = v.local.job.since + retry_after};
+        return Plan{.why = "the base backup failed: " + v.local.job.error,
+                    .wake = v.local.job.since + retry_after};
     }
-    return Plan{.why = fmt::format("no data here: base backup from {}", leader->name), .actions = {Clone{*leader}}};
+    return Plan{.why = fmt::format("no data here: base backup from {}", leader->name),
+                .actions = {Clone{*leader}}};
 }
 
 /// F8: the primary died here, its end is published, and nobody who has all its WAL claimed in time.
 RuleResult recover_in_place(const View& v) {
     const auto* record = record_of(v);
-    if (record == nullptr || record->state != RecordState::released || record->holder != v.self.uuid ||
-        record->promoted.uuid != v.self.uuid || !postgres_is_down(v) || v.tenure || v.claim_unresolved ||
-        v.settings.pause || v.self.nofailover) {
+    if (record == nullptr || record->state != RecordState::released ||
+        record->holder != v.self.uuid || record->promoted.uuid != v.self.uuid ||
+        !postgres_is_down(v) || v.tenure || v.claim_unresolved || v.settings.pause ||
+        v.self.nofailover) {
         return std::nullopt;
     }
     if (v.local.job.kind == JobKind::start && v.local.job.failures >= 3) {
@@ -106,8 +118,9 @@ RuleResult recover_in_place(const View& v) {
     if (v.now < when) {
         return Plan{.why = "released; another member may take over", .wake = when};
     }
-    return Plan{.why = fmt::format("nobody took over within {} ms", v.settings.recover_after.count()),
-                .actions = {ClaimRecord{}}};
+    return Plan{
+        .why = fmt::format("nobody took over within {} ms", v.settings.recover_after.count()),
+        .actions = {ClaimRecord{}}};
 }
 
 RuleResult check_divergence(const View& v) {
@@ -116,11 +129,13 @@ RuleResult check_divergence(const View& v) {
         return std::nullopt;
     }
     const auto epoch = record_of(v)->epoch;
-    const auto unchecked = v.memory.checked_epoch != epoch && v.now >= v.memory.checked_at + Seconds(1);
-    // A running standby finds its way alone as long as its WAL ends before the branch. A leader that does not
-    // renew is not asked: waiting for its answer would delay the claim.
+    const auto unchecked =
+        v.memory.checked_epoch != epoch && v.now >= v.memory.checked_at + Seconds(1);
+    // A running standby finds its way alone as long as its WAL ends before the branch. A leader
+    // that does not renew is not asked: waiting for its answer would delay the claim.
     const auto renewed = v.now < v.memory.record_first_seen + v.settings.lease.ttl / 2;
-    const auto astray = renewed && v.local.following == leader && !v.local.streaming_from_following &&
+    const auto astray = renewed && v.local.following == leader &&
+                        !v.local.streaming_from_following &&
                         v.now >= v.memory.checked_at + (unchecked ? Seconds(1) : Seconds(10));
     if (v.local.postmaster ? !astray : !unchecked) {
         return std::nullopt;
@@ -140,13 +155,16 @@ RuleResult rewind(const View& v) {
         return std::nullopt;
     }
     if (v.local.postmaster) {
-        return Plan{.why = fmt::format("WAL here left the history of {}: stop, then rewind", leader->name),
-                    .actions = {Stop{}}};
+        return Plan{
+            .why = fmt::format("WAL here left the history of {}: stop, then rewind", leader->name),
+            .actions = {Stop{}}};
     }
     if (backing_off(v, JobKind::rewind, retry_after)) {
-        return Plan{.why = "rewind failed: " + v.local.job.error, .wake = v.local.job.since + retry_after};
+        return Plan{.why = "rewind failed: " + v.local.job.error,
+                    .wake = v.local.job.since + retry_after};
     }
-    return Plan{.why = fmt::format("WAL here left the history of {}", leader->name), .actions = {Rewind{*leader}}};
+    return Plan{.why = fmt::format("WAL here left the history of {}", leader->name),
+                .actions = {Rewind{*leader}}};
 }
 
 /// A new primary is on its way; starting now could copy WAL that it then has to lose.
@@ -159,13 +177,14 @@ bool leader_is_coming(const View& v) {
 
 bool handed_over_recently(const View& v) {
     const auto* record = record_of(v);
-    return record != nullptr && record->state == RecordState::handover && record->holder == v.self.uuid &&
+    return record != nullptr && record->state == RecordState::handover &&
+           record->holder == v.self.uuid &&
            v.now < v.memory.record_first_seen + v.memory.record_wait;
 }
 
 RuleResult start_standby(const View& v) {
-    if (v.local.postmaster || v.local.data_dir != DataDir::initialized || v.tenure || v.claim_unresolved ||
-        v.self.won_initialize) {
+    if (v.local.postmaster || v.local.data_dir != DataDir::initialized || v.tenure ||
+        v.claim_unresolved || v.self.won_initialize) {
         return std::nullopt;
     }
     if (leader_is_coming(v) || handed_over_recently(v)) {
@@ -173,7 +192,8 @@ RuleResult start_standby(const View& v) {
                     .wake = v.memory.record_first_seen + v.memory.record_wait};
     }
     if (backing_off(v, JobKind::start, retry_after)) {
-        return Plan{.why = "PostgreSQL does not start: " + v.local.job.error, .wake = v.local.job.since + retry_after};
+        return Plan{.why = "PostgreSQL does not start: " + v.local.job.error,
+                    .wake = v.local.job.since + retry_after};
     }
     const auto leader = upstream_of(v);
     if (leader && v.memory.checked_epoch != record_of(v)->epoch &&
@@ -188,7 +208,8 @@ RuleResult start_standby(const View& v) {
 
 RuleResult follow(const View& v) {
     const auto leader = upstream_of(v);
-    if (!leader || v.local.role != Role::standby || !v.local.postmaster || v.local.following == leader || v.tenure) {
+    if (!leader || v.local.role != Role::standby || !v.local.postmaster ||
+        v.local.following == leader || v.tenure) {
         return std::nullopt;
     }
     return Plan{.why = fmt::format("{} leads now", leader->name), .actions = {Follow{*leader}}};

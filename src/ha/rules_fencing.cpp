@@ -11,7 +11,8 @@ bool may_be_writable(const View& v) {
 
 /// An earlier run of this agent left a primary whose fencer is still armed for that run's term.
 bool inherited_primary(const View& v) {
-    return may_be_writable(v) && !v.tenure && !v.self.armed_until.never() && v.now < v.self.armed_until;
+    return may_be_writable(v) && !v.tenure && !v.self.armed_until.never() &&
+           v.now < v.self.armed_until;
 }
 
 RuleResult take_over(const View& v) {
@@ -19,15 +20,20 @@ RuleResult take_over(const View& v) {
         return std::nullopt;
     }
     if (v.claim_unresolved || !v.cluster) {
-        return Plan{.why = "an earlier run of this agent left a primary; its fencer stays armed until the store answers",
+        return Plan{.why =
+                        "an earlier run of this agent left a primary; its fencer stays armed until "
+                        "the store answers",
                     .wake = v.self.armed_until};
     }
     const auto* record = record_of(v);
-    if (record == nullptr || record->holder != v.self.uuid || record->state != RecordState::primary) {
+    if (record == nullptr || record->holder != v.self.uuid ||
+        record->state != RecordState::primary) {
         return std::nullopt;
     }
-    return Plan{.why = fmt::format("an earlier run of this agent led epoch {}, and PostgreSQL still runs", record->epoch),
-                .actions = {TakeOver{}}};
+    return Plan{
+        .why = fmt::format("an earlier run of this agent led epoch {}, and PostgreSQL still runs",
+                           record->epoch),
+        .actions = {TakeOver{}}};
 }
 
 RuleResult fence_without_term(const View& v) {
@@ -46,7 +52,8 @@ RuleResult stop_before_deadline(const View& v) {
     if (v.now < last_call) {
         return std::nullopt;
     }
-    return Plan{.why = fmt::format("no renewal was confirmed; the term ends in {}", seconds_text(v.tenure->deadline - v.now)),
+    return Plan{.why = fmt::format("no renewal was confirmed; the term ends in {}",
+                                   seconds_text(v.tenure->deadline - v.now)),
                 .actions = {Stop{}},
                 .wake = v.tenure->deadline - lease.fence_budget};
 }

@@ -12,7 +12,9 @@ constexpr Nanos switchover_patience = Seconds(60);
 constexpr std::uint64_t switchover_lag_bytes = 16U << 20U;
 constexpr int start_attempts = 3;  // "quarantined" after that
 
-bool holds_as(const View& v, RecordState state) { return v.tenure && v.tenure->record.state == state; }
+bool holds_as(const View& v, RecordState state) {
+    return v.tenure && v.tenure->record.state == state;
+}
 
 bool leads(const View& v) {
     return holds_as(v, RecordState::primary) && v.local.role == Role::primary && v.local.accepting;
@@ -23,7 +25,9 @@ bool has_room_to_promote(const View& v) {
     return v.now + lease.fence_budget + lease.promote_budget < v.tenure->deadline;
 }
 
-pg::Lsn end_of_wal(const View& v) { return std::max(v.local.final_lsn, v.local.lsn); }
+pg::Lsn end_of_wal(const View& v) {
+    return std::max(v.local.final_lsn, v.local.lsn);
+}
 
 RuleResult hand_over(const View& v) {
     if (!v.tenure || !v.memory.switching || !v.order || !postgres_is_down(v)) {
@@ -31,8 +35,10 @@ RuleResult hand_over(const View& v) {
     }
     auto memory = v.memory;
     memory.switching = false;
-    return Plan{.why = fmt::format("stopped at {}; {} takes over", end_of_wal(v).text(), v.order->candidate_name),
-                .actions = {HandOver{.to = v.order->candidate, .lsn = end_of_wal(v)}, EndSwitchover{.done = true}},
+    return Plan{.why = fmt::format("stopped at {}; {} takes over", end_of_wal(v).text(),
+                                   v.order->candidate_name),
+                .actions = {HandOver{.to = v.order->candidate, .lsn = end_of_wal(v)},
+                            EndSwitchover{.done = true}},
                 .memory = memory};
 }
 
@@ -40,7 +46,8 @@ RuleResult report_death(const View& v) {
     if (!holds_as(v, RecordState::primary) || !postgres_is_down(v) || v.local.job.running) {
         return std::nullopt;
     }
-    return Plan{.why = fmt::format("PostgreSQL is down and proven dead; its WAL ends at {}", end_of_wal(v).text()),
+    return Plan{.why = fmt::format("PostgreSQL is down and proven dead; its WAL ends at {}",
+                                   end_of_wal(v).text()),
                 .actions = {Release{.lsn = end_of_wal(v)}}};
 }
 
@@ -51,7 +58,8 @@ bool may_start_in_place(const View& v) {
 
 RuleResult start_in_place(const View& v) {
     if (!holds_as(v, RecordState::claimed) || !postgres_is_down(v) || v.local.job.running ||
-        v.local.data_dir != DataDir::initialized || !may_start_in_place(v) || !has_room_to_promote(v) ||
+        v.local.data_dir != DataDir::initialized || !may_start_in_place(v) ||
+        !has_room_to_promote(v) ||
         (v.local.job.kind == JobKind::start && v.local.job.failures >= start_attempts) ||
         backing_off(v, JobKind::start, Millis(500))) {
         return std::nullopt;
@@ -75,13 +83,14 @@ RuleResult promote(const View& v) {
         v.local.job.running || !has_room_to_promote(v) || v.settings.pause) {
         return std::nullopt;
     }
-    return Plan{.why = fmt::format("this standby holds epoch {}, at {}", v.tenure->epoch, v.local.lsn.text()),
+    return Plan{.why = fmt::format("this standby holds epoch {}, at {}", v.tenure->epoch,
+                                   v.local.lsn.text()),
                 .actions = {Promote{}}};
 }
 
 RuleResult finish_bootstrap(const View& v) {
-    if (!holds_as(v, RecordState::claimed) || !v.self.won_initialize || v.local.role != Role::primary ||
-        !v.local.accepting || v.local.job.running) {
+    if (!holds_as(v, RecordState::claimed) || !v.self.won_initialize ||
+        v.local.role != Role::primary || !v.local.accepting || v.local.job.running) {
         return std::nullopt;
     }
     return Plan{.why = "the new cluster runs", .actions = {FinishBootstrap{}}};
@@ -92,13 +101,15 @@ RuleResult mark_primary(const View& v) {
         v.local.timeline == 0 || v.local.job.running) {
         return std::nullopt;
     }
-    return Plan{.why = fmt::format("writable on timeline {} from {}", v.local.timeline, v.local.lsn.text()),
-                .actions = {MarkPrimary{.timeline = v.local.timeline, .lsn = v.local.lsn}}};
+    return Plan{
+        .why = fmt::format("writable on timeline {} from {}", v.local.timeline, v.local.lsn.text()),
+        .actions = {MarkPrimary{.timeline = v.local.timeline, .lsn = v.local.lsn}}};
 }
 
 const Standing* standing_of(const View& v, const Uuid& uuid) {
     const auto& all = v.peers.standings;
-    const auto found = std::find_if(all.begin(), all.end(), [&](const Standing& s) { return s.uuid == uuid; });
+    const auto found =
+        std::find_if(all.begin(), all.end(), [&](const Standing& s) { return s.uuid == uuid; });
     return found == all.end() ? nullptr : &*found;
 }
 
@@ -128,7 +139,8 @@ RuleResult switch_over(const View& v) {
                     .actions = {EndSwitchover{.why = "no quiet moment within a minute"}}};
     }
     if (v.order->checkpoint == SwitchoverOrder::Checkpoint::none) {
-        return Plan{.why = fmt::format("a switchover to {} was asked for: checkpoint first", v.order->candidate_name),
+        return Plan{.why = fmt::format("a switchover to {} was asked for: checkpoint first",
+                                       v.order->candidate_name),
                     .actions = {BeginCheckpoint{}}};
     }
     if (v.order->checkpoint == SwitchoverOrder::Checkpoint::running) {
@@ -138,9 +150,10 @@ RuleResult switch_over(const View& v) {
         return Plan{.why = fmt::format("waiting for the answer of {}", v.order->candidate_name)};
     }
     if (v.peers.asked < v.order->asked) {
-        return Plan{.why = fmt::format("asking {} how it stands", v.order->candidate_name),
-                    .actions = {AskPeers{.about_revision = v.cluster ? v.cluster->record.revision : 0,
-                                         .limit = Millis(1000)}}};
+        return Plan{
+            .why = fmt::format("asking {} how it stands", v.order->candidate_name),
+            .actions = {AskPeers{.about_revision = v.cluster ? v.cluster->record.revision : 0,
+                                 .limit = Millis(1000)}}};
     }
     if (auto why = objection(v, standing_of(v, v.order->candidate)); !why.empty()) {
         return Plan{.why = "switchover refused: " + why, .actions = {EndSwitchover{.why = why}}};
@@ -166,7 +179,8 @@ RuleResult admit_claimer(const View& v) {
     }
     const auto& claimers = v.tenure->record.claimers;
     for (const auto& member : v.cluster->members) {
-        const auto known = std::find(claimers.begin(), claimers.end(), member.uuid) != claimers.end();
+        const auto known =
+            std::find(claimers.begin(), claimers.end(), member.uuid) != claimers.end();
         if (!member.is_patroni() && !known && member.replication_state == "streaming") {
             return Plan{.why = fmt::format("{} streams: it may claim from now on", member.name),
                         .actions = {AdmitClaimer{.uuid = member.uuid}}};
@@ -181,10 +195,11 @@ RuleResult lead(const View& v) {
     }
     const auto& lease = v.settings.lease;
     Plan plan{.wake = v.tenure->deadline - lease.fence_budget - lease.graceful_budget};
-    plan.why = v.local.job.running  ? "holding the record while PostgreSQL changes"
-               : leads(v)           ? fmt::format("the primary of epoch {} on timeline {}", v.tenure->epoch,
-                                                  v.local.timeline)
-                                    : fmt::format("holding epoch {}; PostgreSQL is not writable yet", v.tenure->epoch);
+    plan.why = v.local.job.running ? "holding the record while PostgreSQL changes"
+               : leads(v) ? fmt::format("the primary of epoch {} on timeline {}", v.tenure->epoch,
+                                        v.local.timeline)
+                          : fmt::format("holding epoch {}; PostgreSQL is not writable yet",
+                                        v.tenure->epoch);
     return plan;
 }
 

@@ -19,7 +19,9 @@ struct LeaseTimes {
     Millis hedge_after() const { return ttl / 10; }
     /// W = T (1 + 3 rho).
     Millis candidate_wait() const {
-        return Millis(static_cast<Millis::rep>(static_cast<double>(ttl.count()) * (1 + 3 * clock_rate_bound)) + 1);
+        return Millis(static_cast<Millis::rep>(static_cast<double>(ttl.count()) *
+                                               (1 + 3 * clock_rate_bound)) +
+                      1);
     }
     /// TTL of the lease that `leader` carries (L1): for Patroni's tools, never a proof.
     Seconds leader_key_ttl() const {
@@ -27,13 +29,14 @@ struct LeaseTimes {
     }
     /// t_grant + TTL / (1 + 3 rho) bounds the deadline (L3).
     Nanos lease_bound(Seconds granted) const {
-        return Nanos(static_cast<Nanos::rep>(static_cast<double>(Nanos(granted).count()) / (1 + 3 * clock_rate_bound)));
+        return Nanos(static_cast<Nanos::rep>(static_cast<double>(Nanos(granted).count()) /
+                                             (1 + 3 * clock_rate_bound)));
     }
 
     /// `profile` is lan-fast, default or wan. Errors: Errc::invalid.
     static Result<LeaseTimes> of_profile(std::string_view profile);
-    /// T = ttl; F and G as of `wan`, below 5 s as of `lan-fast`. Errors: Errc::invalid, with the arithmetic,
-    /// when renew * 3 + F + G > T (L13).
+    /// T = ttl; F and G as of `wan`, below 5 s as of `lan-fast`. Errors: Errc::invalid, with the
+    /// arithmetic, when renew * 3 + F + G > T (L13).
     static Result<LeaseTimes> of_ttl(Seconds ttl);
 };
 

@@ -11,7 +11,8 @@ TEST(LeaseTimes, CandidateWaitOutlastsTheHolderWhateverBothClocksDo) {
     for (const auto* profile : {"lan-fast", "default", "wan"}) {
         const auto t = LeaseTimes::of_profile(profile).value();
         const auto rho = t.clock_rate_bound;
-        EXPECT_GE(double(t.candidate_wait().count()) / (1 + rho), double(t.ttl.count()) / (1 - rho)) << profile;
+        EXPECT_GE(double(t.candidate_wait().count()) / (1 + rho), double(t.ttl.count()) / (1 - rho))
+            << profile;
     }
 }
 

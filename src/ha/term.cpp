@@ -11,8 +11,11 @@ Term::Term(Sighting over, LeaseTimes times) : times_(times), base_(std::move(ove
 Attempt Term::prepare(Record next, AttachedLease lease, Instant now) {
     next.lease = lease.id;
     auto value = render(next);
-    unresolved_.push_back(
-        Attempt{.over = base_, .record = std::move(next), .value = std::move(value), .sent = now, .lease = lease});
+    unresolved_.push_back(Attempt{.over = base_,
+                                  .record = std::move(next),
+                                  .value = std::move(value),
+                                  .sent = now,
+                                  .lease = lease});
     return unresolved_.back();
 }
 
@@ -26,7 +29,8 @@ Attempt Term::again(Instant now) const {
 
 void Term::answered(const Attempt& attempt, Committed answer) {
     if (state_ != State::over) {
-        // The same value may have been sent before and have been the one that committed: count from the first.
+        // The same value may have been sent before and have been the one that committed: count from
+        // the first.
         auto sent = attempt.sent;
         for (const auto& other : unresolved_) {
             if (other.value == attempt.value) {
@@ -61,7 +65,8 @@ void Term::answered(const Attempt& attempt, const Refused& answer) {
         return;
     }
     if (found.foreign()) {
-        return end(fmt::format("the leader key was written by somebody else (\"{}\")", found.leader));
+        return end(
+            fmt::format("the leader key was written by somebody else (\"{}\")", found.leader));
     }
     const auto ours = std::find_if(unresolved_.begin(), unresolved_.end(), [&](const Attempt& a) {
         return a.value == found.value && a.lease.id == found.leader_lease;
@@ -79,11 +84,14 @@ void Term::answered(const Attempt& attempt, const Refused& answer) {
                                found.record ? found.record->epoch : 0));
     }
     if (!found.record || found.record->epoch < tenure_.epoch ||
-        (!tenure_.record.system_id.empty() && found.record->system_id != tenure_.record.system_id)) {
+        (!tenure_.record.system_id.empty() &&
+         found.record->system_id != tenure_.record.system_id)) {
         return;  // the store went back: no answer (L12)
     }
-    if (found.record->epoch > tenure_.epoch || found.record->incarnation != attempt.record.incarnation) {
-        return end(fmt::format("epoch {} of {} took over", found.record->epoch, found.record->holder_name));
+    if (found.record->epoch > tenure_.epoch ||
+        found.record->incarnation != attempt.record.incarnation) {
+        return end(fmt::format("epoch {} of {} took over", found.record->epoch,
+                               found.record->holder_name));
     }
     // This term's own version, with its lease gone from the key: go on from it, without more time.
     base_ = found;

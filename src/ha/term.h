@@ -11,7 +11,8 @@
 
 namespace howdah::ha {
 
-/// One term of leadership, as far as this process can prove it. Being named in the record is not holding.
+/// One term of leadership, as far as this process can prove it. Being named in the record is not
+/// holding.
 struct Tenure {
     Epoch epoch = 0;
     Instant deadline{};  ///< CLOCK_BOOTTIME when the renewal that committed was *sent*, plus T (L3)
@@ -44,30 +45,33 @@ struct Refused {
     Sighting found{};
 };
 
-/// The writer's side of the record: claim, renew, change, give up (safety-model.md, L2 to L4, L12). Pure:
-/// the caller sends what prepare() returns and tells what came back. An attempt that nobody answered stays
-/// possible until an answer rules it out.
+/// The writer's side of the record: claim, renew, change, give up (safety-model.md, L2 to L4, L12).
+/// Pure: the caller sends what prepare() returns and tells what came back. An attempt that nobody
+/// answered stays possible until an answer rules it out.
 class Term {
 public:
     enum class State : std::uint8_t {
         claiming,  ///< nothing committed yet
         held,
-        over,      ///< for good; only a new Term revives leadership
+        over,  ///< for good; only a new Term revives leadership
     };
 
     /// `over` is the version that the claim replaces.
     Term(Sighting over, LeaseTimes times);
 
-    /// The attempt that writes `next` over the version known last. `next.lease` is set from `lease`.
+    /// The attempt that writes `next` over the version known last. `next.lease` is set from
+    /// `lease`.
     Attempt prepare(Record next, AttachedLease lease, Instant now);
     /// The same value again, after an attempt without an answer (a claim, or L5's second sending).
     Attempt again(Instant now) const;
 
     void answered(const Attempt& attempt, Committed answer);
-    /// L4: adopts an attempt of its own that had committed unseen, notices a bare leader key (the next
-    /// prepare() copes), ends the term on another epoch, another incarnation or a foreign record.
+    /// L4: adopts an attempt of its own that had committed unseen, notices a bare leader key (the
+    /// next prepare() copes), ends the term on another epoch, another incarnation or a foreign
+    /// record.
     void answered(const Attempt& attempt, const Refused& answer);
-    /// Ends the term: deadline passed, or `released`/`handover` is about to be handed to the socket.
+    /// Ends the term: deadline passed, or `released`/`handover` is about to be handed to the
+    /// socket.
     void end(std::string why);
 
     State state() const { return state_; }

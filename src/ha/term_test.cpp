@@ -7,17 +7,30 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Instant at(Millis t) { return Instant{t}; }
-
-Record a_record(Epoch epoch = 1, std::uint64_t seq = 1) {
-    return Record{.epoch = epoch, .holder = "a", .holder_name = "pgvm1", .incarnation = "i1", .seq = seq, .ttl = 5s};
+Instant at(Millis t) {
+    return Instant{t};
 }
 
-AttachedLease a_lease(Instant granted, std::int64_t id = 7) { return {.id = id, .ttl = 30s, .granted = granted}; }
+Record a_record(Epoch epoch = 1, std::uint64_t seq = 1) {
+    return Record{.epoch = epoch,
+                  .holder = "a",
+                  .holder_name = "pgvm1",
+                  .incarnation = "i1",
+                  .seq = seq,
+                  .ttl = 5s};
+}
+
+AttachedLease a_lease(Instant granted, std::int64_t id = 7) {
+    return {.id = id, .ttl = 30s, .granted = granted};
+}
 
 Sighting seen(const Record& record, std::int64_t revision, std::int64_t lease = 7) {
-    return Sighting{.revision = revision, .value = render(record), .leader_revision = revision,
-                    .leader = record.holder_name, .leader_lease = lease, .record = record};
+    return Sighting{.revision = revision,
+                    .value = render(record),
+                    .leader_revision = revision,
+                    .leader = record.holder_name,
+                    .leader_lease = lease,
+                    .record = record};
 }
 
 struct TermTest : testing::Test {

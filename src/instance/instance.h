@@ -30,27 +30,34 @@ enum class StartAs : std::uint8_t {
 };
 enum class StopMode : std::uint8_t { fast, immediate };
 
-/// The local PostgreSQL, in the words of HA. Its adapter is instance/local, its model instance/fake; one
-/// contract test runs on both. One executor; calls don't overlap, except observe() and fence().
+/// The local PostgreSQL, in the words of HA. Its adapter is instance/local, its model
+/// instance/fake; one contract test runs on both. One executor; calls don't overlap, except
+/// observe() and fence().
 ///
-/// start, stop, clone, initialize, rewind and promote begin a job and return at once (Errc::conflict while
-/// another one runs); observe() shows it and `on_change` is called when it ends.
+/// start, stop, clone, initialize, rewind and promote begin a job and return at once
+/// (Errc::conflict while another one runs); observe() shows it and `on_change` is called when it
+/// ends.
 class Instance {
 public:
     virtual ~Instance() = default;
 
-    /// Called (on this executor) when the postmaster exits, a job ends or the streaming state changes.
+    /// Called (on this executor) when the postmaster exits, a job ends or the streaming state
+    /// changes.
     virtual void on_change(std::function<void()> wake) = 0;
-    /// Asks PostgreSQL for at most `limit`; unanswered, the last known values with `accepting` false.
+    /// Asks PostgreSQL for at most `limit`; unanswered, the last known values with `accepting`
+    /// false.
     virtual io::Task<Local> observe(Nanos limit) = 0;
-    /// Settings for files and command line; written at the next start, or at once with reload when running.
+    /// Settings for files and command line; written at the next start, or at once with reload when
+    /// running.
     virtual io::Task<Result<>> configure(config::EffectivePostgresql settings) = 0;
-    /// Takes over a postmaster that an earlier agent's fencer runs. Nothing to take over is no error.
+    /// Takes over a postmaster that an earlier agent's fencer runs. Nothing to take over is no
+    /// error.
     virtual io::Task<Result<>> adopt() = 0;
 
-    virtual Result<> initialize(config::Bootstrap how) = 0;        ///< initdb, pg_hba; not started
-    virtual Result<> clone(Upstream from) = 0;                     ///< pg_basebackup into an empty directory
-    virtual Result<> rewind(Upstream from) = 0;                    ///< pg_rewind; impossible: see rewind policy in docs
+    virtual Result<> initialize(config::Bootstrap how) = 0;  ///< initdb, pg_hba; not started
+    virtual Result<> clone(Upstream from) = 0;  ///< pg_basebackup into an empty directory
+    virtual Result<> rewind(
+        Upstream from) = 0;  ///< pg_rewind; impossible: see rewind policy in docs
     virtual Result<> start(StartAs as, std::optional<Upstream> follow) = 0;
     virtual Result<> stop(StopMode mode) = 0;
     virtual Result<> promote() = 0;
@@ -63,7 +70,8 @@ public:
     /// Superuser, replication and rewind roles, bootstrap.users, post_bootstrap; on a new primary.
     virtual io::Task<Result<>> create_users(config::Bootstrap how) = 0;
     virtual io::Task<Result<>> checkpoint(Nanos limit) = 0;
-    /// Compares histories with `primary` (IDENTIFY_SYSTEM, TIMELINE_HISTORY); sets Local::needs_rewind.
+    /// Compares histories with `primary` (IDENTIFY_SYSTEM, TIMELINE_HISTORY); sets
+    /// Local::needs_rewind.
     virtual io::Task<Result<>> check_divergence(Upstream primary) = 0;
     /// Physical slots for exactly these members (patroni-compatibility.md 9.1, 9.2).
     virtual io::Task<Result<>> keep_slots(std::vector<std::string> member_names) = 0;

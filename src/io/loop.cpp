@@ -7,7 +7,9 @@ namespace howdah::io {
 Loop::Loop() : context_(1) {}
 Loop::~Loop() = default;
 
-Executor Loop::executor() { return context_.get_executor(); }
+Executor Loop::executor() {
+    return context_.get_executor();
+}
 
 void Loop::run(Task<> task) {
     asio::co_spawn(context_, std::move(task), [this](std::exception_ptr error) {
@@ -19,14 +21,17 @@ void Loop::run(Task<> task) {
     context_.run();
 }
 
-void Loop::stop() { context_.stop(); }
+void Loop::stop() {
+    context_.stop();
+}
 
 struct Signals::Impl {
     explicit Impl(Executor executor) : set(executor) {}
     asio::signal_set set;
 };
 
-Signals::Signals(Executor executor, std::initializer_list<int> numbers) : impl_(std::make_unique<Impl>(executor)) {
+Signals::Signals(Executor executor, std::initializer_list<int> numbers)
+    : impl_(std::make_unique<Impl>(executor)) {
     for (const auto number : numbers) {
         impl_->set.add(number);
     }

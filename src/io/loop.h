@@ -17,7 +17,8 @@ public:
     Loop& operator=(const Loop&) = delete;
 
     Executor executor();
-    /// Runs `task` to its end, and whatever else is spawned meanwhile. An exception that leaves it is a bug.
+    /// Runs `task` to its end, and whatever else is spawned meanwhile. An exception that leaves it
+    /// is a bug.
     void run(Task<> task);
     /// Makes run() return; from any thread.
     void stop();

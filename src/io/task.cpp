@@ -71,9 +71,13 @@ Task<Turnstile::Turn> Turnstile::take() {
     co_return Turn(*this);
 }
 
-Instant SystemClock::now() const { return Instant{read_clock(CLOCK_BOOTTIME)}; }
+Instant SystemClock::now() const {
+    return Instant{read_clock(CLOCK_BOOTTIME)};
+}
 
-std::int64_t SystemClock::wall_nanos() const { return read_clock(CLOCK_REALTIME).count(); }
+std::int64_t SystemClock::wall_nanos() const {
+    return read_clock(CLOCK_REALTIME).count();
+}
 
 Task<Result<>> SystemClock::until(Instant when) {
     // Steady timers stop while the host sleeps: look again after each one.

@@ -2,9 +2,9 @@
 
 // Coroutines on Asio, in the few words that the rest of the house uses. Boost stays behind io/.
 //
-// Rules (docs/decisions/0002-coroutines.md): parameters by value; a lambda may start a coroutine but not be
-// one; every await on the outside world sits in within(); never detach, spawn in a Scope; no co_await in a
-// catch block and no lock held over one.
+// Rules (docs/decisions/0002-coroutines.md): parameters by value; a lambda may start a coroutine
+// but not be one; every await on the outside world sits in within(); never detach, spawn in a
+// Scope; no co_await in a catch block and no lock held over one.
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
@@ -49,7 +49,8 @@ public:
 };
 
 /// Runs `task`, cancelling it after `limit`. Errors: Errc::timeout, or what `task` returns.
-/// Neither branch throws: `||` waits for the first *success*, so a throwing one would cost the full limit.
+/// Neither branch throws: `||` waits for the first *success*, so a throwing one would cost the full
+/// limit.
 template <class T>
 Task<Result<T>> within(Clock& clock, Nanos limit, Task<Result<T>> task) {
     using namespace asio::experimental::awaitable_operators;
@@ -65,7 +66,8 @@ Task<Result<T>> within(Clock& clock, Nanos limit, Task<Result<T>> task) {
 bool is_cancellation(const std::exception_ptr& error);
 
 /// A nursery: what is spawned here ends before `co_await close()` returns. One strand; no locks.
-/// An exception that leaves a spawned coroutine is a bug: it leaves io_context::run() and ends the process.
+/// An exception that leaves a spawned coroutine is a bug: it leaves io_context::run() and ends the
+/// process.
 class Scope {
 public:
     explicit Scope(Executor executor) : executor_(executor), idle_(executor) {
@@ -103,11 +105,12 @@ private:
     std::list<asio::cancellation_signal> running_;
 };
 
-/// Waits for the caller's cancellation, and takes it off: what the caller awaits after this (the close of a
-/// Scope) runs to its end.
+/// Waits for the caller's cancellation, and takes it off: what the caller awaits after this (the
+/// close of a Scope) runs to its end.
 Task<> until_cancelled();
 
-/// A bell that wakes one waiting coroutine; rings are not counted. Ring it on the executor it was made on.
+/// A bell that wakes one waiting coroutine; rings are not counted. Ring it on the executor it was
+/// made on.
 class Bell {
 public:
     Bell(Executor executor, Clock& clock) : clock_(clock), timer_(executor) {
@@ -166,7 +169,9 @@ Task<T> on(Executor executor, Task<T> task) {
 }
 
 /// Lets the calling coroutine's turn end: what was posted before runs first.
-inline Task<> yield() { co_await asio::post(asio::use_awaitable); }
+inline Task<> yield() {
+    co_await asio::post(asio::use_awaitable);
+}
 
 /// The real clock; waits on the executor of the coroutine that asks.
 class SystemClock final : public Clock {

@@ -10,8 +10,8 @@ namespace howdah::pg {
 struct ControlData {
     std::string state{};  ///< PostgreSQL's words: "in production", "shut down", ...
     std::string system_id{};
-    Timeline timeline = 0;        ///< of the latest checkpoint
-    Lsn checkpoint{};             ///< latest checkpoint location (its start)
+    Timeline timeline = 0;  ///< of the latest checkpoint
+    Lsn checkpoint{};       ///< latest checkpoint location (its start)
     Lsn redo{};
     Lsn min_recovery{};
     Timeline min_recovery_timeline = 0;

@@ -10,7 +10,8 @@
 namespace howdah::pg {
 
 /// Log sequence number: a byte position in the WAL. Only LSNs on one timeline compare.
-/// Text form "16/B374D848": high and low 32 bits in hexadecimal. Source: PostgreSQL docs, pg_lsn type.
+/// Text form "16/B374D848": high and low 32 bits in hexadecimal. Source: PostgreSQL docs, pg_lsn
+/// type.
 class Lsn {
 public:
     constexpr Lsn() = default;

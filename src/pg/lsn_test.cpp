@@ -12,7 +12,8 @@ TEST(Lsn, TextSurvivesARoundTrip) {
 }
 
 TEST(Lsn, RefusesWhatIsNotTwoHexadecimalNumbers) {
-    for (const auto* text : {"", "/", "1/", "/1", "1", "g/1", "1/2/3", "123456789/0", "-1/0", " 1/0"}) {
+    for (const auto* text :
+         {"", "/", "1/", "/1", "1", "g/1", "1/2/3", "123456789/0", "-1/0", " 1/0"}) {
         EXPECT_EQ(Lsn::parse(text).error().code, Errc::invalid) << text;
     }
 }

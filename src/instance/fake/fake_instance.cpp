@@ -7,9 +7,13 @@
 namespace howdah::instance {
 namespace {
 
-std::string address(const std::string& host, std::uint16_t port) { return fmt::format("{}:{}", host, port); }
+std::string address(const std::string& host, std::uint16_t port) {
+    return fmt::format("{}:{}", host, port);
+}
 
-io::Task<Result<>> done(Result<> result = {}) { co_return result; }
+io::Task<Result<>> done(Result<> result = {}) {
+    co_return result;
+}
 
 }  // namespace
 
@@ -22,8 +26,8 @@ void FakeServers::listen(const std::string& host, std::uint16_t port, FakeInstan
     servers_[address(host, port)] = &server;
 }
 
-FakeInstance::FakeInstance(io::Clock& clock, FakeServers& servers, std::string name, std::string host,
-                           std::uint16_t port)
+FakeInstance::FakeInstance(io::Clock& clock, FakeServers& servers, std::string name,
+                           std::string host, std::uint16_t port)
     : clock_(clock), servers_(servers), name_(std::move(name)) {
     servers_.listen(host, port, *this);
 }
@@ -73,14 +77,16 @@ FakeInstance* FakeInstance::reach(const Upstream& upstream) const {
 }
 
 bool FakeInstance::on_history_of(const FakeInstance& other) const {
-    if (branches_.empty() || other.branches_.size() < branches_.size() || system_id_ != other.system_id_) {
+    if (branches_.empty() || other.branches_.size() < branches_.size() ||
+        system_id_ != other.system_id_) {
         return false;
     }
     const auto last = branches_.size() - 1;
     if (other.branches_[last].id != branches_[last].id) {
         return false;
     }
-    return last + 1 == other.branches_.size() ? end_ <= other.end_ : end_ <= other.branches_[last + 1].begin;
+    return last + 1 == other.branches_.size() ? end_ <= other.end_
+                                              : end_ <= other.branches_[last + 1].begin;
 }
 
 void FakeInstance::copy_data(const FakeInstance& from) {
@@ -94,7 +100,8 @@ void FakeInstance::copy_data(const FakeInstance& from) {
 void FakeInstance::die(bool crashed) {
     up_ = accepting_ = streaming_ = false;
     crashed_ = crashed;
-    if (job_.running && (job_.kind == JobKind::start || job_.kind == JobKind::promote || job_.kind == JobKind::stop)) {
+    if (job_.running && (job_.kind == JobKind::start || job_.kind == JobKind::promote ||
+                         job_.kind == JobKind::stop)) {
         job_.running = false;
         job_.error = "the server died";
         job_.failures += job_.kind == JobKind::stop ? 0 : 1;
@@ -141,11 +148,14 @@ Result<> FakeInstance::begin(JobKind kind, Millis lasts, std::function<Result<>(
 }
 
 io::Task<Local> FakeInstance::observe(Nanos /*limit*/) {
-    Local local{.data_dir = initialized_ ? DataDir::initialized : DataDir::empty, .system_id = system_id_};
+    Local local{.data_dir = initialized_ ? DataDir::initialized : DataDir::empty,
+                .system_id = system_id_};
     local.postmaster = up_;
     local.accepting = accepting_;
     local.role = role_;
-    local.state = accepting_ ? ha::PgState::running : up_ ? ha::PgState::starting : ha::PgState::stopped;
+    local.state = accepting_ ? ha::PgState::running
+                  : up_      ? ha::PgState::starting
+                             : ha::PgState::stopped;
     local.tree_dead = !up_;
     local.crashed = crashed_;
     local.server_version = 150000;
@@ -160,8 +170,12 @@ io::Task<Local> FakeInstance::observe(Nanos /*limit*/) {
     co_return local;
 }
 
-io::Task<Result<>> FakeInstance::configure(config::EffectivePostgresql /*settings*/) { return done(); }
-io::Task<Result<>> FakeInstance::adopt() { return done(); }
+io::Task<Result<>> FakeInstance::configure(config::EffectivePostgresql /*settings*/) {
+    return done();
+}
+io::Task<Result<>> FakeInstance::adopt() {
+    return done();
+}
 
 Result<> FakeInstance::initialize(config::Bootstrap /*how*/) {
     return begin(JobKind::initdb, times.initdb, [this]() -> Result<> {
@@ -199,10 +213,11 @@ Result<> FakeInstance::start(StartAs as, std::optional<Upstream> follow) {
     if (up_ || !initialized_) {
         return fail(Errc::invalid, up_ ? "start: it runs already" : "start: no data");
     }
-    if (auto begun = begin(JobKind::start, times.start, [this]() -> Result<> {
-            accepting_ = up_;
-            return {};
-        });
+    if (auto begun = begin(JobKind::start, times.start,
+                           [this]() -> Result<> {
+                               accepting_ = up_;
+                               return {};
+                           });
         !begun) {
         return begun;
     }
@@ -228,7 +243,9 @@ Result<> FakeInstance::promote() {
         return fail(Errc::invalid, "promote: no standby runs");
     }
     auto begun = begin(JobKind::promote, times.promote, [this]() -> Result<> {
-        branches_.push_back({.id = servers_.next_branch(), .timeline = branches_.back().timeline + 1, .begin = end_});
+        branches_.push_back({.id = servers_.next_branch(),
+                             .timeline = branches_.back().timeline + 1,
+                             .begin = end_});
         end_ = pg::Lsn(end_.bytes() + 64);
         accepting_ = true;
         following_.reset();
@@ -253,8 +270,12 @@ io::Task<Result<>> FakeInstance::fence(Nanos /*limit*/) {
     return done();
 }
 
-io::Task<Result<>> FakeInstance::create_users(config::Bootstrap /*how*/) { return done(); }
-io::Task<Result<>> FakeInstance::checkpoint(Nanos /*limit*/) { return done(); }
+io::Task<Result<>> FakeInstance::create_users(config::Bootstrap /*how*/) {
+    return done();
+}
+io::Task<Result<>> FakeInstance::checkpoint(Nanos /*limit*/) {
+    return done();
+}
 
 io::Task<Result<>> FakeInstance::check_divergence(Upstream primary) {
     const auto* other = reach(primary);
@@ -265,7 +286,9 @@ io::Task<Result<>> FakeInstance::check_divergence(Upstream primary) {
     return done();
 }
 
-io::Task<Result<>> FakeInstance::keep_slots(std::vector<std::string> /*member_names*/) { return done(); }
+io::Task<Result<>> FakeInstance::keep_slots(std::vector<std::string> /*member_names*/) {
+    return done();
+}
 
 io::Task<Result<std::string>> FakeInstance::timeline_history(pg::Timeline /*timeline*/) {
     std::string text;

@@ -20,14 +20,16 @@ struct WalBranch {
     bool operator==(const WalBranch&) const = default;
 };
 
-/// What all servers of a simulated world share: who listens where, who reaches whom, ids of branches.
+/// What all servers of a simulated world share: who listens where, who reaches whom, ids of
+/// branches.
 class FakeServers {
 public:
     FakeInstance* at(const std::string& host, std::uint16_t port) const;
     void listen(const std::string& host, std::uint16_t port, FakeInstance& server);
     std::uint64_t next_branch() { return ++branches_; }
     /// (from, to), by name; default: always.
-    std::function<bool(const std::string&, const std::string&)> reaches = [](const auto&, const auto&) { return true; };
+    std::function<bool(const std::string&, const std::string&)> reaches =
+        [](const auto&, const auto&) { return true; };
 
 private:
     std::map<std::string, FakeInstance*> servers_{};
@@ -39,11 +41,12 @@ struct FakeTimes {
     Millis initdb{800}, clone{1500}, rewind{600}, start{200}, stop{80}, promote{120}, replicate{5};
 };
 
-/// A model of one local PostgreSQL with its fencer: timelines, WAL positions, replication, crashes. It moves on
-/// by step(), which the owner calls often (every few milliseconds of its clock).
+/// A model of one local PostgreSQL with its fencer: timelines, WAL positions, replication, crashes.
+/// It moves on by step(), which the owner calls often (every few milliseconds of its clock).
 class FakeInstance final : public Instance {
 public:
-    FakeInstance(io::Clock& clock, FakeServers& servers, std::string name, std::string host, std::uint16_t port);
+    FakeInstance(io::Clock& clock, FakeServers& servers, std::string name, std::string host,
+                 std::uint16_t port);
 
     // ---- what a world does to it
     void step();
@@ -99,7 +102,8 @@ private:
     std::vector<WalBranch> branches_{};
     pg::Lsn end_{};
 
-    bool up_ = false, accepting_ = false, crashed_ = false, streaming_ = false, needs_rewind_ = false;
+    bool up_ = false, accepting_ = false, crashed_ = false, streaming_ = false,
+         needs_rewind_ = false;
     ha::Role role_ = ha::Role::none;
     std::optional<Upstream> following_{};
     Job job_{};

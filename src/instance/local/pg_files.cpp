@@ -123,16 +123,16 @@ std::string render_primary_conninfo(const Following& following) {
 std::string render_postgresql_conf(const config::EffectivePostgresql& settings,
                                    const Following& following, const std::string& base,
                                    const std::string& config_dir, int major_version) {
-    std::string text = fmt::format(
-        "{}\n# Set parameters in patroni.yml or with edit-config.\ninclude '{}'\n\n",
-        generated_mark, base);
+    std::string text =
+        fmt::format("{}\n# Set parameters in patroni.yml or with edit-config.\ninclude '{}'\n\n",
+                    generated_mark, base);
     auto parameters = settings.parameters;
     parameters.try_emplace("hba_file", config_dir + "/pg_hba.conf");
     parameters.try_emplace("ident_file", config_dir + "/pg_ident.conf");
     parameters.try_emplace("wal_retrieve_retry_interval", retry_interval);
     if (major_version >= 14) {
-        // After a crash or a base backup PostgreSQL syncs every file: 2.6 s for an empty cluster, 0.1 s by
-        // syncfs (measured), all of it outage when a primary recovers in place.
+        // After a crash or a base backup PostgreSQL syncs every file: 2.6 s for an empty cluster,
+        // 0.1 s by syncfs (measured), all of it outage when a primary recovers in place.
         parameters.try_emplace("recovery_init_sync_method", "syncfs");
     }
     for (const auto& [name, value] : parameters) {
@@ -223,9 +223,8 @@ Result<bool> PgFiles::write_configuration(const config::EffectivePostgresql& set
                                           const Following& following) const {
     HD_TRY(const auto base, settle_base(settings));
     HD_TRY(bool changed,
-           write_if_changed(config_file(),
-                            render_postgresql_conf(settings, following, base, config_dir_,
-                                                   major_version())));
+           write_if_changed(config_file(), render_postgresql_conf(settings, following, base,
+                                                                  config_dir_, major_version())));
     if (!settings.pg_hba.empty()) {
         HD_TRY(const bool hba,
                write_if_changed(config_dir_ + "/pg_hba.conf", joined(settings.pg_hba)));
