@@ -40,6 +40,7 @@ public:
 
     std::string connect(const std::string& dsn, Millis limit) {
         connection_.reset(PQconnectStart((dsn + " application_name=howdah_load").c_str()));
+        PQsetNoticeProcessor(get(), [](void*, const char*) {}, nullptr);
         const auto end = now_ms() + limit.count();
         for (auto want = PGRES_POLLING_WRITING; PQstatus(get()) != CONNECTION_BAD;) {
             if (want == PGRES_POLLING_OK) {
