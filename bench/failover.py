@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Outages that a client sees: a probe inserts through the endpoint every 20 ms while something dies.
 
 usage: failover.py [--howdah BINARY] [--runs N] [--json] [--scenario NAME]

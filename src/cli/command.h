@@ -25,6 +25,10 @@ struct ListCommand {
     bool timestamp = false;
     std::optional<double> watch_seconds{};
 };
+struct HistoryCommand {
+    std::string cluster{};  ///< empty: the configuration's scope
+    std::string format = "pretty";
+};
 struct SwitchoverCommand {
     std::string cluster{};  ///< empty: the configuration's scope
     std::string leader{};
@@ -48,8 +52,9 @@ struct UpCommand {
 struct DownCommand {
     std::string dir{};
 };
-using Command = std::variant<AgentCommand, ProxyCommand, ListCommand, SwitchoverCommand,
-                             DcsStatusCommand, VersionCommand, UpCommand, DownCommand>;
+using Command =
+    std::variant<AgentCommand, ProxyCommand, ListCommand, HistoryCommand, SwitchoverCommand,
+                 DcsStatusCommand, VersionCommand, UpCommand, DownCommand>;
 
 struct CommandLine {
     std::string verb{};          ///< for messages: "list", "dcs status"

@@ -15,7 +15,7 @@ constexpr const char* run_group = "Run a cluster";
 constexpr const char* look_group = "Look at it and change it";
 constexpr const char* try_group = "Try it on this machine";
 
-const std::vector<std::string> verbs{"agent", "proxy", "list", "switchover",
+const std::vector<std::string> verbs{"agent", "proxy", "list", "history", "switchover",
                                      "dcs",   "up",    "down", "version"};
 
 /// The parser and what it fills in.
@@ -35,6 +35,7 @@ public:
         add_agent();
         add_proxy();
         add_list();
+        add_history();
         add_switchover();
         add_dcs();
         add_up();
@@ -95,7 +96,7 @@ private:
         verb->add_option("CLUSTER", list_.clusters, "Clusters; default: scope of the configuration")
             ->type_name("");
         verb->add_option("-f,--format", list_.format, "Output format")
-            ->check(CLI::IsMember({"pretty", "tsv", "json", "yaml", "yml"}))
+            ->check(CLI::IsMember({"pretty", "tsv", "json", "yaml", "yml"}).description(""))
             ->type_name("pretty|tsv|json|yaml");
         verb->add_flag("--classic", list_.classic, "The columns of Patroni 3: TL, Lag in MB");
         verb->add_flag("-e,--extended", list_.extended, "All columns, even empty ones");
@@ -108,6 +109,16 @@ private:
                 "Again every SEC seconds")
             ->check(CLI::PositiveNumber)
             ->type_name("SEC");
+    }
+    void add_history() {
+        auto* verb =
+            add_verb("history", "Show the timelines and who led them", look_group, history_);
+        verb->add_option("CLUSTER", history_.cluster,
+                         "Cluster; default: scope of the configuration")
+            ->type_name("");
+        verb->add_option("-f,--format", history_.format, "Output format")
+            ->check(CLI::IsMember({"pretty", "tsv", "json", "yaml", "yml"}).description(""))
+            ->type_name("pretty|tsv|json|yaml");
     }
     void add_switchover() {
         auto* verb = add_verb("switchover", "Move the primary to a standby, losing nothing",
@@ -142,13 +153,13 @@ private:
                        "Return when the cluster is healthy; see D/cluster.json");
         verb->add_option("--etcd", up_.etcd_members,
                          "etcd members: one beside each agent, or one in all")
-            ->check(CLI::IsMember({1, 3}))
+            ->check(CLI::IsMember({1, 3}).description(""))
             ->type_name("3|1");
         verb->add_option("--sync", up_.sync, "Synchronous replication")
-            ->check(CLI::IsMember({"off", "on", "quorum", "strict"}))
+            ->check(CLI::IsMember({"off", "on", "quorum", "strict"}).description(""))
             ->type_name("off|on|quorum|strict");
         verb->add_option("--profile", up_.profile, "How soon a silent leader is replaced")
-            ->check(CLI::IsMember({"lan-fast", "default", "wan"}))
+            ->check(CLI::IsMember({"lan-fast", "default", "wan"}).description(""))
             ->type_name("lan-fast|default|wan");
         verb->add_flag("--no-load", up_.no_load, "No inserts through the endpoint");
         verb->add_option("--network", up_.network,
@@ -170,6 +181,7 @@ private:
     AgentCommand agent_{};
     ProxyCommand proxy_{};
     ListCommand list_{};
+    HistoryCommand history_{};
     SwitchoverCommand switchover_{};
     DcsStatusCommand dcs_status_{};
     VersionCommand version_{};

@@ -44,4 +44,12 @@ Result<> run(const ListCommand& command, const config::AgentConfig& config) {
     }
 }
 
+Result<> run(const HistoryCommand& command, const config::AgentConfig& config) {
+    HD_TRY(const auto format, parse_format(command.format));
+    HD_TRY(const auto cluster,
+           read_cluster(config, command.cluster.empty() ? config.scope : command.cluster));
+    std::fputs(render_history_table(cluster, format).c_str(), stdout);
+    return {};
+}
+
 }  // namespace howdah::cli

@@ -38,6 +38,10 @@ struct Run {
         HD_TRY(const auto config, operator_config(line.config_file));
         return done(run(c, config));
     }
+    Result<int> operator()(const HistoryCommand& c) const {
+        HD_TRY(const auto config, operator_config(line.config_file));
+        return done(run(c, config));
+    }
     Result<int> operator()(const SwitchoverCommand& c) const {
         HD_TRY(const auto config, operator_config(line.config_file));
         return run(c, config, line.as_patronictl);

@@ -8,13 +8,29 @@
 
 namespace howdah::cli {
 
-std::unique_ptr<dcs::KeyValueStore> connect_store(io::Executor executor, io::Clock& clock,
-                                                  const config::AgentConfig& config) {
-    dcs::etcd::EtcdOptions options{.user = config.etcd->username, .password = config.etcd->password};
+namespace {
+
+dcs::etcd::EtcdOptions options_of(const config::AgentConfig& config) {
+    dcs::etcd::EtcdOptions options{.user = config.etcd->username,
+                                   .password = config.etcd->password};
     for (const auto& host : config.etcd->hosts) {
         options.endpoints.push_back({.host = host.host, .port = host.port});
     }
-    return std::make_unique<dcs::etcd::EtcdStore>(executor, clock, std::move(options));
+    return options;
+}
+
+}  // namespace
+
+std::unique_ptr<dcs::KeyValueStore> connect_store(io::Executor executor, io::Clock& clock,
+                                                  const config::AgentConfig& config) {
+    return std::make_unique<dcs::etcd::EtcdStore>(executor, clock, options_of(config));
+}
+
+io::Task<Result<std::vector<dcs::etcd::EtcdMemberStatus>>> store_members(io::Executor executor,
+                                                                         io::Clock& clock,
+                                                                         config::AgentConfig config,
+                                                                         Nanos limit) {
+    return dcs::etcd::member_status(executor, clock, options_of(config), limit);
 }
 
 void print_warnings(const config::AgentConfig& config) {

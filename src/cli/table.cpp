@@ -205,6 +205,15 @@ Json documents(const std::vector<ColumnKind>& kinds, const std::vector<Row>& row
     return out;
 }
 
+std::string machine_readable(const std::vector<ColumnKind>& kinds, const std::vector<Row>& rows,
+                             Format format) {
+    if (format == Format::tsv) {
+        return tsv(kinds, rows);
+    }
+    const auto items = documents(kinds, rows);
+    return format == Format::json ? api::python_json(items) + "\n" : yaml_block(items) + "\n";
+}
+
 std::string title_of(const ha::Cluster& cluster, const std::string& name, bool classic) {
     if (classic) {
         return " Cluster: " + name + " ";
@@ -324,18 +333,29 @@ std::string render_list(const ha::Cluster& cluster, const std::string& name, con
                std::ranges::all_of(
                    rows, [&kind](const Row& row) { return value_at(row, kind.name).is_null(); });
     });
-    switch (look.format) {
-        case Format::tsv:
-            return tsv(kinds, rows);
-        case Format::json:
-            return api::python_json(documents(kinds, rows)) + "\n";
-        case Format::yaml:
-            return yaml_block(documents(kinds, rows)) + "\n";
-        case Format::pretty:
-            break;
+    if (look.format != Format::pretty) {
+        return machine_readable(kinds, rows, look.format);
     }
     kinds.erase(kinds.begin());
     return pretty(kinds, rows, title_of(cluster, name, look.classic)) + footer(cluster);
+}
+
+std::string render_history_table(const ha::Cluster& cluster, Format format) {
+    const std::vector<ColumnKind> kinds{{.name = "TL", .right = true},
+                                        {.name = "LSN", .right = true},
+                                        {"Reason"},
+                                        {"Timestamp"},
+                                        {"New Leader"}};
+    std::vector<Row> rows;
+    for (const auto& row : cluster.history) {
+        rows.push_back({{"TL", row.parent},
+                        {"LSN", row.switch_lsn.bytes()},
+                        {"Reason", row.reason},
+                        {"Timestamp", row.timestamp},
+                        {"New Leader", row.new_leader}});
+    }
+    return format == Format::pretty ? pretty(kinds, rows, "")
+                                    : machine_readable(kinds, rows, format);
 }
 
 }  // namespace howdah::cli

@@ -22,6 +22,9 @@ struct ListLook {
 /// with a newline.
 std::string render_list(const ha::Cluster& cluster, const std::string& name, const ListLook& look);
 
+/// What `history` prints (patroni-compatibility.md 4.2).
+std::string render_history_table(const ha::Cluster& cluster, Format format);
+
 struct Column {
     std::string header{};
     bool right = false;

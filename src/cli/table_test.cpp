@@ -90,6 +90,15 @@ INSTANTIATE_TEST_SUITE_P(
         return "v" + name;
     });
 
+TEST(History, IsPrintedAsPatronictlDid) {
+    const auto state = fixtures / "4.1.4/after-failover";
+    const auto cluster = recorded_cluster(state).cluster;
+    EXPECT_EQ(render_history_table(cluster, Format::pretty),
+              contents(state / "patronictl/history.stdout"));
+    EXPECT_EQ(render_history_table(cluster, Format::json),
+              contents(state / "patronictl/history-json.stdout"));
+}
+
 TEST(List, OfAnUnknownClusterIsAnEmptyTable) {
     EXPECT_EQ(render_list({}, "nosuch", {}),
               "+ Cluster: nosuch (uninitialized) --+-------------+-----+------------+-----+\n"

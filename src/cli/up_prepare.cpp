@@ -225,13 +225,11 @@ Result<UpPrepared> prepare_up(const UpCommand& command) {
                   .lease_profile = command.profile};
     HD_TRY(const auto bin_dir, find_postgresql());
     HD_TRY_VOID(find_in_path("etcd", "apt-get install etcd-server, or ./dev setup"));
-    HD_TRY(up.binary, settle(dir));
-    const auto stop_hint = "howdah down --dir " + dir;
     if (const auto running = processes_of(dir); !running.empty()) {
         return fail(Errc::conflict,
                     fmt::format("{} is up already: process {} ({})", dir, running[0].pid,
                                 running[0].program),
-                    stop_hint);
+                    "howdah down --dir " + dir);
     }
     if (fs::exists(up.layout.cluster_json())) {
         HD_TRY_VOID(take_up_again(up));
@@ -241,6 +239,10 @@ Result<UpPrepared> prepare_up(const UpCommand& command) {
             free.error().hint = "if another howdah up runs: howdah down --dir ITS_DIRECTORY";
             return std::unexpected(std::move(free).error());
         }
+    }
+    HD_TRY(up.binary, settle(dir));
+    if (::chdir(dir.c_str()) != 0) {  // the one we came from may be closed to the user we became
+        return io::fail_errno("chdir " + dir);
     }
     if (up.fresh) {
         const UpPasswords passwords{draw_password(), draw_password(), draw_password(),

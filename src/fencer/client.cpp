@@ -92,7 +92,8 @@ struct Starter {
     Starter& operator=(const Starter&) = delete;
     ~Starter() {
         if (pid > 0) {
-            // It only waits for the fencer's word; ended early, the fencer goes on or gives up by itself.
+            // It only waits for the fencer's word; ended early, the fencer goes on or gives up by
+            // itself.
             ::kill(pid, SIGKILL);
             waitpid(pid, nullptr, 0);
         }
@@ -107,11 +108,9 @@ struct Starter {
 };
 
 Result<> spawn(Launch& how, Starter& starter) {
-    std::vector<std::string> argv{how.howdah_binary, "fencer",
-                                  "--state-dir",     how.state_dir,
-                                  "--deadline-page", how.deadline_page,
-                                  "--log",           how.log,
-                                  "--"};
+    std::vector<std::string> argv{how.howdah_binary, "fencer",          "--state-dir",
+                                  how.state_dir,     "--deadline-page", how.deadline_page,
+                                  "--log",           how.log,           "--"};
     argv.insert(argv.end(), how.command.begin(), how.command.end());
     int errors[2];
     if (pipe2(errors, O_CLOEXEC) != 0) {
@@ -142,15 +141,14 @@ Result<> spawn(Launch& how, Starter& starter) {
 io::Task<Result<>> launch(io::Clock& clock, Launch how) {
     Starter starter;
     HD_CO_TRY_VOID(spawn(how, starter));
-    HD_CO_TRY_VOID(
-        co_await io::within(clock, launch_limit, io::wait_readable(starter.pidfd)));
+    HD_CO_TRY_VOID(co_await io::within(clock, launch_limit, io::wait_readable(starter.pidfd)));
     const int code = starter.reap();
     if (code != 0) {
         const auto words = read_all(starter.errors);
         const auto kind =
             words.find("another fencer") != std::string::npos ? Errc::conflict : Errc::io;
-        co_return fail(kind, "fencer: " + (words.empty() ? "exit code " + std::to_string(code)
-                                                         : words));
+        co_return fail(kind,
+                       "fencer: " + (words.empty() ? "exit code " + std::to_string(code) : words));
     }
     co_return Result<>{};
 }

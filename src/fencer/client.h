@@ -65,8 +65,9 @@ public:
     io::Task<Result<Status>> status();
     /// INT, QUIT, TERM, HUP or USR1 to the postmaster. Errors: Errc::unavailable: it has ended.
     io::Task<Result<>> signal(std::string name);
-    /// Kills the tree and returns once it is proven dead. Errors: Errc::timeout with the pid that doesn't die
-    /// (safety-model.md, F3), Errc::unavailable: the fencer is gone without having proven it.
+    /// Kills the tree and returns once it is proven dead. Errors: Errc::timeout with the pid that
+    /// doesn't die (safety-model.md, F3), Errc::unavailable: the fencer is gone without having
+    /// proven it.
     io::Task<Result<>> kill(Nanos limit);
 
     /// How the tree ended; empty while it lives or when the fencer died before it.
@@ -86,7 +87,7 @@ private:
     std::string state_dir_;
     io::Scope scope_;
     std::shared_ptr<io::LineSocket> socket_{};  ///< shared with what reads and writes
-    std::vector<std::string> answers_{};  ///< not yet taken; a handful
+    std::vector<std::string> answers_{};        ///< not yet taken; a handful
     io::asio::steady_timer answered_;
     std::optional<Exit> exit_{};
     std::function<void()> on_end_{};

@@ -101,9 +101,9 @@ Result<int> listen_on(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path) {
-        return fail(Errc::invalid, path + ": longer than the " +
-                                       std::to_string(sizeof address.sun_path - 1) +
-                                       " bytes that a socket's path may have",
+        return fail(Errc::invalid,
+                    path + ": longer than the " + std::to_string(sizeof address.sun_path - 1) +
+                        " bytes that a socket's path may have",
                     "set state_dir to a shorter path");
     }
     path.copy(address.sun_path, path.size());

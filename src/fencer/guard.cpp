@@ -61,7 +61,9 @@ bool same_user(int fd) {
            (peer.uid == geteuid() || peer.uid == 0);
 }
 
-const char* yes_no(bool value) { return value ? "yes" : "no"; }
+const char* yes_no(bool value) {
+    return value ? "yes" : "no";
+}
 
 }  // namespace
 

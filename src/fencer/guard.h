@@ -18,8 +18,8 @@ struct Privileges {
 };
 
 /// The fencer's loop: watches the postmaster, the page and the socket; ends when the tree is dead.
-/// No heap, one thread. The postmaster must be a child of this process, which must be a subreaper with all
-/// signals blocked.
+/// No heap, one thread. The postmaster must be a child of this process, which must be a subreaper
+/// with all signals blocked.
 class Guard {
 public:
     struct Start {

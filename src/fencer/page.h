@@ -20,8 +20,8 @@ public:
 
     /// The fencer kills the tree at `when`; never() disarms. Monotonic by its caller, not here.
     void arm(Instant when);
-    /// Consistent value; safe in the fencer while the agent writes or is dead mid-write: a torn write that
-    /// never completes reads as `kill now`.
+    /// Consistent value; safe in the fencer while the agent writes or is dead mid-write: a torn
+    /// write that never completes reads as `kill now`.
     Instant read() const;
 
 private:

@@ -1,4 +1,5 @@
 """What the cluster promises when something dies, on real PostgreSQL and real etcd."""
+import json
 import os
 import signal
 import time
@@ -25,6 +26,12 @@ def test_bootstrap_gives_one_leader_and_two_streaming_standbys(cluster):
     assert not leader.in_recovery()
     assert all(m.in_recovery() for m in cluster.members.values() if m is not leader)
     assert query(leader.dsn, "show data_checksums") == [("on",)]
+
+
+def test_dcs_status_names_every_etcd_member(cluster):
+    text = cluster.howdah("dcs", "status", "-c", cluster.config(), "--json").stdout
+    assert json.loads(text)
+    assert all(name in text for name in cluster.members) and "leader" in text
 
 
 def test_read_only_port_leads_to_a_standby(cluster):

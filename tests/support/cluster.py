@@ -310,28 +310,3 @@ class TwinWatch:
                         self.seen.append(names)
             self.rounds += 1
             self.stop.wait(0.02)
-
-
-class Etcd:
-    """One etcd of the test's own, for agents that are not part of a cluster of `up`."""
-
-    def __init__(self, directory, address):
-        self.endpoint = f"{address}:2379"
-        self.log = pathlib.Path(directory) / "etcd.log"
-        client, peer = f"http://{self.endpoint}", f"http://{address}:2380"
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                ["etcd", "--name", "t", "--data-dir", f"{directory}/etcd", "--listen-client-urls", client,
-                 "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-                 "--initial-cluster", f"t={peer}"], stdout=log, stderr=log)
-        wait_for(lambda: self.get("x") == {}, "etcd answers", 20)
-
-    def put(self, key, value):
-        etcd_call(self.endpoint, "put", {"key": base64_of(key), "value": base64_of(value)})
-
-    def get(self, prefix):
-        return etcd_get(self.endpoint, prefix)
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait(timeout=20)

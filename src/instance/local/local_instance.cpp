@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "instance/local/pg_process.h"
@@ -11,7 +12,9 @@
 namespace howdah::instance {
 namespace {
 
-// PostgreSQL 13 to 18. One row; what a role doesn't have is null.
+// PostgreSQL 13 to 18. One row; what a role doesn't have is null. A walreceiver calls itself
+// streaming as soon as it has connected, so that one whose slot is missing flickers: it counts from
+// its first message, and both message times are equal until then (measured on 15).
 constexpr auto observe_sql = R"sql(
 SELECT r.standby, current_setting('server_version_num'),
        to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00:00',
@@ -23,24 +26,48 @@ SELECT r.standby, current_setting('server_version_num'),
        CASE WHEN r.standby THEN to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC',
                                         'YYYY-MM-DD HH24:MI:SS.US') || '+00:00' END,
        CASE WHEN r.standby THEN pg_is_wal_replay_paused() END,
-       w.status, w.received_tli, w.sender_host, w.sender_port,
+       CASE WHEN w.status = 'streaming' AND w.last_msg_send_time = w.last_msg_receipt_time
+                 AND w.last_msg_receipt_time > clock_timestamp() - interval '200 milliseconds'
+            THEN 'starting' ELSE w.status END,
+       w.received_tli, w.sender_host, w.sender_port,
        c.timeline_id, c.checkpoint_lsn, c.redo_lsn, m.min_recovery_end_lsn, m.min_recovery_end_timeline,
        (SELECT coalesce(json_agg(json_build_object(
                    'application_name', application_name, 'client_addr', client_addr, 'state', state,
                    'sync_state', sync_state, 'usename', usename, 'sync_priority', sync_priority,
                    'flush', flush_lsn, 'replay', replay_lsn)), '[]')
-          FROM pg_stat_replication)
+          FROM pg_stat_replication),
+       current_setting('data_directory')
   FROM (SELECT pg_is_in_recovery() AS standby) r
        CROSS JOIN pg_control_checkpoint() c CROSS JOIN pg_control_recovery() m
        LEFT JOIN pg_stat_wal_receiver w ON true)sql";
 
 enum Column {
-    standby, version, start_time, system_id, flushed, wal_file, received, replayed, replayed_at, paused,
-    receiver, receiver_timeline, sender_host, sender_port, control_timeline, checkpoint_lsn, redo_lsn,
-    min_recovery, min_recovery_timeline, walsenders,
+    standby,
+    version,
+    start_time,
+    system_id,
+    flushed,
+    wal_file,
+    received,
+    replayed,
+    replayed_at,
+    paused,
+    receiver,
+    receiver_timeline,
+    sender_host,
+    sender_port,
+    control_timeline,
+    checkpoint_lsn,
+    redo_lsn,
+    min_recovery,
+    min_recovery_timeline,
+    walsenders,
+    data_directory,
 };
 
-std::string text(const Row& row, Column column) { return row[column].value_or(""); }
+std::string text(const Row& row, Column column) {
+    return row[column].value_or("");
+}
 
 std::uint32_t number(const Row& row, Column column) {
     return static_cast<std::uint32_t>(std::strtoul(text(row, column).c_str(), nullptr, 10));
@@ -61,7 +88,8 @@ Result<> check_binaries(const config::AgentConfig& config) {
     const auto& pg = config.postgresql;
     const int major = PgFiles(pg, config.state_dir).major_version();
     HD_TRY(const auto bin_dir, find_bin_dir(pg.bin_dir, major));
-    for (const auto* program : {"initdb", "pg_basebackup", "pg_controldata", "pg_rewind", "pg_waldump"}) {
+    for (const auto* program :
+         {"initdb", "pg_basebackup", "pg_controldata", "pg_rewind", "pg_waldump"}) {
         if (::access((bin_dir + "/" + program).c_str(), X_OK) != 0) {
             return fail(Errc::not_found, bin_dir + "/" + program + ": no such program",
                         "install PostgreSQL's server package, or correct postgresql.bin_dir");
@@ -177,9 +205,9 @@ ha::PgState LocalInstance::state() const {
 // ---- what is seen
 
 void LocalInstance::look_at_disk() {
-    const bool copying = local_.job.running && (local_.job.kind == JobKind::clone ||
-                                                local_.job.kind == JobKind::initdb ||
-                                                local_.job.kind == JobKind::rewind);
+    const bool copying = local_.job.running &&
+                         (local_.job.kind == JobKind::clone || local_.job.kind == JobKind::initdb ||
+                          local_.job.kind == JobKind::rewind);
     if (!copying) {
         local_.data_dir = files_.classify();
     }
@@ -217,12 +245,11 @@ io::Task<Result<>> LocalInstance::ensure_connection(Nanos limit) {
         co_return Result<>{};
     }
     connection_.reset();
-    HD_CO_TRY(connection_,
-              co_await Connection::open(clock_,
-                                        local_keywords("-c statement_timeout=2000 "
-                                                       "-c synchronous_commit=local "
-                                                       "-c search_path=pg_catalog"),
-                                        limit));
+    HD_CO_TRY(connection_, co_await Connection::open(clock_,
+                                                     local_keywords("-c statement_timeout=2000 "
+                                                                    "-c synchronous_commit=local "
+                                                                    "-c search_path=pg_catalog"),
+                                                     limit));
     co_return Result<>{};
 }
 
@@ -234,11 +261,19 @@ io::Task<Result<>> LocalInstance::ask_server(Nanos limit) {
     if (!rows) {
         co_return std::unexpected(rows.error());
     }
-    if (rows->size() != 1 || rows->front().size() != walsenders + 1) {
+    if (rows->size() != 1 || rows->front().size() != data_directory + 1) {
         co_return fail(Errc::corrupt, "unexpected answer of PostgreSQL");
     }
     if (!local_.postmaster) {
         co_return fail(Errc::unavailable, "the postmaster has ended");
+    }
+    std::error_code ec;
+    if (const auto there = text(rows->front(), data_directory);
+        there != files_.data_dir() && !std::filesystem::equivalent(there, files_.data_dir(), ec)) {
+        connection_.reset();
+        co_return fail(Errc::conflict,
+                       "another PostgreSQL, of " + there + ", answers at our address and port",
+                       "stop it, or change postgresql.listen");
     }
     take_answer(rows->front());
     co_return Result<>{};
@@ -277,7 +312,8 @@ void LocalInstance::take_answer(const Row& row) {
         local_.needs_rewind = false;
     }
     const bool streams = in_recovery && status == "streaming";
-    const bool from_archive = in_recovery && settings_ && settings_->recovery.contains("restore_command");
+    const bool from_archive =
+        in_recovery && settings_ && settings_->recovery.contains("restore_command");
     local_.replication_state = streams ? "streaming" : from_archive ? "in archive recovery" : "";
     local_.streaming_from_following = streams && following_ &&
                                       text(row, sender_host) == following_->host &&

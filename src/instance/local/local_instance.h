@@ -20,9 +20,9 @@ namespace howdah::instance {
 /// Errors: Errc::not_found with the program, and what to install or correct.
 Result<> check_binaries(const config::AgentConfig& config);
 
-/// A real PostgreSQL, whose parent is the fencer. The deadline page is `<state_dir>/deadline`; this class
-/// never writes it. PostgreSQL's stderr goes to `<state_dir>/postgresql.log`.
-/// close() must be awaited before it is destroyed; PostgreSQL runs on.
+/// A real PostgreSQL, whose parent is the fencer. The deadline page is `<state_dir>/deadline`; this
+/// class never writes it. PostgreSQL's stderr goes to `<state_dir>/postgresql.log`. close() must be
+/// awaited before it is destroyed; PostgreSQL runs on.
 class LocalInstance final : public Instance {
 public:
     LocalInstance(io::Executor executor, io::Clock& clock, config::AgentConfig config,
@@ -49,7 +49,8 @@ public:
 
     /// Ends what this object does; PostgreSQL and its fencer go on.
     io::Task<> close();
-    /// What the operating system granted the fencer; empty without one (a postmaster that was adopted).
+    /// What the operating system granted the fencer; empty without one (a postmaster that was
+    /// adopted).
     const std::optional<fencer::Status>& fencer_status() const { return fencer_status_; }
 
 private:
@@ -94,6 +95,8 @@ private:
     Work do_initialize(config::Bootstrap how);
     Work do_clone(Upstream from);
     Work copy_from(Upstream from);
+    Work sync_data_dir();
+    io::Task<> await_replay();
     Work do_rewind(Upstream from);
     Work run_pg_rewind(Upstream from);
     Work await_source_checkpoint(Upstream from, pg::Timeline timeline);
@@ -126,7 +129,7 @@ private:
     std::function<void()> wake_{};
     std::optional<config::EffectivePostgresql> settings_{};
 
-    Local local_{};        ///< what is known; observe() hands out a copy
+    Local local_{};  ///< what is known; observe() hands out a copy
     Control control_{};
     bool control_known_ = false;
     std::optional<Upstream> following_{};
@@ -135,10 +138,12 @@ private:
     std::optional<fencer::Status> fencer_status_{};
     pid_t foreign_postmaster_ = 0;
     bool asked_to_stop_ = false;
-    bool launching_ = false;      ///< a start job is between its last look at `start_revoked_` and its fencer
-    bool settling_ = false;       ///< between the postmaster's end and the proof that its tree is dead
+    bool launching_ =
+        false;  ///< a start job is between its last look at `start_revoked_` and its fencer
+    bool settling_ = false;  ///< between the postmaster's end and the proof that its tree is dead
     bool start_revoked_ = false;  ///< fence() came while a start job ran
-    pg::Lsn mark_{}, older_mark_{};  ///< flushed positions seen lately: where the search for the end begins
+    pg::Lsn mark_{},
+        older_mark_{};  ///< flushed positions seen lately: where the search for the end begins
 };
 
 }  // namespace howdah::instance

@@ -15,8 +15,8 @@
 #include "io/files.h"
 #include "io/readiness.h"
 
-// Start, stop, fence, promote and death of the server. Whether the tree is dead (F1) is the fencer's word;
-// without a fencer: no process of PostgreSQL's works in the data directory.
+// Start, stop, fence, promote and death of the server. Whether the tree is dead (F1) is the
+// fencer's word; without a fencer: no process of PostgreSQL's works in the data directory.
 
 namespace howdah::instance {
 namespace {
@@ -31,7 +31,8 @@ constexpr Nanos promote_limit = Seconds(60);
 constexpr Nanos checkpoint_limit = Seconds(3600);
 constexpr off_t log_limit_bytes = 10 << 20;
 
-/// Size of the log; one that has grown is set aside first, so that two such files are the most there are.
+/// Size of the log; one that has grown is set aside first, so that two such files are the most
+/// there are.
 std::uint64_t rotate_log(const std::string& path) {
     struct stat info{};
     if (::stat(path.c_str(), &info) != 0) {
@@ -50,10 +51,11 @@ bool was_shut_down(const pg::ControlData& control) {
 
 /// What no waiting mends. "the database system is starting up" is of the other kind.
 bool refuses_our_login(const std::string& words) {
-    constexpr std::array signs{"authentication failed", "no pg_hba.conf entry", "no password supplied",
-                               "does not exist"};
+    constexpr std::array signs{"authentication failed", "no pg_hba.conf entry",
+                               "no password supplied", "does not exist"};
     return words.find("FATAL") != std::string::npos &&
-           std::ranges::any_of(signs, [&](const char* sign) { return words.find(sign) != std::string::npos; });
+           std::ranges::any_of(
+               signs, [&](const char* sign) { return words.find(sign) != std::string::npos; });
 }
 
 }  // namespace
@@ -146,7 +148,8 @@ io::Task<Result<>> LocalInstance::launch_postmaster(StartAs as) {
     HD_CO_TRY(const auto programs, tools());
     HD_CO_TRY(control_, co_await programs.control());
     if (!processes_in(files_.data_dir()).empty() || !fencer::no_fencer_lives(files_.state_dir())) {
-        co_return fail(Errc::conflict, "start: a PostgreSQL that was not noticed runs in " + files_.data_dir(),
+        co_return fail(Errc::conflict,
+                       "start: a PostgreSQL that was not noticed runs in " + files_.data_dir(),
                        "restart the agent, so that it is adopted");
     }
     const Following following{.upstream = following_,
@@ -165,8 +168,8 @@ io::Task<Result<>> LocalInstance::launch_postmaster(StartAs as) {
         .state_dir = files_.state_dir(),
         .deadline_page = files_.state_dir() + "/deadline",
         .log = files_.log(),
-        .command = postmaster_argv(programs.bin_dir(), files_.data_dir(), files_.config_file(), *settings_,
-                                   as == StartAs::standby ? control_.settings : none),
+        .command = postmaster_argv(programs.bin_dir(), files_.data_dir(), files_.config_file(),
+                                   *settings_, as == StartAs::standby ? control_.settings : none),
         .environment = postmaster_environment()};
     if (start_revoked_) {
         co_return fail(Errc::cancelled, "start: fenced meanwhile");
@@ -176,11 +179,11 @@ io::Task<Result<>> LocalInstance::launch_postmaster(StartAs as) {
     mark_ = older_mark_ = {};
     HD_CO_TRY_VOID(co_await fencer::launch(clock_, std::move(how)));
     if (auto connected = co_await connect_fencer(); !connected) {
-        // It may have ended already: then its last words say how.
-        if (!fencer::no_fencer_lives(files_.state_dir())) {
-            local_.tree_dead = false;
-            co_return connected;
-        }
+        // It may be ending already: then its last words say how. What can't be reached must not
+        // run.
+        local_.tree_dead = false;
+        HD_CO_TRY_VOID(co_await kill_without_fencer(death_limit));
+        local_.tree_dead = true;
     }
     changed();
     co_return Result<>{};
@@ -194,7 +197,8 @@ io::Task<Result<>> LocalInstance::wait_until_accepting(StartAs as, std::uint64_t
             co_return Result<>{};
         }
         if (refuses_our_login(asked.error().message)) {
-            co_return fail(Errc::invalid, "PostgreSQL runs but refuses the agent: " + asked.error().message,
+            co_return fail(Errc::invalid,
+                           "PostgreSQL runs but refuses the agent: " + asked.error().message,
                            "correct postgresql.authentication.superuser or pg_hba");
         }
         // A standby may wait for WAL that only its next primary has.
@@ -219,7 +223,10 @@ io::Task<Result<>> LocalInstance::signal_postmaster(std::string name) {
         const auto fencer = fencer_;
         co_return co_await fencer->signal(std::move(name));
     }
-    const int signal = name == "INT" ? SIGINT : name == "QUIT" ? SIGQUIT : name == "HUP" ? SIGHUP : SIGUSR1;
+    const int signal = name == "INT"    ? SIGINT
+                       : name == "QUIT" ? SIGQUIT
+                       : name == "HUP"  ? SIGHUP
+                                        : SIGUSR1;
     if (foreign_postmaster_ == 0 || ::kill(foreign_postmaster_, signal) != 0) {
         co_return fail(Errc::unavailable, "the postmaster has ended");
     }
@@ -240,8 +247,9 @@ io::Task<Result<>> LocalInstance::do_stop(StopMode mode) {
     }
     const Nanos limit = settings_ ? settings_->pg_ctl_timeout : Seconds(60);
     if (!co_await wait_dead(limit)) {
-        co_return fail(Errc::timeout, fmt::format("PostgreSQL has not stopped within {} s",
-                                                  std::chrono::duration_cast<Seconds>(limit).count()));
+        co_return fail(Errc::timeout,
+                       fmt::format("PostgreSQL has not stopped within {} s",
+                                   std::chrono::duration_cast<Seconds>(limit).count()));
     }
     co_return Result<>{};
 }
@@ -343,7 +351,8 @@ io::Task<Result<>> LocalInstance::kill_without_fencer(Nanos limit) {
             ::kill(postmaster, SIGKILL);
         }
         if (clock_.now() > end) {
-            co_return fail(Errc::timeout, fmt::format("process {} does not die", all.empty() ? 0 : all.front()));
+            co_return fail(Errc::timeout,
+                           fmt::format("process {} does not die", all.empty() ? 0 : all.front()));
         }
         HD_CO_TRY_VOID(co_await clock_.until(clock_.now() + poll_death));
     }
@@ -395,7 +404,8 @@ io::Task<> LocalInstance::settle() {
         }
     }
     {
-        const auto turn = co_await one_query_.take();  // a query may still wait for the dead server's answer
+        const auto turn =
+            co_await one_query_.take();  // a query may still wait for the dead server's answer
         connection_.reset();
     }
     co_await read_down_state();

@@ -24,7 +24,8 @@ std::string local_host(const std::string& listen_addresses) {
     std::istringstream addresses(listen_addresses);
     std::string first;
     for (std::string address; std::getline(addresses, address, ',');) {
-        if (address == "*" || address == "localhost" || address == "0.0.0.0" || address == "127.0.0.1") {
+        if (address == "*" || address == "localhost" || address == "0.0.0.0" ||
+            address == "127.0.0.1") {
             return "localhost";
         }
         first = first.empty() ? address : first;
@@ -46,28 +47,32 @@ std::string socket_folder(const config::Parameters& parameters) {
 }
 
 /// Creates the role or changes it, so that a repeated bootstrap ends the same.
-std::string role_statement(const std::string& name, const std::string& options, const std::string& verifier) {
+std::string role_statement(const std::string& name, const std::string& options,
+                           const std::string& verifier) {
     const auto password = verifier.empty() ? "" : " PASSWORD " + quote_literal(verifier);
     const auto rest = quote_identifier(name) + " WITH " + options + password;
-    return fmt::format("DO $howdah$BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = {}) THEN "
-                       "ALTER ROLE {}; ELSE CREATE ROLE {}; END IF; END$howdah$",
-                       quote_literal(name), rest, rest);
+    return fmt::format(
+        "DO $howdah$BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = {}) THEN "
+        "ALTER ROLE {}; ELSE CREATE ROLE {}; END IF; END$howdah$",
+        quote_literal(name), rest, rest);
 }
 
-constexpr std::array rewind_functions{
-    "pg_ls_dir(text, boolean, boolean)", "pg_stat_file(text, boolean)", "pg_read_binary_file(text)",
-    "pg_read_binary_file(text, bigint, bigint, boolean)"};
+constexpr std::array rewind_functions{"pg_ls_dir(text, boolean, boolean)",
+                                      "pg_stat_file(text, boolean)", "pg_read_binary_file(text)",
+                                      "pg_read_binary_file(text, bigint, bigint, boolean)"};
 
 /// CREATE ROLE's words only: they come from a file and go into a statement.
 bool is_role_option(const std::string& option) {
     static const std::set<std::string> known{
-        "SUPERUSER", "NOSUPERUSER", "CREATEDB", "NOCREATEDB", "CREATEROLE", "NOCREATEROLE", "INHERIT",
-        "NOINHERIT", "LOGIN", "NOLOGIN", "REPLICATION", "NOREPLICATION", "BYPASSRLS", "NOBYPASSRLS"};
+        "SUPERUSER",    "NOSUPERUSER",   "CREATEDB",  "NOCREATEDB", "CREATEROLE",
+        "NOCREATEROLE", "INHERIT",       "NOINHERIT", "LOGIN",      "NOLOGIN",
+        "REPLICATION",  "NOREPLICATION", "BYPASSRLS", "NOBYPASSRLS"};
     return known.contains(option);
 }
 
 std::string upper(std::string text) {
-    std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    std::ranges::transform(text, text.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
     return text;
 }
 
@@ -92,7 +97,8 @@ ConnectionKeywords LocalInstance::local_keywords(const std::string& options) con
     return keywords;
 }
 
-ConnectionKeywords LocalInstance::remote_keywords(const Upstream& at, const config::Credentials& who) const {
+ConnectionKeywords LocalInstance::remote_keywords(const Upstream& at,
+                                                  const config::Credentials& who) const {
     ConnectionKeywords keywords{{"host", at.host},
                                 {"port", std::to_string(at.port)},
                                 {"user", who.username},
@@ -106,9 +112,10 @@ ConnectionKeywords LocalInstance::remote_keywords(const Upstream& at, const conf
     return keywords;
 }
 
-io::Task<Result<Rows>> LocalInstance::query_once(ConnectionKeywords keywords, std::string sql, Nanos limit) {
-    HD_CO_TRY(const auto connection,
-              co_await Connection::open(clock_, std::move(keywords), std::min(limit, connect_limit)));
+io::Task<Result<Rows>> LocalInstance::query_once(ConnectionKeywords keywords, std::string sql,
+                                                 Nanos limit) {
+    HD_CO_TRY(const auto connection, co_await Connection::open(clock_, std::move(keywords),
+                                                               std::min(limit, connect_limit)));
     co_return co_await connection->query(std::move(sql), {}, limit);
 }
 
@@ -116,7 +123,8 @@ io::Task<Result<LocalInstance::Identity>> LocalInstance::identify(Upstream at) {
     auto keywords = remote_keywords(at, config_.postgresql.replication);
     keywords["replication"] = "true";
     keywords.erase("dbname");
-    HD_CO_TRY(const auto connection, co_await Connection::open(clock_, std::move(keywords), connect_limit));
+    HD_CO_TRY(const auto connection,
+              co_await Connection::open(clock_, std::move(keywords), connect_limit));
     HD_CO_TRY(const auto system, co_await connection->query("IDENTIFY_SYSTEM", {}, query_limit));
     if (system.empty() || system[0].size() < 3) {
         co_return fail(Errc::corrupt, at.name + ": unexpected answer to IDENTIFY_SYSTEM");
@@ -138,10 +146,11 @@ io::Task<Result<>> LocalInstance::create_slot_at(Upstream at) {
     auto keywords = remote_keywords(at, config_.postgresql.replication);
     keywords["replication"] = "true";
     keywords.erase("dbname");
-    const auto made = co_await query_once(
-        std::move(keywords),
-        fmt::format("CREATE_REPLICATION_SLOT {} PHYSICAL RESERVE_WAL", quote_identifier(slot_name(config_.name))),
-        query_limit);
+    const auto made =
+        co_await query_once(std::move(keywords),
+                            fmt::format("CREATE_REPLICATION_SLOT {} PHYSICAL RESERVE_WAL",
+                                        quote_identifier(slot_name(config_.name))),
+                            query_limit);
     if (!made && made.error().message.find("already exists") == std::string::npos) {
         co_return std::unexpected(made.error());
     }
@@ -150,30 +159,36 @@ io::Task<Result<>> LocalInstance::create_slot_at(Upstream at) {
 
 io::Task<Result<>> LocalInstance::checkpoint(Nanos limit) {
     HD_CO_TRY_VOID(must_run("checkpoint"));
-    HD_CO_TRY_VOID(co_await query_once(local_keywords("-c statement_timeout=0"), "CHECKPOINT", limit));
+    HD_CO_TRY_VOID(
+        co_await query_once(local_keywords("-c statement_timeout=0"), "CHECKPOINT", limit));
     co_return Result<>{};
 }
 
 io::Task<Result<>> LocalInstance::create_users(config::Bootstrap how) {
     const auto& pg = config_.postgresql;
-    HD_CO_TRY(const auto connection, co_await Connection::open(clock_, local_keywords(quiet_options), connect_limit));
+    HD_CO_TRY(const auto connection,
+              co_await Connection::open(clock_, local_keywords(quiet_options), connect_limit));
     struct Role {
         std::string name{}, options{}, password{};
     };
-    std::vector<Role> roles{{pg.superuser.username, "SUPERUSER LOGIN", pg.superuser.password},
-                            {pg.replication.username, "REPLICATION LOGIN", pg.replication.password}};
+    std::vector<Role> roles{
+        {pg.superuser.username, "SUPERUSER LOGIN", pg.superuser.password},
+        {pg.replication.username, "REPLICATION LOGIN", pg.replication.password}};
     const bool own_rewind_user = pg.rewind && pg.rewind->username != pg.superuser.username;
     if (own_rewind_user) {
-        roles.push_back({pg.rewind->username,
-                         pg.rewind->username == pg.replication.username ? "REPLICATION LOGIN" : "LOGIN",
-                         pg.rewind->password});
+        roles.push_back(
+            {pg.rewind->username,
+             pg.rewind->username == pg.replication.username ? "REPLICATION LOGIN" : "LOGIN",
+             pg.rewind->password});
     }
     for (const auto& user : how.users) {
         std::string options = "LOGIN";
         for (const auto& option : user.options) {
             if (!is_role_option(upper(option))) {
-                co_return fail(Errc::invalid, fmt::format("bootstrap.users.{}: {}: unknown option", user.name, option),
-                               "write options of CREATE ROLE, such as createrole or createdb");
+                co_return fail(
+                    Errc::invalid,
+                    fmt::format("bootstrap.users.{}: {}: unknown option", user.name, option),
+                    "write options of CREATE ROLE, such as createrole or createdb");
             }
             options += " " + upper(option);
         }
@@ -184,7 +199,8 @@ io::Task<Result<>> LocalInstance::create_users(config::Bootstrap how) {
         if (!role.password.empty()) {
             HD_CO_TRY(verifier, connection->password_verifier(role.password, role.name));
         }
-        HD_CO_TRY_VOID(co_await connection->query(role_statement(role.name, role.options, verifier), {}, query_limit));
+        HD_CO_TRY_VOID(co_await connection->query(role_statement(role.name, role.options, verifier),
+                                                  {}, query_limit));
     }
     for (const auto* function : rewind_functions) {
         if (own_rewind_user) {
@@ -194,7 +210,8 @@ io::Task<Result<>> LocalInstance::create_users(config::Bootstrap how) {
                 {}, query_limit));
         }
     }
-    co_return how.post_bootstrap.empty() ? Result<>{} : co_await run_post_bootstrap(how.post_bootstrap);
+    co_return how.post_bootstrap.empty() ? Result<>{}
+                                         : co_await run_post_bootstrap(how.post_bootstrap);
 }
 
 io::Task<Result<>> LocalInstance::run_post_bootstrap(std::string command) {
@@ -206,11 +223,13 @@ io::Task<Result<>> LocalInstance::run_post_bootstrap(std::string command) {
     const io::RunOptions options{
         .environment = {"PGPASSWORD=" + config_.postgresql.superuser.password,
                         "PGOPTIONS=-c synchronous_commit=local -c statement_timeout=0"}};
-    HD_CO_TRY(const auto output,
-              co_await io::run(clock_, {"/bin/sh", "-c", command + " \"$1\"", "post_bootstrap", conninfo}, options,
-                               script_limit));
+    HD_CO_TRY(
+        const auto output,
+        co_await io::run(clock_, {"/bin/sh", "-c", command + " \"$1\"", "post_bootstrap", conninfo},
+                         options, script_limit));
     if (output.exit_code != 0) {
-        co_return fail(Errc::io, fmt::format("post_bootstrap ended with {}: {}", output.exit_code, output.text));
+        co_return fail(Errc::io, fmt::format("post_bootstrap ended with {}: {}", output.exit_code,
+                                             output.text));
     }
     co_return Result<>{};
 }
@@ -225,10 +244,11 @@ io::Task<Result<>> LocalInstance::keep_slots(std::vector<std::string> member_nam
     }
     const auto turn = co_await one_query_.take();
     HD_CO_TRY_VOID(co_await ensure_connection(query_limit));
-    HD_CO_TRY(const auto slots, co_await connection_->query(
-                                    "SELECT slot_name, active, wal_status = 'lost', restart_lsn IS NULL FROM "
-                                    "pg_replication_slots WHERE slot_type = 'physical' AND NOT temporary",
-                                    {}, query_limit));
+    HD_CO_TRY(const auto slots,
+              co_await connection_->query(
+                  "SELECT slot_name, active, wal_status = 'lost', restart_lsn IS NULL FROM "
+                  "pg_replication_slots WHERE slot_type = 'physical' AND NOT temporary",
+                  {}, query_limit));
     std::string statements;
     for (const auto& slot : slots) {
         const auto& name = *slot[0];
@@ -240,13 +260,15 @@ io::Task<Result<>> LocalInstance::keep_slots(std::vector<std::string> member_nam
             wanted.erase(name);
             // Here nobody streams from it, but after a promotion its member will.
             if (!active && local_.role == ha::Role::standby) {
-                statements += fmt::format("SELECT pg_replication_slot_advance({}, pg_last_wal_replay_lsn());",
-                                          quote_literal(name));
+                statements +=
+                    fmt::format("SELECT pg_replication_slot_advance({}, pg_last_wal_replay_lsn());",
+                                quote_literal(name));
             }
         }
     }
     for (const auto& name : wanted) {
-        statements += fmt::format("SELECT pg_create_physical_replication_slot({}, true);", quote_literal(name));
+        statements += fmt::format("SELECT pg_create_physical_replication_slot({}, true);",
+                                  quote_literal(name));
     }
     if (!statements.empty()) {
         HD_CO_TRY_VOID(co_await connection_->query(statements, {}, query_limit));

@@ -25,10 +25,11 @@ struct Following {
 std::string render_conninfo(const std::vector<std::pair<std::string, std::string>>& pairs);
 std::string render_primary_conninfo(const Following& following);
 
-/// postgresql.conf, whole (section 14): `base` is the file it includes.
+/// postgresql.conf, whole (section 14): `base` is the file it includes. Where they aren't set, it chooses
+/// wal_retrieve_retry_interval and, from 14, recovery_init_sync_method.
 std::string render_postgresql_conf(const config::EffectivePostgresql& settings,
                                    const Following& following, const std::string& base,
-                                   const std::string& config_dir);
+                                   const std::string& config_dir, int major_version);
 /// One line per server, host:port:*:user:password, escaped as libpq reads it.
 std::string render_pgpass(const ha::Upstream& upstream, const config::Credentials& who);
 /// postgresql.auto.conf without recovery parameters, which would win over ours.

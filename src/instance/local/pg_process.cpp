@@ -20,7 +20,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool runs(const std::string& program) { return ::access(program.c_str(), X_OK) == 0; }
+bool runs(const std::string& program) {
+    return ::access(program.c_str(), X_OK) == 0;
+}
 
 std::string from_path() {
     const char* path = std::getenv("PATH");
@@ -29,7 +31,8 @@ std::string from_path() {
         // A link to one program isn't a folder of all.
         std::error_code ec;
         const auto program = fs::canonical(folder + "/postgres", ec);
-        if (!ec && runs(program.string()) && runs(program.parent_path().string() + "/pg_controldata")) {
+        if (!ec && runs(program.string()) &&
+            runs(program.parent_path().string() + "/pg_controldata")) {
             return program.parent_path().string();
         }
     }
@@ -75,12 +78,15 @@ Result<std::string> find_bin_dir(const std::string& configured, int major) {
     auto folder = fmt::format("/usr/lib/postgresql/{}/bin", version);
     if (version == 0 || !runs(folder + "/postgres")) {
         return fail(Errc::not_found,
-                    version == 0 ? std::string("postgres: not in PATH and not in /usr/lib/postgresql")
-                                 : folder + "/postgres: no such program, and the data directory "
-                                            "was made by PostgreSQL " + std::to_string(version),
-                    version == 0 ? "install PostgreSQL, or set postgresql.bin_dir"
-                                 : fmt::format("install postgresql-{}, or set postgresql.bin_dir",
-                                               version));
+                    version == 0
+                        ? std::string("postgres: not in PATH and not in /usr/lib/postgresql")
+                        : folder +
+                              "/postgres: no such program, and the data directory "
+                              "was made by PostgreSQL " +
+                              std::to_string(version),
+                    version == 0
+                        ? "install PostgreSQL, or set postgresql.bin_dir"
+                        : fmt::format("install postgresql-{}, or set postgresql.bin_dir", version));
     }
     return folder;
 }
@@ -166,19 +172,25 @@ std::string hint_for(const std::string& log_text) {
         std::string_view symptom, hint;
     };
     constexpr std::array known{
-        Known{"Address already in use", "another program uses that port: stop it, or change postgresql.listen"},
-        Known{"Cannot assign requested address", "this host has no such address: correct postgresql.listen"},
+        Known{"Address already in use",
+              "another program uses that port: stop it, or change postgresql.listen"},
+        Known{"Cannot assign requested address",
+              "this host has no such address: correct postgresql.listen"},
         Known{"could not create any TCP/IP sockets", "correct postgresql.listen"},
-        Known{"database files are incompatible with server", "the data directory was made by another version of PostgreSQL: correct postgresql.bin_dir"},
+        Known{"database files are incompatible with server",
+              "the data directory was made by another version of PostgreSQL: correct "
+              "postgresql.bin_dir"},
         Known{"has wrong ownership", "run the agent as the owner of the data directory"},
         Known{"has invalid permissions", "chmod 0700 the data directory"},
         Known{"unrecognized configuration parameter", "remove that parameter with edit-config"},
         Known{"invalid value for parameter", "correct that parameter with edit-config"},
         Known{"configuration file", "correct the parameters with edit-config"},
-        Known{"another server might be running", "a PostgreSQL that Howdah did not start runs there: stop it"},
+        Known{"another server might be running",
+              "a PostgreSQL that Howdah did not start runs there: stop it"},
         Known{"already exists", "a PostgreSQL that Howdah did not start runs there: stop it"},
         Known{"No space left on device", "make room on the disk"},
-        Known{"could not access file", "install that library, or remove it from shared_preload_libraries"},
+        Known{"could not access file",
+              "install that library, or remove it from shared_preload_libraries"},
     };
     for (const auto& [symptom, hint] : known) {
         if (log_text.find(symptom) != std::string::npos) {

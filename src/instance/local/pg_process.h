@@ -13,22 +13,23 @@
 namespace howdah::instance {
 
 /// The folder of PostgreSQL's programs: `configured`, else the folder of `postgres` in PATH, else
-/// /usr/lib/postgresql/N/bin with N of PG_VERSION (`major`), else (0) the newest. Errors: Errc::not_found.
+/// /usr/lib/postgresql/N/bin with N of PG_VERSION (`major`), else (0) the newest. Errors:
+/// Errc::not_found.
 Result<std::string> find_bin_dir(const std::string& configured, int major);
 
-/// The postmaster's argv. A standby takes the greater of its own and pg_control's value where PostgreSQL
-/// would refuse hot standby otherwise (patroni-compatibility.md 1.12).
-std::vector<std::string> postmaster_argv(const std::string& bin_dir, const std::string& data_dir,
-                                         const std::string& config_file,
-                                         const config::EffectivePostgresql& settings,
-                                         const std::map<std::string, std::string>& control_settings);
+/// The postmaster's argv. A standby takes the greater of its own and pg_control's value where
+/// PostgreSQL would refuse hot standby otherwise (patroni-compatibility.md 1.12).
+std::vector<std::string> postmaster_argv(
+    const std::string& bin_dir, const std::string& data_dir, const std::string& config_file,
+    const config::EffectivePostgresql& settings,
+    const std::map<std::string, std::string>& control_settings);
 
 /// This process' environment without what isn't PostgreSQL's business: PATRONI_*, HOWDAH_*, PG* (a
 /// PGDATABASE here must not lead an archive_command elsewhere), NOTIFY_SOCKET, LISTEN_*.
 std::vector<std::string> postmaster_environment();
 
-/// PostgreSQL's processes whose working directory is `data_dir`: postmaster and all its children have it.
-/// Sees only processes of this user (or all, as root).
+/// PostgreSQL's processes whose working directory is `data_dir`: postmaster and all its children
+/// have it. Sees only processes of this user (or all, as root).
 std::vector<pid_t> processes_in(const std::string& data_dir);
 
 /// The postmaster that postmaster.pid names, if it lives and works in `data_dir`; else 0.

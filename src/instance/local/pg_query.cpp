@@ -69,20 +69,27 @@ std::string quote_literal(const std::string& text) {
     return " E" + doubled(escaped, '\'');
 }
 
-std::string quote_identifier(const std::string& text) { return doubled(text, '"'); }
+std::string quote_identifier(const std::string& text) {
+    return doubled(text, '"');
+}
 
-Connection::~Connection() { PQfinish(conn_); }
+Connection::~Connection() {
+    PQfinish(conn_);
+}
 
-int Connection::server_version() const { return PQserverVersion(conn_); }
+int Connection::server_version() const {
+    return PQserverVersion(conn_);
+}
 
-Error Connection::failure(Errc code) const { return {code, one_line(PQerrorMessage(conn_)), {}}; }
+Error Connection::failure(Errc code) const {
+    return {code, one_line(PQerrorMessage(conn_)), {}};
+}
 
 io::Task<Result<std::unique_ptr<Connection>>> Connection::open(io::Clock& clock,
                                                                ConnectionKeywords keywords,
                                                                Nanos limit) {
     if (needs_name_server(keywords["host"])) {
-        HD_CO_TRY(auto address,
-                  co_await io::within(clock, limit, io::resolve(keywords["host"])));
+        HD_CO_TRY(auto address, co_await io::within(clock, limit, io::resolve(keywords["host"])));
         keywords["hostaddr"] = std::move(address);
     }
     std::vector<const char*> names, values;
@@ -125,8 +132,7 @@ io::Task<Result<Rows>> Connection::query(std::string sql, std::vector<std::strin
                                          Nanos limit) {
     // Until the answer is complete nobody else may use this connection, cancelled or not.
     broken_ = true;
-    auto rows =
-        co_await io::within(clock_, limit, exchange(std::move(sql), std::move(parameters)));
+    auto rows = co_await io::within(clock_, limit, exchange(std::move(sql), std::move(parameters)));
     broken_ = PQstatus(conn_) != CONNECTION_OK || (!rows && rows.error().code != Errc::invalid);
     co_return rows;
 }

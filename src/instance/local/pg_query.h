@@ -22,21 +22,24 @@ using ConnectionKeywords = std::map<std::string, std::string>;
 class Connection {
 public:
     /// Errors: Errc::unavailable with the server's words, Errc::timeout.
-    static io::Task<Result<std::unique_ptr<Connection>>> open(io::Clock& clock, ConnectionKeywords keywords,
+    static io::Task<Result<std::unique_ptr<Connection>>> open(io::Clock& clock,
+                                                              ConnectionKeywords keywords,
                                                               Nanos limit);
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
     ~Connection();
 
     /// Rows of the last statement in `sql`; with `parameters` ($1, ...) one statement only.
-    /// After a timeout the connection is broken. Errors: Errc::unavailable (the connection is lost),
-    /// Errc::invalid (the server refused, with its words), Errc::timeout.
+    /// After a timeout the connection is broken. Errors: Errc::unavailable (the connection is
+    /// lost), Errc::invalid (the server refused, with its words), Errc::timeout.
     io::Task<Result<Rows>> query(std::string sql, std::vector<std::string> parameters, Nanos limit);
     bool broken() const { return broken_; }
     int server_version() const;
 
-    /// A SCRAM verifier for CREATE ROLE ... PASSWORD, so that no password travels. Errors: Errc::invalid.
-    Result<std::string> password_verifier(const std::string& password, const std::string& user) const;
+    /// A SCRAM verifier for CREATE ROLE ... PASSWORD, so that no password travels. Errors:
+    /// Errc::invalid.
+    Result<std::string> password_verifier(const std::string& password,
+                                          const std::string& user) const;
 
 private:
     explicit Connection(io::Clock& clock) : clock_(clock) {}

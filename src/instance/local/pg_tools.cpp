@@ -1,5 +1,8 @@
 #include "instance/local/pg_tools.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <sstream>
@@ -19,7 +22,9 @@ T number_of(std::string_view text) {
     return value;
 }
 
-pg::Lsn lsn_of(std::string_view text) { return pg::Lsn::parse(text).value_or(pg::Lsn{}); }
+pg::Lsn lsn_of(std::string_view text) {
+    return pg::Lsn::parse(text).value_or(pg::Lsn{});
+}
 
 /// The LSN that follows the first `mark` in `text`.
 pg::Lsn lsn_after(std::string_view text, std::string_view mark) {
@@ -132,7 +137,7 @@ WalEnd parse_wal_end(const std::string& errors) {
     if (const auto last = lsn_after(errors, "error in WAL record at "); last != pg::Lsn{}) {
         return {.kind = WalEnd::Kind::after_record, .lsn = last};
     }
-    if (errors.find("could not find file") != std::string::npos) {
+    if (errors.empty() || errors.find("could not find file") != std::string::npos) {
         return {.kind = WalEnd::Kind::after_last, .lsn = {}};
     }
     return {};
@@ -148,7 +153,8 @@ Result<pg::Lsn> parse_last_record_end(const std::string& listing, const Control&
     }
     constexpr std::string_view length_mark = "len (rec/tot):";
     const auto lengths = last.find(length_mark);
-    const auto total = lengths == std::string::npos ? lengths : last.find('/', lengths + length_mark.size());
+    const auto total =
+        lengths == std::string::npos ? lengths : last.find('/', lengths + length_mark.size());
     const auto start = lsn_after(last, " lsn: ");
     if (last.empty() || total == std::string::npos || start == pg::Lsn{}) {
         return fail(Errc::not_found, "pg_waldump: " + last_lines(listing));
@@ -172,10 +178,37 @@ io::Task<Result<Control>> PgTools::control() const {
     co_return parse_control(output.text);
 }
 
-io::Task<Result<std::string>> PgTools::waldump(pg::Timeline timeline, pg::Lsn start, bool quiet,
-                                               int count) const {
-    std::vector<std::string> argv{bin_dir_ + "/pg_waldump", "-p", data_dir_ + "/pg_wal", "-t",
-                                  std::to_string(timeline), "-s", start.text()};
+std::string wal_segment_name(pg::Timeline timeline, std::uint64_t number,
+                             std::uint32_t segment_bytes) {
+    const auto per_id = (std::uint64_t{1} << 32U) / segment_bytes;
+    return fmt::format("{:08X}{:08X}{:08X}", timeline, number / per_id, number % per_id);
+}
+
+/// Where the row of segments on disk that begins with the one of `start` ends; `start`'s own begin:
+/// no such one.
+pg::Lsn PgTools::end_of_segments(const Control& control, pg::Timeline timeline,
+                                 pg::Lsn start) const {
+    auto number = start.bytes() / control.wal_segment_bytes;
+    while (::access((data_dir_ + "/pg_wal/" +
+                     wal_segment_name(timeline, number, control.wal_segment_bytes))
+                        .c_str(),
+                    R_OK) == 0) {
+        ++number;
+    }
+    return pg::Lsn(number * control.wal_segment_bytes);
+}
+
+io::Task<Result<std::string>> PgTools::waldump(pg::Timeline timeline, pg::Lsn start, pg::Lsn stop,
+                                               bool quiet, int count) const {
+    std::vector<std::string> argv{bin_dir_ + "/pg_waldump",
+                                  "-p",
+                                  data_dir_ + "/pg_wal",
+                                  "-t",
+                                  std::to_string(timeline),
+                                  "-s",
+                                  start.text(),
+                                  "-e",
+                                  stop.text()};
     if (quiet) {
         argv.emplace_back("-q");
     }
@@ -189,7 +222,13 @@ io::Task<Result<std::string>> PgTools::waldump(pg::Timeline timeline, pg::Lsn st
 
 io::Task<Result<pg::Lsn>> PgTools::end_from(Control control, pg::Timeline timeline,
                                             pg::Lsn start) const {
-    HD_CO_TRY(const auto errors, co_await waldump(timeline, start, true, 0));
+    // pg_waldump waits 5 s for a segment that isn't there (measured): it is told where to stop.
+    const auto stop = end_of_segments(control, timeline, start);
+    if (stop <= start) {
+        co_return fail(Errc::not_found,
+                       fmt::format("no segment of timeline {} holds {}", timeline, start.text()));
+    }
+    HD_CO_TRY(const auto errors, co_await waldump(timeline, start, stop, true, 0));
     const auto end = parse_wal_end(errors);
     if (end.kind == WalEnd::Kind::at) {
         co_return before_page_header(end.lsn, control);
@@ -199,7 +238,7 @@ io::Task<Result<pg::Lsn>> PgTools::end_from(Control control, pg::Timeline timeli
     }
     const bool one = end.kind == WalEnd::Kind::after_record;
     HD_CO_TRY(const auto listing,
-              co_await waldump(timeline, one ? end.lsn : start, false, one ? 1 : 0));
+              co_await waldump(timeline, one ? end.lsn : start, stop, false, one ? 1 : 0));
     co_return parse_last_record_end(listing, control);
 }
 
@@ -226,9 +265,10 @@ io::Task<Result<>> PgTools::run(std::string program, std::vector<std::string> ar
     HD_CO_TRY(const auto output,
               co_await io::run(clock_, std::move(arguments), std::move(options), limit));
     if (output.exit_code != 0) {
-        co_return fail(Errc::io, program + ": " + (output.text.empty()
-                                                       ? "exit code " + std::to_string(output.exit_code)
-                                                       : last_lines(output.text)));
+        co_return fail(Errc::io,
+                       program + ": " +
+                           (output.text.empty() ? "exit code " + std::to_string(output.exit_code)
+                                                : last_lines(output.text)));
     }
     co_return Result<>{};
 }

@@ -7,7 +7,9 @@
 namespace howdah::instance {
 namespace {
 
-pg::Lsn lsn(const char* text) { return *pg::Lsn::parse(text); }
+pg::Lsn lsn(const char* text) {
+    return *pg::Lsn::parse(text);
+}
 
 TEST(WalEnd, ReadsWhatPgWaldumpPrints) {
     const auto zeros = parse_wal_end(
@@ -24,8 +26,10 @@ TEST(WalEnd, ReadsWhatPgWaldumpPrints) {
                             "No such file or directory\n")
                   .kind,
               WalEnd::Kind::after_last);
-    EXPECT_EQ(parse_wal_end("pg_waldump: error: could not find a valid record after 0/700000\n").kind,
-              WalEnd::Kind::nothing_after_start);
+    EXPECT_EQ(parse_wal_end("").kind, WalEnd::Kind::after_last);
+    EXPECT_EQ(
+        parse_wal_end("pg_waldump: error: could not find a valid record after 0/700000\n").kind,
+        WalEnd::Kind::nothing_after_start);
 }
 
 TEST(WalEnd, AddsPageHeadersToALongRecord) {
@@ -82,11 +86,12 @@ TEST(PgFiles, ConfigurationIsSortedAndQuoted) {
          .member = "a-1",
          .pgpass = "/p",
          .replication = {.username = "repl"}},
-        "postgresql.base.conf", "/data");
+        "postgresql.base.conf", "/data", 15);
     EXPECT_NE(text.find("include 'postgresql.base.conf'\n\narchive_command = 'cp ''%p'' /x/%f'\n"
                         "hba_file = '/data/pg_hba.conf'\n"),
               std::string::npos)
         << text;
+    EXPECT_NE(text.find("recovery_init_sync_method = 'syncfs'\n"), std::string::npos);
     EXPECT_NE(text.find("primary_conninfo = 'user=repl passfile=/p host=10.0.0.2 port=5432 "
                         "sslmode=prefer application_name=a-1'\nprimary_slot_name = 'a_1'\n"),
               std::string::npos)

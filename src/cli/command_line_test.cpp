@@ -1,0 +1,89 @@
+#include "cli/command_line.h"
+
+#include <gtest/gtest.h>
+
+namespace howdah::cli {
+namespace {
+
+CommandLine parsed(const std::vector<std::string>& words) {
+    auto out = parse_command_line(words);
+    const auto* leave = std::get_if<Leave>(&out);
+    EXPECT_EQ(leave, nullptr) << (leave != nullptr ? leave->err : "");
+    return leave == nullptr ? std::get<CommandLine>(out) : CommandLine{};
+}
+
+Leave refused(const std::vector<std::string>& words) {
+    auto out = parse_command_line(words);
+    EXPECT_TRUE(std::holds_alternative<Leave>(out));
+    return std::get<Leave>(out);
+}
+
+TEST(CommandLine, TakesTheConfigurationBeforeOrAfterTheVerb) {
+    EXPECT_EQ(parsed({"howdah", "-c", "x.yml", "list"}).config_file, "x.yml");
+    EXPECT_EQ(parsed({"howdah", "list", "-c", "x.yml"}).config_file, "x.yml");
+    EXPECT_EQ(parsed({"howdah", "dcs", "status", "-c", "x.yml"}).config_file, "x.yml");
+}
+
+TEST(CommandLine, ListTakesPatronictlsOptions) {
+    const auto line =
+        parsed({"/usr/bin/patronictl", "list", "demo", "-e", "-t", "-f", "json", "-W"});
+    EXPECT_TRUE(line.as_patronictl);
+    const auto& list = std::get<ListCommand>(line.command);
+    EXPECT_EQ(list.clusters, std::vector<std::string>{"demo"});
+    EXPECT_EQ(list.format, "json");
+    EXPECT_TRUE(list.extended && list.timestamp);
+    EXPECT_EQ(list.watch_seconds, 2.0);
+    EXPECT_EQ(std::get<ListCommand>(parsed({"howdah", "list", "-w", "0.5"}).command).watch_seconds,
+              0.5);
+}
+
+TEST(CommandLine, SwitchoverNamesLeaderAndCandidate) {
+    const auto line =
+        parsed({"howdah", "switchover", "--leader", "n1", "--candidate", "n2", "--force"});
+    const auto& c = std::get<SwitchoverCommand>(line.command);
+    EXPECT_EQ(line.verb, "switchover");
+    EXPECT_EQ(c.leader, "n1");
+    EXPECT_EQ(c.candidate, "n2");
+    EXPECT_TRUE(c.force);
+}
+
+TEST(CommandLine, UpHasItsDefaults) {
+    const auto& up = std::get<UpCommand>(parsed({"howdah", "up"}).command);
+    EXPECT_EQ(up.etcd_members, 3);
+    EXPECT_EQ(up.sync, "off");
+    EXPECT_EQ(up.profile, "default");
+    EXPECT_FALSE(up.detach);
+    const auto other = parsed(
+        {"howdah", "up", "--detach", "--dir", "/tmp/d", "--etcd", "1", "--profile", "lan-fast"});
+    EXPECT_EQ(std::get<UpCommand>(other.command).etcd_members, 1);
+    EXPECT_EQ(std::get<UpCommand>(other.command).profile, "lan-fast");
+}
+
+TEST(CommandLine, AnUnknownVerbIsUsageAndNamesTheNearest) {
+    const auto leave = refused({"howdah", "-c", "x.yml", "lsit"});
+    EXPECT_EQ(leave.code, 2);
+    EXPECT_EQ(leave.err, "howdah: no verb 'lsit'\nhint: did you mean 'list'?\n");
+    EXPECT_EQ(refused({"howdah", "frobnicate"}).err,
+              "howdah: no verb 'frobnicate'\nhint: howdah --help lists the verbs\n");
+}
+
+TEST(CommandLine, UsageErrorsLeaveWithTwo) {
+    EXPECT_EQ(refused({"howdah"}).code, 2);
+    EXPECT_EQ(refused({"howdah", "list", "--nosuch"}).code, 2);
+    EXPECT_EQ(refused({"howdah", "agent"}).code, 2);
+    EXPECT_EQ(refused({"howdah", "up", "--etcd", "2"}).code, 2);
+    EXPECT_TRUE(refused({"howdah", "list", "-f", "xml"}).err.starts_with("howdah list: "));
+}
+
+TEST(CommandLine, HelpGoesToStdoutInGroups) {
+    const auto leave = refused({"howdah", "--help"});
+    EXPECT_EQ(leave.code, 0);
+    EXPECT_TRUE(leave.err.empty());
+    for (const auto* words :
+         {"Run a cluster", "Look at it and change it", "Try it on this machine", "switchover"}) {
+        EXPECT_TRUE(leave.out.contains(words)) << leave.out;
+    }
+}
+
+}  // namespace
+}  // namespace howdah::cli
