@@ -9,8 +9,16 @@ from cluster import Cluster  # noqa: E402
 
 @pytest.fixture(scope="module")
 def cluster(request):
-    made = Cluster(*getattr(request.module, "UP_OPTIONS", []))
+    """One cluster a test file. A test leaves it healthy or fails."""
+    made = Cluster(*getattr(request.module, "UP_OPTIONS", ["--no-load"]))
     yield made
-    if request.session.testsfailed:
-        print(made.logs())
     made.close()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What every member logged last stands below a failure."""
+    report = (yield).get_result()
+    made = getattr(item, "funcargs", {}).get("cluster")
+    if report.failed and made:
+        report.sections.append(("logs of the members", made.logs()))

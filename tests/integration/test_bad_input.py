@@ -1,9 +1,11 @@
 """Bad input: one line that names what, where and why, a hint, exit code not 0, and nothing touched."""
+import contextlib
+import os
 import pathlib
 import signal
 import socket
 import subprocess
-import time
+import threading
 
 import pytest
 from cluster import HOWDAH, as_postgres, wait_for
@@ -70,13 +72,33 @@ def test_missing_postgresql_is_named(folder):
     assert not (folder / "work/data").exists()
 
 
+class Deaf:
+    """Stands where etcd should: takes connections, says nothing, counts them."""
+
+    def __init__(self, address):
+        self.socket = socket.create_server(address)
+        self.calls = 0
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.socket.accept()[0].close()
+                self.calls += 1
+
+
 def test_unreachable_etcd_is_logged_once_and_nothing_is_touched(folder):
     file = write(folder)
+    etcd = Deaf(("127.0.66.9", 2379))
     with subprocess.Popen([HOWDAH, "agent", str(file)], stderr=subprocess.PIPE, text=True, cwd="/",
                           **as_postgres()) as process:
-        time.sleep(6)  # long enough for several tries
-        process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=15)
+        try:
+            before = etcd.calls
+            wait_for(lambda: etcd.calls > before + 8, "the agent has tried again and again", 60)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _, log = process.communicate(timeout=15)
+            etcd.socket.close()
     assert log.count("the store does not answer") == 1, log
     assert process.returncode == 0
     assert not (folder / "work/data").exists()
@@ -135,7 +157,7 @@ def test_data_directory_of_another_cluster_is_refused_and_left_alone(cluster, fo
 def test_postgresql_port_in_use_is_explained(cluster):
     cluster.wait_healthy()
     member = next(m for m in cluster.members.values() if m.in_recovery())
-    subprocess.run(["kill", "-TERM", str(member.agent_pid())], check=True)
+    os.kill(member.agent_pid(), signal.SIGTERM)
     wait_for(lambda: not pathlib.Path(member.pid_file).exists(), "the agent ends", 15)
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

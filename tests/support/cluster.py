@@ -1,21 +1,28 @@
-"""A real three-node cluster for tests and benchmarks: `howdah up --detach` and what one does to it."""
+"""A real three-node cluster for tests and benchmarks: `howdah up --detach` and what one does to it.
+
+HOWDAH_BINARY names the program; HOWDAH_TEST_NETWORK the first three parts of the addresses, so that a cluster of
+`./dev up` may run beside.
+"""
+import base64
 import contextlib
 import json
 import os
 import pathlib
 import pwd
-import re
 import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
 
 import psycopg2
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOWDAH = os.environ.get("HOWDAH_BINARY", str(ROOT / "build/release/howdah"))
+NETWORK = os.environ.get("HOWDAH_TEST_NETWORK", "127.0.53")
 
 
 def wait_for(condition, what, seconds=30.0, every=0.05):
@@ -50,6 +57,33 @@ def as_postgres():
         return {}
     user = pwd.getpwnam("postgres")
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def rest(host, path="/", method="GET"):
+    """(status code, body) of a member's REST API."""
+    request = urllib.request.Request(f"http://{host}:8008{path}", method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, refusal.read().decode()
+
+
+def base64_of(text):
+    return base64.b64encode(text if isinstance(text, bytes) else text.encode()).decode()
+
+
+def etcd_call(endpoint, path, body):
+    request = urllib.request.Request(f"http://{endpoint}/v3/kv/{path}", data=json.dumps(body).encode())
+    with urllib.request.urlopen(request, timeout=3) as answer:
+        return json.loads(answer.read())
+
+
+def etcd_get(endpoint, prefix):
+    """Keys that begin with a prefix, and their values."""
+    answer = etcd_call(endpoint, "range", {"key": base64_of(prefix), "range_end": base64_of(prefix.encode() + b"\xff")})
+    return {base64.b64decode(row["key"]).decode(): base64.b64decode(row.get("value", "")).decode()
+            for row in answer.get("kvs", [])}
 
 
 def processes_of(directory):
@@ -103,12 +137,13 @@ class Member:
 
 
 class Cluster:
-    def __init__(self, *options):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="howdah-cluster-"))
+    def __init__(self, *options, directory=None):
+        self.dir = pathlib.Path(directory or tempfile.mkdtemp(prefix="howdah-cluster-"))
+        self.dir.mkdir(exist_ok=True)
         self.dir.chmod(0o755)
         begun = time.monotonic()
-        done = subprocess.run([HOWDAH, "up", "--detach", "--dir", str(self.dir), *options], text=True,
-                              capture_output=True, timeout=180, check=False)
+        done = subprocess.run([HOWDAH, "up", "--detach", "--dir", str(self.dir), "--network", NETWORK, *options],
+                              text=True, capture_output=True, timeout=180, check=False)
         self.seconds_to_start = time.monotonic() - begun
         if done.returncode != 0:
             logs = self.logs()
@@ -120,10 +155,14 @@ class Cluster:
 
     def close(self):
         subprocess.run([HOWDAH, "down", "--dir", str(self.dir)], capture_output=True, timeout=90, check=False)
+        self.left_running = processes_of(self.dir)
+        for pid in self.left_running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def config(self):
-        """A configuration whose host lives: any member's will do."""
+        """Any member's will do, also a dead one's: it names the stores of all."""
         return next(iter(self.members.values())).config
 
     def howdah(self, *arguments, check=True):
@@ -135,6 +174,26 @@ class Cluster:
     def leader(self):
         names = [row["Member"] for row in self.list() if row["Role"] == "Leader" and row["State"] == "running"]
         return self.members[names[0]] if len(names) == 1 else None
+
+    def history(self):
+        """Rows of Patroni's /history: [timeline that ended, LSN, reason, time, new leader]."""
+        return json.loads(rest(self.leader().host, "/history")[1])
+
+    def record(self):
+        """The record of leadership, from whichever member's etcd answers."""
+        for member in self.members.values():
+            with contextlib.suppress(OSError):
+                keys = etcd_get(f"{member.host}:2379", "/service/howdah/howdah")
+                return json.loads(keys["/service/howdah/howdah"])
+        raise OSError("no etcd answers")
+
+    def writable(self):
+        """Members that are out of recovery; one that does not answer is not."""
+        names = []
+        for member in self.members.values():
+            with contextlib.suppress(psycopg2.Error):
+                names += [] if member.in_recovery() else [member.name]
+        return names
 
     def is_healthy(self):
         rows = self.list()
@@ -207,6 +266,17 @@ class Writer:
         there = {row[0] for row in query(self.dsn, "select n from probe")}
         return sorted(set(self.acknowledged) - there)
 
+    def lost(self):
+        """Acknowledged rows that are not there, if they are the last ones before the longest outage; else it fails."""
+        missing = self.missing()
+        if missing:
+            first = self.acknowledged.index(missing[0])
+            after = first + len(missing)
+            assert self.acknowledged[first:after] == missing, f"holes among acknowledged rows: {missing}"
+            gap = self.times[after] - self.times[after - 1]
+            assert gap == self.longest_gap(0), f"rows lost away from the outage: {missing}"
+        return missing
+
     def longest_gap(self, since):
         """Seconds between two successive acknowledged rows, the last of which came after `since`."""
         times = self.times
@@ -214,9 +284,29 @@ class Writer:
         return max(gaps, default=0.0)
 
 
-def last_line_of_error(text):
-    return [line for line in text.splitlines() if line.strip()]
+class TwinWatch:
+    """Asks all members again and again which are writable; `seen` holds every pair that was so at one time."""
 
+    def __init__(self, cluster):
+        self.cluster, self.seen, self.rounds = cluster, [], 0
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
 
-def plain(text):
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join(timeout=30)
+
+    def run(self):
+        while not self.stop.is_set():
+            names = self.cluster.writable()
+            # Asked one after the other: only the first, still writable after the second was, makes a pair.
+            if len(names) > 1:
+                with contextlib.suppress(psycopg2.Error):
+                    if not self.cluster.members[names[0]].in_recovery():
+                        self.seen.append(names)
+            self.rounds += 1
+            self.stop.wait(0.02)
