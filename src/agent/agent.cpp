@@ -29,11 +29,14 @@ io::Task<Result<>> Agent::run() {
         co_return std::unexpected(std::move(adopted).error());
     }
     background_->spawn([this] { return keep_member_lease(); });
-    while (!halted_) {
+    while (!halted_ && !stopping_) {
         co_await cycle();
         (void)co_await bell_.wait_until(next_cycle_);
     }
-    co_return std::unexpected(*halted_);
+    if (halted_) {
+        co_return std::unexpected(*halted_);
+    }
+    co_return Result<>{};
 }
 
 io::Task<> Agent::close() {

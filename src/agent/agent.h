@@ -39,8 +39,13 @@ public:
     explicit Agent(Parts parts);
     ~Agent() override;
 
-    /// Runs until cancelled. Errors: Errc::unsafe with the reason when a rule says Halt.
+    /// Runs until stop(), or until cancelled. Errors: Errc::unsafe with the reason when a rule says Halt.
     io::Task<Result<>> run();
+    /// Lets run() return after the cycle that it is in. Cancelling it may be swallowed by what it waits for.
+    void stop() {
+        stopping_ = true;
+        bell_.ring();
+    }
     /// Ends what run() left in the background. Await it after run() has ended or was cancelled.
     io::Task<> close();
     /// Stops PostgreSQL (fast), gives the record up, tells the store. For SIGTERM; after close().
@@ -101,6 +106,7 @@ private:
     bool won_initialize_ = false;
     std::string last_rule_{}, last_why_{};
     std::optional<Error> halted_{};
+    bool stopping_ = false;
     Instant next_cycle_{};
 
     dcs::LeaseId member_lease_ = 0;

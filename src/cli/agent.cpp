@@ -122,10 +122,15 @@ private:
             inner.spawn([this] { return run_agent(); });
             while (!co_await done_.wait_until(clock_.now() + Seconds(3600))) {
             }
+            agent_.stop();
+            const auto patience = clock_.now() + Seconds(5);
+            while (!ended_ && clock_.now() < patience) {
+                (void)co_await done_.wait_until(patience);
+            }
             co_await inner.close();
             co_await agent_.close();
         }
-        if (!ended_ && outcome_) {
+        if (outcome_) {
             co_await agent_.shut_down();
         }
         co_await instance_.close();
