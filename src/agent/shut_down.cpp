@@ -28,7 +28,9 @@ io::Task<> Agent::shut_down() {
         local_ = co_await parts_.instance.observe(Seconds(1));
     }
     if (local_.tree_dead && keeping_.tenure) {
-        const auto lsn = std::max(local_.final_lsn, local_.lsn);
+        // Unknown: past everything, so that nobody takes himself for complete.
+        const auto lsn =
+            local_.final_lsn == pg::Lsn{} ? pg::Lsn(~std::uint64_t{0}) : local_.final_lsn;
         auto& keeper = parts_.keeper;
         const auto released =
             co_await io::on(keeper.executor(), keeper.give_up(

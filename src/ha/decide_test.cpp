@@ -186,6 +186,13 @@ TEST(Decide, DeadPrimaryIsReportedOnlyWhenItsTreeIsProvenDead) {
     EXPECT_FALSE(does<Release>(view.plan()));
 }
 
+TEST(Decide, UnknownEndOfWalIsReleasedPastEverything) {
+    auto view = AView{}.as_holder().as_primary().down();
+    EXPECT_EQ(std::get<Release>(view.plan().actions.at(0)).lsn, pg::Lsn(~std::uint64_t{0}));
+    view.v.local.final_lsn = pg::Lsn(1234);
+    EXPECT_EQ(std::get<Release>(view.plan().actions.at(0)).lsn, pg::Lsn(1234));
+}
+
 TEST(Decide, LastPrimaryRecoversInPlaceWhenNobodyClaimed) {
     auto record = a_record(RecordState::released);
     record.holder = record.promoted.uuid = "a";

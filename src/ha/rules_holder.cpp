@@ -25,8 +25,10 @@ bool has_room_to_promote(const View& v) {
     return v.now + lease.fence_budget + lease.promote_budget < v.tenure->deadline;
 }
 
+/// Where the WAL of the dead server ends. Unknown: past everything, so that nobody takes himself
+/// for complete.
 pg::Lsn end_of_wal(const View& v) {
-    return std::max(v.local.final_lsn, v.local.lsn);
+    return v.local.final_lsn == pg::Lsn{} ? pg::Lsn(~std::uint64_t{0}) : v.local.final_lsn;
 }
 
 RuleResult hand_over(const View& v) {
