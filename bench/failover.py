@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Outages that a client sees: a probe inserts through the endpoint every 20 ms while something dies.
 
-usage: failover.py [--howdah BINARY] [--runs N] [--json] [--scenario NAME]
-An outage is the longest gap between two acknowledged inserts around the event.
+usage: failover.py [--howdah BINARY] [--runs N] [--dir D] [--json] [--scenario NAME]
+An outage is the time from the last acknowledged insert before it to the first one after it. Between two runs the cluster
+is whole again: three members, two of them streaming. What comes out is for docs/performance.md and decides no test.
 """
 import argparse
 import json
@@ -16,6 +17,7 @@ import time
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--howdah")
 parser.add_argument("--runs", type=int, default=5)
+parser.add_argument("--dir", help="where the cluster lives meanwhile; default: a new directory in /tmp")
 parser.add_argument("--json", action="store_true")
 parser.add_argument("--scenario", action="append", choices=["postmaster", "host", "switchover"])
 options = parser.parse_args()
@@ -23,7 +25,7 @@ if options.howdah:
     os.environ["HOWDAH_BINARY"] = str(pathlib.Path(options.howdah).resolve())
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/support"))
-from cluster import HOWDAH, Cluster, Writer, wait_for  # noqa: E402
+from cluster import HOWDAH, ROOT, Cluster, Writer, wait_for  # noqa: E402
 
 
 def kill_postmaster(cluster):
@@ -57,7 +59,7 @@ def measure(cluster, act):
         killed = act(cluster)
         wait_for(lambda: writer.times[-1] > begun + 0.2 and writer.longest_gap(begun) > 0.04, "the outage is over", 60)
         time.sleep(0.5)  # a second cut right after the first belongs to the same outage
-        gap, missing = writer.longest_gap(begun), len(writer.missing())
+        gap, missing = writer.longest_gap(begun), len(writer.lost())
     if killed:
         killed.start_agent()
     return gap, missing
@@ -79,9 +81,16 @@ def seconds_of_list(cluster):
     return statistics.median(times)
 
 
+def version():
+    """The commit that is checked out, with what was not committed."""
+    done = subprocess.run(["git", "-c", "safe.directory=*", "-C", str(ROOT), "describe", "--always", "--dirty"], text=True,
+                          capture_output=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
 def main():
-    cluster = Cluster("--no-load")
-    figures = {"first writable connection": cluster.seconds_to_start, "outages": {}}
+    cluster = Cluster("--no-load", directory=options.dir)
+    figures = {"date": time.strftime("%Y-%m-%d"), "commit": version(), "cores": os.cpu_count(), "first writable connection": cluster.seconds_to_start, "outages": {}}
     try:
         cluster.wait_healthy()
         figures["agent resident MB"] = max(resident_mb(m.agent_pid()) for m in cluster.members.values())
@@ -103,6 +112,7 @@ def main():
     if options.json:
         print(json.dumps(figures, indent=2))
         return
+    print(f"{figures['date']}, commit {figures['commit']}, {figures['cores']} cores")
     print(f"{'outage, seconds':<30}{'min':>7}{'median':>8}{'max':>7}{'target':>8}   Patroni 3.0 + HAProxy: default, tight")
     for name, runs in figures["outages"].items():
         title, _, target, default, tight = SCENARIOS[name]

@@ -86,18 +86,28 @@ def etcd_get(endpoint, prefix):
             for row in answer.get("kvs", [])}
 
 
+PROGRAMS = {"postgres", "etcd", "initdb", "pg_basebackup", "pg_rewind", "pg_controldata", "pg_waldump", "pg_ctl"}
+DAEMONS = {"agent", "proxy", "fencer"}
+
+
 def processes_of(directory):
-    """Every process with this directory in its command line or as its working directory."""
+    """What the cluster in this directory has running, by pid: its own programs with a path in it, and no shell, editor or
+    test that merely names it, for callers kill what stands here."""
+    def inside(path):
+        return path == str(directory) or path.startswith(f"{directory}/")
+
     found = {}
     for entry in pathlib.Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+        if not entry.name.isdigit():
             continue
         with contextlib.suppress(OSError):
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            where = os.readlink(entry / "cwd")
+            program = (entry / "comm").read_text().strip()
+            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            ours = program in PROGRAMS or (program == "howdah" and len(words) > 1 and words[1] in DAEMONS)
             dead = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-            if not dead and (str(directory) in command or where.startswith(str(directory))):
-                found[int(entry.name)] = command
+            paths = [os.readlink(entry / "cwd")] + [w[w.index("/"):] for w in words if "/" in w]
+            if ours and not dead and any(inside(path) for path in paths):
+                found[int(entry.name)] = " ".join(words)
     return found
 
 
@@ -263,8 +273,9 @@ class Writer:
 
     def missing(self):
         """Acknowledged rows that are not there."""
+        acknowledged = set(self.acknowledged)  # before the query: a running writer adds to it
         there = {row[0] for row in query(self.dsn, "select n from probe")}
-        return sorted(set(self.acknowledged) - there)
+        return sorted(acknowledged - there)
 
     def lost(self):
         """Acknowledged rows that are not there, if they are the last ones before the longest outage; else it fails."""
@@ -272,7 +283,7 @@ class Writer:
         if missing:
             first = self.acknowledged.index(missing[0])
             after = first + len(missing)
-            assert self.acknowledged[first:after] == missing, f"holes among acknowledged rows: {missing}"
+            assert self.acknowledged[first:after] == missing and after < len(self.times), f"holes among acknowledged rows: {missing}"
             gap = self.times[after] - self.times[after - 1]
             assert gap == self.longest_gap(0), f"rows lost away from the outage: {missing}"
         return missing
