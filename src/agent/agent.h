@@ -39,9 +39,11 @@ public:
     explicit Agent(Parts parts);
     ~Agent() override;
 
-    /// Runs until stop(), or until cancelled. Errors: Errc::unsafe with the reason when a rule says Halt.
+    /// Runs until stop(), or until cancelled. Errors: Errc::unsafe with the reason when a rule says
+    /// Halt.
     io::Task<Result<>> run();
-    /// Lets run() return after the cycle that it is in. Cancelling it may be swallowed by what it waits for.
+    /// Lets run() return after the cycle that it is in. Cancelling it may be swallowed by what it
+    /// waits for.
     void stop() {
         stopping_ = true;
         bell_.ring();
