@@ -48,7 +48,7 @@ TEST(CommandLine, SwitchoverNamesLeaderAndCandidate) {
 }
 
 TEST(CommandLine, UpHasItsDefaults) {
-    const auto& up = std::get<UpCommand>(parsed({"howdah", "up"}).command);
+    const auto up = std::get<UpCommand>(parsed({"howdah", "up"}).command);
     EXPECT_EQ(up.etcd_members, 3);
     EXPECT_EQ(up.sync, "off");
     EXPECT_EQ(up.profile, "default");
