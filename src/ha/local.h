@@ -48,8 +48,20 @@ struct Job {
 struct Walsender {
     std::string application_name{}, client_addr{}, state{}, sync_state{}, usename{};
     int sync_priority = 0;
-    pg::Lsn flush{}, replay{};
+    pg::Lsn write{}, flush{}, replay{};
 };
+
+/// What a sealed standby answers: all WAL up to here is flushed on it, and no more will come.
+struct WalPosition {
+    pg::Timeline timeline = 0;
+    pg::Lsn flushed{};
+    bool operator==(const WalPosition&) const = default;
+};
+
+/// How many of the standbys named in `of` have flushed `lsn`, as the primary sees them. A name
+/// counts once.
+int flushed_by(const std::vector<Walsender>& walsenders, pg::Lsn lsn,
+               const std::vector<std::string>& of);
 
 /// The local PostgreSQL at one moment. Nothing in it is live.
 struct Local {
@@ -78,6 +90,13 @@ struct Local {
     Job job{};
     bool needs_rewind = false;  ///< local history left the upstream's (checked by check_divergence)
     bool rewind_possible = true;  ///< checksums or wal_log_hints, and use_pg_rewind
+    /// synchronous_standby_names of a primary, as its sessions read it; empty otherwise. It has
+    /// taken effect everywhere only when set_sync_standbys() said so.
+    std::string sync_standby_names{};
+    /// When the postmaster last answered a new connection, be it with a refusal; its start or
+    /// adoption, before the first answer; never, while there is none. One is tried every 2 s.
+    Instant answered{};
+    std::string disk_trouble{};  ///< the data or WAL disk takes no durable write; empty: fine
 };
 
 }  // namespace howdah::ha

@@ -21,6 +21,7 @@ using ha::Job;
 using ha::JobKind;
 using ha::Local;
 using ha::Upstream;
+using ha::WalPosition;
 using ha::Walsender;
 
 /// How far PostgreSQL may go. Term deadlines reach the fencer's page directly, not through here.
@@ -64,6 +65,23 @@ public:
 
     /// Points a standby at `from` (nullopt: at nobody) by configuration and reload.
     virtual io::Task<Result<>> follow(std::optional<Upstream> from) = 0;
+    /// Seals a standby (safety-model.md section 5, step 2): durably points it at nobody, waits
+    /// until nothing is received any more, at most `limit`, and tells how far its WAL is flushed.
+    /// It won't stream again before follow() or start() names an upstream. One that is down says
+    /// what its data directory holds. After an error it may have stopped, or may do so yet. Errors:
+    /// Errc::conflict (a running primary, or its data directory is being made), Errc::timeout,
+    /// Errc::not_found (down, and the end of its WAL can't be told).
+    virtual io::Task<Result<WalPosition>> stop_receiving(Nanos limit) = 0;
+    /// Sets synchronous_standby_names durably ("": none; nullopt: what the configuration says) and
+    /// waits until the postmaster, the checkpointer and every streaming walsender act by it, at
+    /// most `limit`. It stays so over restarts and role changes; a standby has it from the moment
+    /// it is promoted. Errors: Errc::invalid (not such a list; nothing was touched), Errc::timeout
+    /// (it is written, but somebody may not act by it yet: call again).
+    virtual io::Task<Result<>> set_sync_standbys(std::optional<std::string> names, Nanos limit) = 0;
+    /// The sync barrier (section 5, step 7): waits until `count` of the standbys named in `of` have
+    /// flushed `lsn`, at most `limit`. Errors: Errc::timeout with how many have.
+    virtual io::Task<Result<>> await_sync_flush(pg::Lsn lsn, int count, std::vector<std::string> of,
+                                                Nanos limit) = 0;
     /// Kills the whole tree and waits until it is proven dead (F1), at most `limit`.
     /// Errors: Errc::timeout: a process is left that doesn't die (F3).
     virtual io::Task<Result<>> fence(Nanos limit) = 0;

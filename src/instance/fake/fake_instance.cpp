@@ -22,6 +22,14 @@ FakeInstance* FakeServers::at(const std::string& host, std::uint16_t port) const
     return it == servers_.end() ? nullptr : it->second;
 }
 
+std::vector<FakeInstance*> FakeServers::all() const {
+    std::vector<FakeInstance*> all;
+    for (const auto& [at, server] : servers_) {
+        all.push_back(server);
+    }
+    return all;
+}
+
 void FakeServers::listen(const std::string& host, std::uint16_t port, FakeInstance& server) {
     servers_[address(host, port)] = &server;
 }
@@ -167,6 +175,11 @@ io::Task<Local> FakeInstance::observe(Nanos /*limit*/) {
     local.final_lsn = up_ ? pg::Lsn{} : end_;
     local.job = job_;
     local.needs_rewind = needs_rewind_;
+    local.walsenders = walsenders();
+    local.sync_standby_names = writable() ? sync_standbys_ : "";
+    answered_ = !up_ ? Instant{} : hung && !answered_.never() ? answered_ : clock_.now();
+    local.answered = answered_;
+    local.disk_trouble = disk_trouble;
     co_return local;
 }
 

@@ -25,6 +25,7 @@ struct WalBranch {
 class FakeServers {
 public:
     FakeInstance* at(const std::string& host, std::uint16_t port) const;
+    std::vector<FakeInstance*> all() const;
     void listen(const std::string& host, std::uint16_t port, FakeInstance& server);
     std::uint64_t next_branch() { return ++branches_; }
     /// (from, to), by name; default: always.
@@ -63,6 +64,9 @@ public:
     pg::Lsn end() const { return end_; }
     const std::string& name() const { return name_; }
     FakeTimes times{};
+    /// The postmaster answers no new connection, or its disk takes no writes (what it says).
+    bool hung = false;
+    std::string disk_trouble{};
 
     // ---- Instance
     void on_change(std::function<void()> wake) override { wake_ = std::move(wake); }
@@ -76,6 +80,10 @@ public:
     Result<> stop(StopMode mode) override;
     Result<> promote() override;
     io::Task<Result<>> follow(std::optional<Upstream> from) override;
+    io::Task<Result<WalPosition>> stop_receiving(Nanos limit) override;
+    io::Task<Result<>> set_sync_standbys(std::optional<std::string> names, Nanos limit) override;
+    io::Task<Result<>> await_sync_flush(pg::Lsn lsn, int count, std::vector<std::string> of,
+                                        Nanos limit) override;
     io::Task<Result<>> fence(Nanos limit) override;
     io::Task<Result<>> create_users(config::Bootstrap how) override;
     io::Task<Result<>> checkpoint(Nanos limit) override;
@@ -91,6 +99,7 @@ private:
     bool on_history_of(const FakeInstance& other) const;
     void copy_data(const FakeInstance& from);
     void changed() const;
+    std::vector<Walsender> walsenders() const;
 
     io::Clock& clock_;
     FakeServers& servers_;
@@ -106,6 +115,8 @@ private:
          needs_rewind_ = false;
     ha::Role role_ = ha::Role::none;
     std::optional<Upstream> following_{};
+    std::string sync_standbys_{};
+    Instant answered_{};
     Job job_{};
     Instant job_ends_{};
     std::function<Result<>()> job_then_{};

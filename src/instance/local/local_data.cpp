@@ -182,10 +182,11 @@ io::Task<Result<>> LocalInstance::copy_from(Upstream from) {
             co_return std::unexpected(Error(made.error()).within("clone from " + from.name));
         }
     }
+    // Not under the member's name: WAL that a copy got would count as flushed by this standby.
     std::vector<std::pair<std::string, std::string>> conninfo{{"host", from.host},
                                                               {"port", std::to_string(from.port)},
                                                               {"user", who.username},
-                                                              {"application_name", config_.name},
+                                                              {"application_name", "Howdah clone"},
                                                               {"connect_timeout", "10"}};
     conninfo.insert(conninfo.end(), who.options.begin(), who.options.end());
     std::vector<std::string> arguments{"--pgdata=" + files_.data_dir(),

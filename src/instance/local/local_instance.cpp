@@ -34,9 +34,10 @@ SELECT r.standby, current_setting('server_version_num'),
        (SELECT coalesce(json_agg(json_build_object(
                    'application_name', application_name, 'client_addr', client_addr, 'state', state,
                    'sync_state', sync_state, 'usename', usename, 'sync_priority', sync_priority,
-                   'flush', flush_lsn, 'replay', replay_lsn)), '[]')
+                   'write', write_lsn, 'flush', flush_lsn, 'replay', replay_lsn)), '[]')
           FROM pg_stat_replication),
-       current_setting('data_directory')
+       current_setting('data_directory'),
+       CASE WHEN NOT r.standby THEN current_setting('synchronous_standby_names') END
   FROM (SELECT pg_is_in_recovery() AS standby) r
        CROSS JOIN pg_control_checkpoint() c CROSS JOIN pg_control_recovery() m
        LEFT JOIN pg_stat_wal_receiver w ON true)sql";
@@ -63,6 +64,8 @@ enum Column {
     min_recovery_timeline,
     walsenders,
     data_directory,
+    sync_standbys,
+    column_count,
 };
 
 std::string text(const Row& row, Column column) {
@@ -108,6 +111,7 @@ LocalInstance::LocalInstance(io::Executor executor, io::Clock& clock, config::Ag
       scope_(executor),
       one_query_(executor) {
     following_ = files_.remembered_following();
+    sync_standbys_ = files_.remembered_sync_standbys();
 }
 
 LocalInstance::~LocalInstance() = default;
@@ -261,7 +265,7 @@ io::Task<Result<>> LocalInstance::ask_server(Nanos limit) {
     if (!rows) {
         co_return std::unexpected(rows.error());
     }
-    if (rows->size() != 1 || rows->front().size() != data_directory + 1) {
+    if (rows->size() != 1 || rows->front().size() != column_count) {
         co_return fail(Errc::corrupt, "unexpected answer of PostgreSQL");
     }
     if (!local_.postmaster) {
@@ -297,6 +301,7 @@ void LocalInstance::take_answer(const Row& row) {
     const auto status = text(row, receiver);
     local_.received = lsn(row, received);
     local_.replayed = lsn(row, replayed);
+    local_.sync_standby_names = text(row, sync_standbys);
     local_.replayed_at = text(row, replayed_at);
     local_.replay_paused = text(row, paused) == "t";
     if (in_recovery) {
@@ -338,6 +343,7 @@ void LocalInstance::take_walsenders(const std::string& json) {
                                      .sync_state = json_text(row, "sync_state"),
                                      .usename = json_text(row, "usename"),
                                      .sync_priority = row.value("sync_priority", 0),
+                                     .write = position("write"),
                                      .flush = position("flush"),
                                      .replay = position("replay")});
     }
@@ -368,7 +374,8 @@ io::Task<Result<>> LocalInstance::reload() {
                               .member = config_.name,
                               .pgpass = config_.postgresql.pgpass,
                               .replication = config_.postgresql.replication};
-    HD_CO_TRY(const bool differs, files_.write_configuration(*settings_, following));
+    HD_CO_TRY(const bool differs,
+              files_.write_configuration(*settings_, following, sync_standbys_));
     if (differs && local_.postmaster) {
         HD_CO_TRY_VOID(co_await signal_postmaster("HUP"));
     }

@@ -13,6 +13,7 @@
 #include "instance/local/pg_query.h"
 #include "instance/local/pg_tools.h"
 #include "io/task.h"
+#include "pg/sync_standbys.h"
 
 namespace howdah::instance {
 
@@ -40,6 +41,10 @@ public:
     Result<> stop(StopMode mode) override;
     Result<> promote() override;
     io::Task<Result<>> follow(std::optional<Upstream> from) override;
+    io::Task<Result<WalPosition>> stop_receiving(Nanos limit) override;
+    io::Task<Result<>> set_sync_standbys(std::optional<std::string> names, Nanos limit) override;
+    io::Task<Result<>> await_sync_flush(pg::Lsn lsn, int count, std::vector<std::string> of,
+                                        Nanos limit) override;
     io::Task<Result<>> fence(Nanos limit) override;
     io::Task<Result<>> create_users(config::Bootstrap how) override;
     io::Task<Result<>> checkpoint(Nanos limit) override;
@@ -105,6 +110,15 @@ private:
     Work room_for_both(Upstream from);
     Work empty_data_dir();
 
+    // ---- local_sync.cpp: the seal, synchronous standbys
+    Result<> may_stop_receiving() const;
+    Work await_launch(Instant end);
+    Work await_setting(std::string name, std::string value, Instant end);
+    Work await_no_receiver(Instant end);
+    io::Task<Result<WalPosition>> position_running(Instant end);
+    io::Task<Result<WalPosition>> position_down(Instant end);
+    Work await_sync_taken(pg::SyncStandbys wanted, Instant end);
+
     // ---- local_sql.cpp: connections and statements
     ConnectionKeywords local_keywords(const std::string& options) const;
     ConnectionKeywords remote_keywords(const Upstream& at, const config::Credentials& who) const;
@@ -133,6 +147,7 @@ private:
     Control control_{};
     bool control_known_ = false;
     std::optional<Upstream> following_{};
+    std::optional<std::string> sync_standbys_{};  ///< nullopt: as the configuration says
     std::unique_ptr<Connection> connection_{};
     std::shared_ptr<fencer::FencerClient> fencer_{};
     std::optional<fencer::Status> fencer_status_{};

@@ -156,7 +156,7 @@ io::Task<Result<>> LocalInstance::launch_postmaster(StartAs as) {
                               .member = config_.name,
                               .pgpass = config_.postgresql.pgpass,
                               .replication = config_.postgresql.replication};
-    HD_CO_TRY_VOID(files_.write_configuration(*settings_, following));
+    HD_CO_TRY_VOID(files_.write_configuration(*settings_, following, sync_standbys_));
     if (as == StartAs::standby) {
         HD_CO_TRY_VOID(files_.place_standby_signal());
     } else {
@@ -377,6 +377,7 @@ void LocalInstance::server_ended() {
     local_.streaming_from_following = false;
     local_.replication_state.clear();
     local_.walsenders.clear();
+    local_.sync_standby_names.clear();
     local_.crashed = !asked_to_stop_;
     begin_settling();
 }
@@ -440,7 +441,9 @@ io::Task<> LocalInstance::read_down_state() {
     } else {
         // After a promotion pg_control shows the old timeline until the next checkpoint.
         const auto newest = files_.newest_wal(control_.wal_segment_bytes);
-        timeline = std::max({timeline, local_.timeline, control_.data.min_recovery_timeline});
+        // And a standby that has just connected is told of a timeline that it has no WAL of yet.
+        timeline = std::max({timeline, control_.data.min_recovery_timeline,
+                             std::min(local_.timeline, newest.timeline)});
         if (newest.timeline > control_.data.timeline) {
             timeline = newest.timeline;
             starts = {mark_, older_mark_, newest.first};

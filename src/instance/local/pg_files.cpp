@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <filesystem>
@@ -19,6 +20,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view generated_mark = "# This file is written by Howdah; changes are lost.";
 /// A standby whose upstream changed looks for it again after this, not after PostgreSQL's 5 s.
 constexpr std::string_view retry_interval = "500ms";
+constexpr auto sync_parameter = "synchronous_standby_names";
 
 std::string conf_line(const std::string& name, const std::string& value) {
     std::string quoted;
@@ -160,14 +162,16 @@ std::string render_pgpass(const ha::Upstream& upstream, const config::Credential
                        pgpass_field(who.username), pgpass_field(who.password));
 }
 
-std::string without_recovery_parameters(const std::string& auto_conf) {
+std::string without_recovery_parameters(const std::string& auto_conf,
+                                        const std::vector<std::string>& also) {
     std::istringstream lines(auto_conf);
     std::string out;
     for (std::string line; std::getline(lines, line);) {
         const auto begin = line.find_first_not_of(" \t");
         const auto end = line.find_first_of(" \t=", begin == std::string::npos ? 0 : begin);
-        if (begin == std::string::npos ||
-            !is_recovery_parameter(std::string_view(line).substr(begin, end - begin))) {
+        const auto name =
+            begin == std::string::npos ? std::string() : line.substr(begin, end - begin);
+        if (!is_recovery_parameter(name) && std::ranges::find(also, name) == also.end()) {
             out += line + '\n';
         }
     }
@@ -219,8 +223,15 @@ Result<std::string> PgFiles::settle_base(const config::EffectivePostgresql& sett
     return base;
 }
 
-Result<bool> PgFiles::write_configuration(const config::EffectivePostgresql& settings,
-                                          const Following& following) const {
+Result<bool> PgFiles::write_configuration(const config::EffectivePostgresql& given,
+                                          const Following& following,
+                                          const std::optional<std::string>& sync_standbys) const {
+    auto settings = given;
+    std::vector<std::string> owned;
+    if (sync_standbys) {
+        settings.parameters[sync_parameter] = *sync_standbys;
+        owned.emplace_back(sync_parameter);
+    }
     HD_TRY(const auto base, settle_base(settings));
     HD_TRY(bool changed,
            write_if_changed(config_file(), render_postgresql_conf(settings, following, base,
@@ -240,11 +251,17 @@ Result<bool> PgFiles::write_configuration(const config::EffectivePostgresql& set
             write_if_changed(pgpass_, render_pgpass(*following.upstream, following.replication)));
     }
     if (const auto text = io::read_file(data_dir_ + "/postgresql.auto.conf")) {
-        HD_TRY_VOID(write_if_changed(data_dir_ + "/postgresql.auto.conf",
-                                     without_recovery_parameters(*text)));
+        HD_TRY(const bool stripped, write_if_changed(data_dir_ + "/postgresql.auto.conf",
+                                                     without_recovery_parameters(*text, owned)));
+        changed = changed || stripped;
     }
     HD_TRY_VOID(remember_following(following.upstream));
     return changed;
+}
+
+Result<> PgFiles::forget_upstream_password() const {
+    HD_TRY_VOID(write_if_changed(pgpass_, ""));
+    return {};
 }
 
 Result<> PgFiles::place_standby_signal() const {
@@ -281,6 +298,21 @@ std::optional<ha::Upstream> PgFiles::remembered_following() const {
         return upstream;
     }
     return std::nullopt;
+}
+
+Result<> PgFiles::remember_sync_standbys(const std::optional<std::string>& names) const {
+    HD_TRY_VOID(
+        write_if_changed(state_dir_ + "/sync_standbys", names ? *names + "\n" : std::string()));
+    return {};
+}
+
+std::optional<std::string> PgFiles::remembered_sync_standbys() const {
+    auto text = io::read_file(state_dir_ + "/sync_standbys");
+    if (!text || !text->ends_with('\n')) {
+        return std::nullopt;
+    }
+    text->pop_back();
+    return *std::move(text);
 }
 
 Result<> PgFiles::mark_unfinished() const {

@@ -32,8 +32,9 @@ std::string render_postgresql_conf(const config::EffectivePostgresql& settings,
                                    const std::string& config_dir, int major_version);
 /// One line per server, host:port:*:user:password, escaped as libpq reads it.
 std::string render_pgpass(const ha::Upstream& upstream, const config::Credentials& who);
-/// postgresql.auto.conf without recovery parameters, which would win over ours.
-std::string without_recovery_parameters(const std::string& auto_conf);
+/// postgresql.auto.conf without recovery parameters, which would win over ours, and `also` these.
+std::string without_recovery_parameters(const std::string& auto_conf,
+                                        const std::vector<std::string>& also = {});
 
 /// The files of one PostgreSQL. Every write is atomic and durable.
 class PgFiles {
@@ -43,9 +44,13 @@ public:
     ha::DataDir classify() const;
     int major_version() const;  ///< of PG_VERSION; 0: unknown
 
-    /// All configuration; true when a file changed. Errors: Errc::io.
+    /// All configuration; true when a file changed. `sync_standbys`, where it is set, is the value
+    /// of synchronous_standby_names whoever else sets it. Errors: Errc::io.
     Result<bool> write_configuration(const config::EffectivePostgresql& settings,
-                                     const Following& following) const;
+                                     const Following& following,
+                                     const std::optional<std::string>& sync_standbys) const;
+    /// Without it no standby logs in at its upstream by password.
+    Result<> forget_upstream_password() const;
     /// L11. Errors: Errc::io.
     Result<> place_standby_signal() const;
     Result<> remove_recovery_signals() const;
@@ -54,6 +59,11 @@ public:
     /// What the configuration follows, across restarts of the agent (<state_dir>/following).
     Result<> remember_following(const std::optional<ha::Upstream>& upstream) const;
     std::optional<ha::Upstream> remembered_following() const;
+
+    /// What synchronous_standby_names was last set to, across restarts of the agent; nullopt: not
+    /// set but left to the configuration (<state_dir>/sync_standbys).
+    Result<> remember_sync_standbys(const std::optional<std::string>& names) const;
+    std::optional<std::string> remembered_sync_standbys() const;
 
     /// While this mark stands the data directory holds an unfinished copy, worth nothing.
     Result<> mark_unfinished() const;

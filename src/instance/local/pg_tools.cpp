@@ -198,8 +198,11 @@ pg::Lsn PgTools::end_of_segments(const Control& control, pg::Timeline timeline,
     return pg::Lsn(number * control.wal_segment_bytes);
 }
 
-io::Task<Result<std::string>> PgTools::waldump(pg::Timeline timeline, pg::Lsn start, pg::Lsn stop,
-                                               bool quiet, int count) const {
+/// First and last segment are named: else pg_waldump learns the segments' size from any file of
+/// pg_wal, be it one that has no header yet.
+io::Task<Result<std::string>> PgTools::waldump(Control control, pg::Timeline timeline,
+                                               pg::Lsn start, pg::Lsn stop, bool quiet,
+                                               int count) const {
     std::vector<std::string> argv{bin_dir_ + "/pg_waldump",
                                   "-p",
                                   data_dir_ + "/pg_wal",
@@ -215,6 +218,10 @@ io::Task<Result<std::string>> PgTools::waldump(pg::Timeline timeline, pg::Lsn st
     if (count > 0) {
         argv.insert(argv.end(), {"-n", std::to_string(count)});
     }
+    const auto bytes = std::uint64_t{control.wal_segment_bytes};
+    for (const auto at : {start.bytes(), stop.bytes() - 1}) {
+        argv.push_back(wal_segment_name(timeline, at / bytes, control.wal_segment_bytes));
+    }
     HD_CO_TRY(auto output, co_await io::run(clock_, std::move(argv), {.environment = {"LC_ALL=C"}},
                                             waldump_limit));
     co_return std::move(output.text);
@@ -228,7 +235,7 @@ io::Task<Result<pg::Lsn>> PgTools::end_from(Control control, pg::Timeline timeli
         co_return fail(Errc::not_found,
                        fmt::format("no segment of timeline {} holds {}", timeline, start.text()));
     }
-    HD_CO_TRY(const auto errors, co_await waldump(timeline, start, stop, true, 0));
+    HD_CO_TRY(const auto errors, co_await waldump(control, timeline, start, stop, true, 0));
     const auto end = parse_wal_end(errors);
     if (end.kind == WalEnd::Kind::at) {
         co_return before_page_header(end.lsn, control);
@@ -238,7 +245,7 @@ io::Task<Result<pg::Lsn>> PgTools::end_from(Control control, pg::Timeline timeli
     }
     const bool one = end.kind == WalEnd::Kind::after_record;
     HD_CO_TRY(const auto listing,
-              co_await waldump(timeline, one ? end.lsn : start, stop, false, one ? 1 : 0));
+              co_await waldump(control, timeline, one ? end.lsn : start, stop, false, one ? 1 : 0));
     co_return parse_last_record_end(listing, control);
 }
 

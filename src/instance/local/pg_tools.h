@@ -74,8 +74,8 @@ public:
     const std::string& bin_dir() const { return bin_dir_; }
 
 private:
-    io::Task<Result<std::string>> waldump(pg::Timeline timeline, pg::Lsn start, pg::Lsn stop,
-                                          bool quiet, int count) const;
+    io::Task<Result<std::string>> waldump(Control control, pg::Timeline timeline, pg::Lsn start,
+                                          pg::Lsn stop, bool quiet, int count) const;
     pg::Lsn end_of_segments(const Control& control, pg::Timeline timeline, pg::Lsn start) const;
     io::Task<Result<pg::Lsn>> end_from(Control control, pg::Timeline timeline, pg::Lsn start) const;
 
