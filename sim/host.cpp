@@ -114,4 +114,19 @@ io::Task<std::vector<ha::Standing>> Host::ask(std::vector<ha::Member> members, N
     co_return answers;
 }
 
+io::Task<std::vector<ha::Vote>> Host::seal(std::vector<ha::Member> members, ha::SealRequest request,
+                                           Nanos limit) {
+    std::vector<ha::Vote> votes;
+    const auto until = world.clock.now() + limit;
+    for (const auto& other : world.hosts) {
+        const auto asked = std::any_of(members.begin(), members.end(),
+                                       [&](const auto& m) { return m.name == other->name; });
+        if (asked && other->agent_lives() && !isolated_ && !other->isolated() &&
+            world.random.chance(0.95) && world.clock.now() < until) {
+            votes.push_back(co_await other->agent().seal(request));
+        }
+    }
+    co_return votes;
+}
+
 }  // namespace howdah::sim

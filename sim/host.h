@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -20,11 +21,19 @@ public:
         stored_ = stored;
         return {};
     }
+    std::vector<ha::EpochStart> epochs() const override { return epochs_; }
+    Result<> remember(ha::EpochStart start) override {
+        if (std::find(epochs_.begin(), epochs_.end(), start) == epochs_.end()) {
+            epochs_.push_back(start);
+        }
+        return {};
+    }
     void arm(Instant kill_at) override { kill_at_ = kill_at; }
     Instant armed() const override { return kill_at_; }
 
 private:
     agent::Stored stored_{};
+    std::vector<ha::EpochStart> epochs_{};
     Instant kill_at_{};
 };
 
@@ -60,6 +69,8 @@ public:
     bool isolated() const { return isolated_; }
 
     io::Task<std::vector<ha::Standing>> ask(std::vector<ha::Member> members, Nanos limit) override;
+    io::Task<std::vector<ha::Vote>> seal(std::vector<ha::Member> members, ha::SealRequest request,
+                                         Nanos limit) override;
 
     World& world;
     const std::string name;

@@ -39,6 +39,16 @@ struct Agent::Doing {
         agent.background_->spawn([a = &agent, question] { return a->ask_peers(question); });
         return ready({});
     }
+    io::Task<Result<>> operator()(ha::Seal seal) { return agent.begin_seal(std::move(seal)); }
+    io::Task<Result<>> operator()(ha::SetStandbyNames names) {
+        return agent.set_standby_names(std::move(names.text));
+    }
+    io::Task<Result<>> operator()(ha::PublishSync publish) {
+        return agent.publish_sync(std::move(publish.set));
+    }
+    io::Task<Result<>> operator()(ha::ShowTimeline show) {
+        return agent.tell_timeline(show.timeline, ha::RecordState::claimed);
+    }
     io::Task<Result<>> operator()(ha::Promote) { return ready(pg.promote()); }
     io::Task<Result<>> operator()(ha::Fence) { return pg.fence(fence_limit); }
     io::Task<Result<>> operator()(ha::Stop stop) {
@@ -64,12 +74,7 @@ struct Agent::Doing {
     }
     io::Task<Result<>> operator()(ha::Rewind rewind) { return ready(pg.rewind(rewind.from)); }
     io::Task<Result<>> operator()(ha::MarkPrimary mark) {
-        return change([mark, uuid = agent.parts_.identity.uuid](ha::Record& record) {
-            record.state = ha::RecordState::primary;
-            record.timeline = mark.timeline;
-            record.lsn = mark.lsn;
-            record.promoted = {.uuid = uuid, .epoch = record.epoch, .timeline = mark.timeline};
-        });
+        return agent.tell_timeline(mark.timeline, ha::RecordState::primary);
     }
     io::Task<Result<>> operator()(ha::Release release) {
         return give_up([release](ha::Record& record) {
@@ -125,6 +130,45 @@ io::Task<Result<>> Agent::act(const ha::Plan& plan) {
     co_return Result<>{};
 }
 
+io::Task<Result<>> Agent::tell_timeline(pg::Timeline timeline, ha::RecordState state) {
+    HD_CO_TRY(const auto start, co_await own_epoch_start(timeline));
+    co_return co_await io::on(parts_.keeper.executor(),
+                              parts_.keeper.change(
+                                  [start, state, uuid = parts_.identity.uuid](ha::Record& record) {
+                                      record.state = state;
+                                      record.timeline = start.timeline;
+                                      record.lsn = start.begin;
+                                      if (state == ha::RecordState::primary) {
+                                          record.promoted = {.uuid = uuid,
+                                                             .epoch = record.epoch,
+                                                             .timeline = start.timeline};
+                                      }
+                                  },
+                                  Nanos(dynamic_.lease.ttl) / 2));
+}
+
+io::Task<Result<>> Agent::set_standby_names(std::string text) {
+    confirmed_names_.reset();
+    HD_CO_TRY_VOID(co_await parts_.instance.set_sync_standbys(text, Nanos(dynamic_.lease.ttl) / 2));
+    spdlog::info("synchronous_standby_names is in force names=\"{}\"", text);
+    confirmed_names_ = std::move(text);
+    co_return Result<>{};
+}
+
+io::Task<Result<>> Agent::publish_sync(ha::SyncSet set) {
+    const auto document = ha::sync_document(set, parts_.identity.name);
+    spdlog::info("publishing the sync set {} mode={} copies={}", document, ha::name_of(set.mode),
+                 set.copies);
+    auto& keeper = parts_.keeper;
+    co_return co_await io::on(keeper.executor(),
+                              keeper.change(
+                                  [set](ha::Record& record) {
+                                      record.sync = set;
+                                      ++record.sync_version;
+                                  },
+                                  Nanos(dynamic_.lease.ttl) / 2, {{prefix_ + "sync", document}}));
+}
+
 io::Task<Result<>> Agent::claim(bool take_over) {
     const auto& cluster = *parts_.feed.current();
     auto epoch = parts_.durable.load().epoch;
@@ -134,10 +178,17 @@ io::Task<Result<>> Agent::claim(bool take_over) {
     for (const auto& standing : peers_.standings) {
         epoch = std::max(epoch, standing.stored_epoch);
     }
+    for (const auto& vote : votes_.votes) {
+        epoch = std::max(epoch, vote.stored_epoch);
+    }
     Claim order{.over = cluster.record,
                 .epoch = epoch + 1,
                 .times = dynamic_.lease,
                 .system_id = local_.system_id};
+    for (const auto& member : memory_.known) {
+        order.claimers.push_back(member.uuid);
+    }
+    std::sort(order.claimers.begin(), order.claimers.end());
     auto tenure = co_await io::on(parts_.keeper.executor(), parts_.keeper.claim(std::move(order)));
     if (!tenure) {
         co_return std::unexpected(std::move(tenure).error());

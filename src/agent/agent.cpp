@@ -58,6 +58,13 @@ io::Task<> Agent::cycle() {
     local_ = co_await parts_.instance.observe(observe_limit);
     co_await configure_instance();
     take_failover_key();
+    co_await answer_seals();
+    if (auto learned = co_await learn_epochs(); !learned) {
+        spdlog::error("nothing is done now: {}", learned.error().message);
+        next_cycle_ = parts_.clock.now() + tick;
+        co_return;
+    }
+    co_await rank_history();
     const auto view = look();
     const auto plan = ha::decide(view);
     if (watch_plan_) {
@@ -77,6 +84,12 @@ io::Task<> Agent::cycle() {
         memory_.record_first_seen = noticed.record_first_seen;
         memory_.record_wait = noticed.record_wait;
         memory_.checked_at = noticed.checked_at;
+        memory_.known = noticed.known;
+        memory_.writable_epoch = noticed.writable_epoch;
+        memory_.writable_lsn = noticed.writable_lsn;
+        memory_.writable_at = noticed.writable_at;
+        memory_.barrier_names = noticed.barrier_names;
+        memory_.barrier_lsn = noticed.barrier_lsn;
     }
     co_await keep_house();
     const auto now = parts_.clock.now();
@@ -92,14 +105,21 @@ ha::View Agent::look() const {
     ha::View view{.now = now, .local = local_, .peers = peers_, .order = order_, .memory = memory_};
     view.settings = {.lease = dynamic_.lease,
                      .maximum_lag_on_failover = dynamic_.maximum_lag_on_failover,
-                     .pause = dynamic_.pause};
+                     .pause = dynamic_.pause,
+                     .sync_mode = dynamic_.synchronous_mode,
+                     .sync_strict = dynamic_.synchronous_mode_strict,
+                     .sync_node_count = dynamic_.synchronous_node_count,
+                     .maximum_lag_on_syncnode = dynamic_.maximum_lag_on_syncnode};
     view.self = {.uuid = parts_.identity.uuid,
                  .name = parts_.identity.name,
                  .nofailover = parts_.config.nofailover,
                  .can_bootstrap = parts_.config.bootstrap.has_value(),
                  .stored_epoch = stored.epoch,
                  .won_initialize = won_initialize_,
-                 .armed_until = parts_.deadlines.armed()};
+                 .armed_until = parts_.deadlines.armed(),
+                 .history_epoch = history_epoch_};
+    view.votes = votes_;
+    view.confirmed_names = confirmed_names_;
     view.tenure = keeping_.tenure;
     view.claim_unresolved = keeping_.claim_unresolved;
     view.cluster = parts_.feed.current();

@@ -65,6 +65,7 @@ public:
     Status status() const override;
     Standing standing() const override;
     io::Task<Answer> switchover(SwitchoverRequest request) override;
+    io::Task<ha::Vote> seal(ha::SealRequest request) override;
 
 private:
     struct Doing;  // one overload per action, in actions.cpp
@@ -81,9 +82,36 @@ private:
     io::Task<Result<>> claim(bool take_over);
     io::Task<Result<>> race_initialize();
     io::Task<Result<>> finish_bootstrap();
+    io::Task<Result<>> tell_timeline(pg::Timeline timeline, ha::RecordState state);
+    io::Task<Result<>> publish_sync(ha::SyncSet set);
+    io::Task<Result<>> set_standby_names(std::string text);
     io::Task<> ask_peers(ha::AskPeers question);
     io::Task<> checkpoint();
     void begin_switchover(ha::SwitchoverOrder order);
+
+    // voting.cpp: epochs and seals
+    struct PendingSeal {
+        ha::SealRequest request{};
+        io::Bell answered;
+        std::optional<ha::Vote> vote{};
+    };
+    /// What history_epoch_ was computed from.
+    struct Ranked {
+        pg::Timeline timeline = 0;
+        std::size_t epochs = 0;
+        std::string system_id{};
+        bool operator==(const Ranked&) const = default;
+    };
+    io::Task<Result<>> learn_epochs();
+    io::Task<> rank_history();
+    io::Task<Result<ha::EpochStart>> own_epoch_start(pg::Timeline timeline);
+    io::Task<Result<>> stand_still(ha::Vote& vote);
+    ha::Vote blank_vote() const;
+    std::string objection_to(const ha::SealRequest& request) const;
+    io::Task<ha::Vote> cast_vote(ha::SealRequest request);
+    io::Task<> answer_seals();
+    io::Task<Result<>> begin_seal(ha::Seal order);
+    io::Task<> collect_votes(ha::Seal order);
 
     // housekeeping.cpp: what the store is told
     io::Task<> keep_house();
@@ -103,6 +131,11 @@ private:
     ha::Local local_{};
     Keeping keeping_{};
     ha::Peers peers_{};
+    ha::Votes votes_{};
+    std::optional<std::string> confirmed_names_{};
+    std::vector<std::shared_ptr<PendingSeal>> pending_seals_{};
+    ha::Epoch history_epoch_ = 0;
+    Ranked ranked_{};
     std::optional<ha::SwitchoverOrder> order_{};
     std::string switchover_failure_{};
     bool won_initialize_ = false;

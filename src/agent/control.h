@@ -7,6 +7,7 @@
 #include "ha/cluster.h"
 #include "ha/settings.h"
 #include "ha/standing.h"
+#include "ha/vote.h"
 #include "instance/instance.h"
 #include "io/task.h"
 
@@ -53,6 +54,8 @@ public:
     virtual ~Control() = default;
     virtual Status status() const = 0;
     virtual Standing standing() const = 0;
+    /// Stops receiving from primaries of lower epochs, for good, and says what is here.
+    virtual io::Task<ha::Vote> seal(ha::SealRequest request) = 0;
     /// Blocks until the new leader is there or the attempt failed.
     virtual io::Task<Answer> switchover(SwitchoverRequest request) = 0;
 };

@@ -1,18 +1,28 @@
 #pragma once
 
 #include "agent/ports.h"
+#include "config/agent_config.h"
+#include "io/http.h"
 
 namespace howdah::agent {
 
-/// Asks over the members' REST ports: GET /howdah/standing.
+/// Asks over the members' REST ports: GET /howdah/standing, POST /howdah/seal.
 class HttpPeers final : public PeerQuestions {
 public:
-    HttpPeers(io::Executor executor, io::Clock& clock) : executor_(executor), clock_(clock) {}
+    /// `credentials`: of restapi.authentication, which the members of a cluster share.
+    HttpPeers(io::Executor executor, io::Clock& clock,
+              std::optional<config::Credentials> credentials)
+        : executor_(executor), clock_(clock), credentials_(std::move(credentials)) {}
     io::Task<std::vector<ha::Standing>> ask(std::vector<ha::Member> members, Nanos limit) override;
+    io::Task<std::vector<ha::Vote>> seal(std::vector<ha::Member> members, ha::SealRequest request,
+                                         Nanos limit) override;
 
 private:
+    io::HttpRequest post(std::string target, std::string body) const;
+
     io::Executor executor_;
     io::Clock& clock_;
+    std::optional<config::Credentials> credentials_;
 };
 
 }  // namespace howdah::agent

@@ -166,8 +166,12 @@ ha::Record LeaseKeeper::fresh_record(const Claim& order) const {
         next.claimers = old.claimers;
         next.set_version = old.set_version;
         next.sync_version = old.sync_version;
+        next.sync = old.sync;
         next.promoted = old.promoted;
         next.system_id = old.system_id;
+    }
+    if (next.claimers.empty()) {
+        next.claimers = order.claimers;
     }
     if (next.claimers.empty()) {
         next.claimers = {identity_.uuid};
@@ -301,7 +305,8 @@ io::Task<> LeaseKeeper::run() {
     }
 }
 
-io::Task<Result<>> LeaseKeeper::change(std::function<void(ha::Record&)> edit, Nanos limit) {
+io::Task<Result<>> LeaseKeeper::change(std::function<void(ha::Record&)> edit, Nanos limit,
+                                       std::map<std::string, std::string> with) {
     const auto until = clock_.now() + limit;
     if (!term_ || !term_->tenure()) {
         co_return fail(Errc::conflict, "no term is held");
@@ -309,6 +314,8 @@ io::Task<Result<>> LeaseKeeper::change(std::function<void(ha::Record&)> edit, Na
     auto next = wanted_ ? *wanted_ : term_->tenure()->record;
     edit(next);
     wanted_ = std::move(next);
+    with.merge(carried_);
+    carried_ = std::move(with);
     while (wanted_) {
         (void)co_await renew();
         if (!term_ || !term_->tenure()) {
@@ -360,7 +367,9 @@ io::Task<Result<>> LeaseKeeper::give_up(std::function<void(ha::Record&)> edit, N
 }
 
 void LeaseKeeper::carry(std::string key, std::string value) {
-    carried_[std::move(key)] = std::move(value);
+    io::asio::post(executor_, [this, k = std::move(key), v = std::move(value)]() mutable {
+        carried_[std::move(k)] = std::move(v);
+    });
 }
 
 }  // namespace howdah::agent

@@ -26,6 +26,7 @@ struct Claim {
     ha::Epoch epoch = 0;
     ha::LeaseTimes times{};
     std::string system_id{};
+    std::vector<ha::Uuid> claimers{};  ///< only where `over` has no record to copy them from
 };
 
 /// The one writer of the record: claims, renews every T/6, changes, gives up. It runs on a thread
@@ -52,11 +53,14 @@ public:
     io::Task<Result<ha::Tenure>> claim(Claim order);
     /// Commits a changed record. Errors: Errc::conflict (the term is over), Errc::unavailable (no
     /// answer within `limit`; the change rides on with later renewals).
-    io::Task<Result<>> change(std::function<void(ha::Record&)> edit, Nanos limit);
+    /// `with`: keys that go in the same transaction.
+    io::Task<Result<>> change(std::function<void(ha::Record&)> edit, Nanos limit,
+                              std::map<std::string, std::string> with = {});
     /// Writes `released` or `handover` and deletes `leader`. The term is over from the moment of
     /// sending, whatever comes back. PostgreSQL's tree must be proven dead (F1).
     io::Task<Result<>> give_up(std::function<void(ha::Record&)> edit, Nanos limit);
     /// A key that only the holder may write: goes with the next renewal, in its transaction (L2).
+    /// From any thread.
     void carry(std::string key, std::string value);
 
     const Keeping& keeping() const { return keeping_; }

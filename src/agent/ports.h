@@ -9,6 +9,7 @@
 #include "ha/cluster.h"
 #include "ha/record.h"
 #include "ha/standing.h"
+#include "ha/vote.h"
 #include "io/task.h"
 
 namespace howdah::agent {
@@ -35,6 +36,11 @@ public:
     virtual Stored load() const = 0;
     /// On disk (fsync) when it returns. Never lowers the epoch. Errors: Errc::io.
     virtual Result<> store(const Stored& stored) = 0;
+
+    /// Where epochs began, as far as this member has seen them; the newest ones.
+    virtual std::vector<ha::EpochStart> epochs() const = 0;
+    /// On disk (fsync) when it returns. Known already: nothing happens. Errors: Errc::io.
+    virtual Result<> remember(ha::EpochStart start) = 0;
 };
 
 /// The fencer's page: the moment at which it kills PostgreSQL.
@@ -52,6 +58,9 @@ public:
     virtual ~PeerQuestions() = default;
     virtual io::Task<std::vector<ha::Standing>> ask(std::vector<ha::Member> members,
                                                     Nanos limit) = 0;
+    /// Seals members, in parallel (safety-model.md, section 5). Who is silent is not in the answer.
+    virtual io::Task<std::vector<ha::Vote>> seal(std::vector<ha::Member> members,
+                                                 ha::SealRequest request, Nanos limit) = 0;
 };
 
 }  // namespace howdah::agent

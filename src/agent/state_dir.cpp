@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -32,6 +33,32 @@ Result<Stored> parse_stored(const std::string& text) {
     return Stored{.epoch = doc["epoch"],
                   .incarnation = doc.value("incarnation", ""),
                   .revision = doc.value("revision", std::int64_t{0})};
+}
+
+/// More than a data directory can be behind by without being made anew.
+constexpr std::size_t epochs_kept = 64;
+
+Result<std::vector<ha::EpochStart>> parse_epochs(const std::string& text) {
+    const auto doc = nlohmann::json::parse(text, nullptr, false);
+    std::vector<ha::EpochStart> epochs;
+    try {
+        for (const auto& e : doc) {
+            epochs.push_back({.epoch = e.at("epoch"),
+                              .timeline = e.at("tli"),
+                              .begin = pg::Lsn(e.at("begin").get<std::uint64_t>())});
+        }
+    } catch (const nlohmann::json::exception& e) {
+        return fail(Errc::corrupt, fmt::format("epochs: {}", e.what()));
+    }
+    return epochs;
+}
+
+std::string render(const std::vector<ha::EpochStart>& epochs) {
+    auto doc = nlohmann::ordered_json::array();
+    for (const auto& e : epochs) {
+        doc.push_back({{"epoch", e.epoch}, {"tli", e.timeline}, {"begin", e.begin.bytes()}});
+    }
+    return doc.dump() + "\n";
 }
 
 }  // namespace
@@ -88,6 +115,11 @@ Result<> StateDir::read_or_draw() {
     } else if (text.error().code != Errc::not_found) {
         return std::unexpected(text.error());
     }
+    if (const auto text = io::read_file(path_ + "/epochs")) {
+        HD_TRY(epochs_, parse_epochs(*text));
+    } else if (text.error().code != Errc::not_found) {
+        return std::unexpected(text.error());
+    }
     return {};
 }
 
@@ -98,6 +130,26 @@ StateDir::~StateDir() {
 Stored StateDir::load() const {
     const std::scoped_lock lock(mutex_);
     return stored_;
+}
+
+std::vector<ha::EpochStart> StateDir::epochs() const {
+    const std::scoped_lock lock(mutex_);
+    return epochs_;
+}
+
+Result<> StateDir::remember(ha::EpochStart start) {
+    const std::scoped_lock lock(mutex_);
+    if (std::find(epochs_.begin(), epochs_.end(), start) != epochs_.end()) {
+        return {};
+    }
+    auto next = epochs_;
+    next.push_back(start);
+    if (next.size() > epochs_kept) {
+        next.erase(next.begin());
+    }
+    HD_TRY_VOID(io::write_file_atomically(path_ + "/epochs", render(next)));
+    epochs_ = std::move(next);
+    return {};
 }
 
 Result<> StateDir::store(const Stored& stored) {

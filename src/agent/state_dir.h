@@ -8,8 +8,8 @@
 
 namespace howdah::agent {
 
-/// A member's state directory (architecture.md, section 7): member_uuid, epoch, agent.pid, and the
-/// lock that lets one agent at a time use it. The lock is held as long as the object lives.
+/// A member's state directory (architecture.md, section 7): member_uuid, epoch, epochs, agent.pid,
+/// and the lock that lets one agent at a time use it. The lock is held as long as the object lives.
 class StateDir final : public Durable {
 public:
     /// Makes the directory (0700) where it is missing, locks it, draws the uuid at the first start,
@@ -23,6 +23,8 @@ public:
 
     Stored load() const override;
     Result<> store(const Stored& stored) override;
+    std::vector<ha::EpochStart> epochs() const override;
+    Result<> remember(ha::EpochStart start) override;
 
 private:
     StateDir(std::string path, io::Fd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
@@ -33,6 +35,7 @@ private:
     ha::Uuid uuid_{};
     mutable std::mutex mutex_{};
     Stored stored_{};
+    std::vector<ha::EpochStart> epochs_{};
 };
 
 /// 32 random hexadecimal digits.

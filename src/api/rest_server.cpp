@@ -54,9 +54,25 @@ io::Task<io::HttpResponse> RestServer::handle(io::HttpRequest request) {
     co_return answer(request, control_.status(), now());
 }
 
+io::Task<io::HttpResponse> RestServer::seal(io::HttpRequest request) {
+    if (auto refused = refuse_access(request, settings_.authentication)) {
+        co_return *std::move(refused);
+    }
+    auto asked = ha::parse_seal_request(request.body);
+    if (!asked) {
+        co_return text_answer(400, asked.error().message);
+    }
+    const auto vote = co_await control_.seal(*std::move(asked));
+    co_return io::HttpResponse{.headers = {{"Content-Type", "application/json"}},
+                               .body = render(vote)};
+}
+
 io::Task<io::HttpResponse> RestServer::act(io::HttpRequest request) {
     const auto path = parse_target(request.target).path;
     const bool switchover = starts_segment(path, "/switchover");
+    if (request.method == "POST" && path == "/howdah/seal") {
+        co_return co_await seal(std::move(request));
+    }
     if (request.method != "POST" || (!switchover && !starts_segment(path, "/failover"))) {
         co_return answer(request, control_.status(), now());
     }

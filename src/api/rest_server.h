@@ -25,6 +25,7 @@ public:
 
 private:
     io::Task<io::HttpResponse> act(io::HttpRequest request);
+    io::Task<io::HttpResponse> seal(io::HttpRequest request);
     Now now() const;
 
     io::Clock& clock_;

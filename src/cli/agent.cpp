@@ -46,7 +46,7 @@ public:
           store_(connect_store(loop_.executor(), clock_, config_)),
           keeper_store_(connect_store(keeper_loop_.executor(), clock_, config_)),
           feed_(clock_, *store_, config_.prefix()),
-          peers_(loop_.executor(), clock_),
+          peers_(loop_.executor(), clock_, config_.restapi.authentication),
           instance_(loop_.executor(), clock_, config_, std::move(binary)),
           keeper_(keeper_loop_.executor(), clock_, *keeper_store_, config_.prefix(), identity_,
                   deadlines, state,

@@ -47,11 +47,14 @@ std::string etcd_section(const UpLayout& layout, const UpHost* member) {
 }
 
 std::string bootstrap_section(const UpSettings& settings) {
+    const auto strict = settings.sync == "strict";
     return fmt::format(R"(bootstrap:
   dcs:
     loop_wait: 10
     retry_timeout: 10
     maximum_lag_on_failover: 1048576
+    synchronous_mode: "{}"
+    synchronous_mode_strict: {}
     howdah:
       lease: {}
     postgresql:
@@ -69,7 +72,7 @@ std::string bootstrap_section(const UpSettings& settings) {
     - encoding: UTF8
     - data-checksums
 )",
-                       settings.lease_profile);
+                       strict ? "quorum" : settings.sync, strict, settings.lease_profile);
 }
 
 std::string postgresql_section(const UpHost& member, const UpPasswords& passwords,

@@ -66,6 +66,8 @@ std::vector<UpPort> ports_of(const UpLayout& layout);
 
 struct UpSettings {
     std::string lease_profile = "default";
+    /// off, on, quorum, or strict: quorum that never acknowledges what one host alone has.
+    std::string sync = "off";
     std::string bin_dir{};  ///< of PostgreSQL
 };
 std::string render_member_config(const UpLayout& layout, const UpHost& member,

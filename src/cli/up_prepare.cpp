@@ -216,10 +216,6 @@ std::string up_dir(const std::string& dir) {
 }
 
 Result<UpPrepared> prepare_up(const UpCommand& command) {
-    if (command.sync != "off") {
-        return fail(Errc::invalid, "--sync " + command.sync + " is not built yet",
-                    "--sync off is what there is");
-    }
     const auto dir = up_dir(command.dir);
     UpPrepared up{.layout = make_layout(dir, command.network, command.etcd_members == 1),
                   .lease_profile = command.profile};
@@ -249,7 +245,7 @@ Result<UpPrepared> prepare_up(const UpCommand& command) {
                                     draw_password()};
         up.superuser_password = passwords.superuser;
         HD_TRY_VOID(
-            write_files(up, passwords, {.lease_profile = command.profile, .bin_dir = bin_dir}));
+            write_files(up, passwords, {.lease_profile = command.profile, .sync = command.sync, .bin_dir = bin_dir}));
     }
     return up;
 }

@@ -82,6 +82,27 @@ Result<ha::LeaseTimes> lease_of(const Json& doc) {
     return ha::LeaseTimes::of_profile(named ? text_of((*howdah)["lease"]) : "default");
 }
 
+Result<ha::SyncMode> sync_mode_of(const Json& doc) {
+    const auto it = doc.find("synchronous_mode");
+    if (it == doc.end() || it->is_null()) {
+        return ha::SyncMode::off;
+    }
+    auto text = text_of(*it);
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
+    if (text == "quorum") {
+        return ha::SyncMode::quorum;
+    }
+    if (truth(doc, "synchronous_mode", false)) {
+        return ha::SyncMode::on;
+    }
+    if (text == "off" || text == "false" || text == "no" || text == "0") {
+        return ha::SyncMode::off;
+    }
+    return fail(Errc::invalid, fmt::format("synchronous_mode: {} is no mode", it->dump()),
+                "write off, on or quorum");
+}
+
 struct Controlled {
     const char* name;
     const char* value;
@@ -241,7 +262,11 @@ Result<DynamicConfig> parse_dynamic_config(const std::string& json) {
     c.maximum_lag_on_failover = static_cast<std::uint64_t>(lag);
     c.primary_start_timeout = Seconds(start);
     c.pause = truth(doc, "pause", false);
-    c.synchronous_mode = truth(doc, "synchronous_mode", false);
+    HD_TRY(c.synchronous_mode, sync_mode_of(doc));
+    c.synchronous_mode_strict = truth(doc, "synchronous_mode_strict", false);
+    HD_TRY(const auto count, number(doc, "synchronous_node_count", 1, 1));
+    c.synchronous_node_count = static_cast<int>(std::min<std::int64_t>(count, 1000));
+    HD_TRY(c.maximum_lag_on_syncnode, number(doc, "maximum_lag_on_syncnode", -1, -1));
     if (const auto it = doc.find("postgresql"); it != doc.end()) {
         if (!it->is_object()) {
             return fail(Errc::invalid, "postgresql: must be a mapping",

@@ -7,6 +7,7 @@
 
 #include "config/agent_config.h"
 #include "ha/settings.h"
+#include "ha/sync.h"
 
 namespace howdah::config {
 
@@ -17,7 +18,10 @@ struct DynamicConfig {
     std::uint64_t maximum_lag_on_failover = 1048576;  ///< bytes
     Seconds primary_start_timeout{300};
     bool pause = false;
-    bool synchronous_mode = false;
+    ha::SyncMode synchronous_mode = ha::SyncMode::off;
+    bool synchronous_mode_strict = false;
+    int synchronous_node_count = 1;
+    std::int64_t maximum_lag_on_syncnode = -1;  ///< bytes; 0 or less: any
     ha::LeaseTimes
         lease{};  ///< from `howdah.lease` or `ttl` (1.14): ttl wins; neither: profile default
     std::string postgresql_json{};  ///< its `postgresql` section

@@ -9,9 +9,42 @@
 namespace howdah::ha {
 namespace {
 
+/// The claimers of the record, and its voters, with the names that the scope gives them.
+std::vector<Voter> known_members(const Cluster& cluster) {
+    auto known = cluster.record.record->sync.voters;
+    for (const auto& uuid : cluster.record.record->claimers) {
+        const auto same = [&](const Voter& voter) { return voter.uuid == uuid; };
+        if (std::none_of(known.begin(), known.end(), same)) {
+            const auto* member = cluster.member_by_uuid(uuid);
+            known.push_back({.uuid = uuid, .name = member != nullptr ? member->name : ""});
+        }
+    }
+    return known;
+}
+
+/// Since when this primary is one, and since when its standby names are in force.
+void remember_writable(const View& v, Memory& m) {
+    if (!v.tenure || v.local.role != Role::primary || !v.local.accepting) {
+        m.barrier_names.clear();
+        m.barrier_lsn = {};
+        return;
+    }
+    if (m.writable_epoch != v.tenure->epoch) {
+        m.writable_epoch = v.tenure->epoch;
+        m.writable_lsn = v.local.lsn;
+        m.writable_at = v.now;
+    }
+    if (v.confirmed_names == v.local.sync_standby_names &&
+        (m.barrier_names != v.local.sync_standby_names || m.barrier_lsn == pg::Lsn{})) {
+        m.barrier_names = v.local.sync_standby_names;
+        m.barrier_lsn = v.local.lsn;
+    }
+}
+
 /// The version of the record and since when it stands: what W is counted for (L6, L13).
 Memory remember(const View& v) {
     auto m = v.memory;
+    remember_writable(v, m);
     if (!v.cluster) {
         return m;
     }
@@ -31,6 +64,9 @@ Memory remember(const View& v) {
     }
     if (seen.record && seen.record->epoch < v.self.stored_epoch) {
         m.suspect_until = v.now + 2 * times.candidate_wait();
+    }
+    if (seen.record) {
+        m.known = known_members(*v.cluster);
     }
     m.record_revision = seen.revision;
     m.record_value = seen.value;
@@ -58,8 +94,8 @@ const std::vector<Rule>& rules() {
     // states all of its own conditions, so that it can be read and tested alone.
     static const auto all = [] {
         std::vector<Rule> list;
-        for (const auto& group :
-             {fencing_rules(), holder_rules(), data_rules(), candidate_rules()}) {
+        for (const auto& group : {fencing_rules(), vote_rules(), sync_rules(), holder_rules(),
+                                  data_rules(), lost_record_rules(), candidate_rules()}) {
             list.insert(list.end(), group.begin(), group.end());
         }
         return list;
@@ -107,8 +143,9 @@ const Record* record_of(const View& v) {
 
 std::optional<Upstream> upstream_of(const View& v) {
     const auto* record = record_of(v);
-    if (record == nullptr || record->state != RecordState::primary ||
-        record->holder == v.self.uuid) {
+    // A sealed member never follows a primary of a lower epoch again.
+    if (record == nullptr || !may_be_followed(*record) || record->holder == v.self.uuid ||
+        record->epoch < v.self.stored_epoch) {
         return std::nullopt;
     }
     const auto* leader = v.cluster->member_by_uuid(record->holder);
@@ -120,6 +157,10 @@ std::optional<Upstream> upstream_of(const View& v) {
         return std::nullopt;
     }
     return Upstream{.name = leader->name, .host = address->host, .port = address->port};
+}
+
+bool holds_as(const View& v, RecordState state) {
+    return v.tenure && v.tenure->record.state == state;
 }
 
 bool postgres_is_down(const View& v) {

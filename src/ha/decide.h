@@ -13,6 +13,7 @@
 #include "ha/settings.h"
 #include "ha/standing.h"
 #include "ha/term.h"
+#include "ha/vote.h"
 
 namespace howdah::ha {
 
@@ -22,6 +23,10 @@ struct Settings {
     std::uint64_t maximum_lag_on_failover = 1048576;  ///< bytes
     bool pause = false;
     Millis recover_after{300};  ///< F8: how long others may claim before recovery in place
+    SyncMode sync_mode = SyncMode::off;
+    bool sync_strict = false;
+    int sync_node_count = 1;
+    std::int64_t maximum_lag_on_syncnode = -1;  ///< bytes; 0 or less: any lag
 };
 
 struct Self {
@@ -31,8 +36,9 @@ struct Self {
     bool can_bootstrap = false;  ///< its configuration has a `bootstrap` section
     Epoch stored_epoch = 0;      ///< greatest epoch durably stored
     bool won_initialize =
-        false;              ///< this run created `/initialize` and has not finished the bootstrap
-    Instant armed_until{};  ///< kill instant on the fencer's page; never: not armed
+        false;                ///< this run created `/initialize` and has not finished the bootstrap
+    Instant armed_until{};    ///< kill instant on the fencer's page; never: not armed
+    Epoch history_epoch = 0;  ///< last epoch in the history of the data directory; 0: unknown
 };
 
 /// Answers of other members to one round of questions (L6).
@@ -41,6 +47,14 @@ struct Peers {
     Instant asked{};                  ///< never: no round yet
     bool complete = false;            ///< all answered or ran out of time
     std::vector<Standing> standings{};
+};
+
+/// Answers to one round of seals (safety-model.md, section 5). One's own is among them.
+struct Votes {
+    Epoch epoch = 0;  ///< that was sealed for
+    Instant asked{};  ///< never: no round yet
+    bool complete = false;
+    std::vector<Vote> votes{};
 };
 
 /// A switchover that an operator asked for.
@@ -64,6 +78,13 @@ struct Memory {
     Instant gave_way_since{};  ///< a better candidate is expected to claim
     Instant suspect_until{};   ///< L12: the store may have gone back
     Instant waiting_for_leader_since{};
+    Epoch names_set_for = 0;      ///< epoch that synchronous_standby_names was prepared for
+    Epoch writable_epoch = 0;     ///< epoch in which PostgreSQL was first seen as primary,
+    pg::Lsn writable_lsn{};       ///< where its WAL ended then,
+    Instant writable_at{};        ///< and when
+    std::string barrier_names{};  ///< the setting that is in force,
+    pg::Lsn barrier_lsn{};        ///< and where WAL ended when it had come into force everywhere
+    std::vector<Voter> known{};   ///< claimers of the last record seen, for when it is gone
     bool operator==(const Memory&) const = default;
 };
 
@@ -79,6 +100,9 @@ struct View {
         cluster{};               ///< last consistent copy of the store; nullopt: never had one
     bool cluster_fresh = false;  ///< the store answered within the last T
     Peers peers{};
+    Votes votes{};
+    /// What synchronous_standby_names was last seen to be in force everywhere as; nullopt: unknown.
+    std::optional<std::string> confirmed_names{};
     std::optional<SwitchoverOrder> order{};
     Memory memory{};
 };
@@ -91,6 +115,23 @@ struct TakeOver {};
 struct AskPeers {
     std::int64_t about_revision = 0;
     Millis limit{};
+};
+/// Asks these members to stop receiving from lower epochs, and does so here.
+struct Seal {
+    Epoch epoch = 0;
+    std::vector<Voter> voters{};
+};
+/// synchronous_standby_names, durably; done when it is in force in every walsender.
+struct SetStandbyNames {
+    std::string text{};
+};
+/// Publishes a sync set: in the record and for Patroni's tools in `/sync`.
+struct PublishSync {
+    SyncSet set{};
+};
+/// Tells the others the new timeline before the sync barrier is passed, so that they can follow.
+struct ShowTimeline {
+    pg::Timeline timeline = 0;
 };
 struct Promote {};
 /// Kills the whole PostgreSQL tree and waits until it is proven dead.
@@ -119,10 +160,9 @@ struct CheckDivergence {
 struct Rewind {
     Upstream from{};
 };
-/// Writes state=primary with timeline and LSN, so that endpoints open.
+/// Writes state=primary with the timeline and its beginning, so that endpoints open.
 struct MarkPrimary {
     pg::Timeline timeline = 0;
-    pg::Lsn lsn{};
 };
 /// Writes state=released; the term ends with the sending.
 struct Release {
@@ -145,10 +185,11 @@ struct AdmitClaimer {
 /// The agent can't go on with this data directory; it logs the reason and exits with an error.
 struct Halt {};
 
-using Action = std::variant<ClaimRecord, TakeOver, AskPeers, Promote, Fence, Stop, StartStandby,
-                            StartPrimary, Follow, RaceInitialize, Initialize, FinishBootstrap,
-                            Clone, CheckDivergence, Rewind, MarkPrimary, Release, HandOver,
-                            BeginCheckpoint, EndSwitchover, AdmitClaimer, Halt>;
+using Action =
+    std::variant<ClaimRecord, TakeOver, AskPeers, Seal, SetStandbyNames, PublishSync, ShowTimeline,
+                 Promote, Fence, Stop, StartStandby, StartPrimary, Follow, RaceInitialize,
+                 Initialize, FinishBootstrap, Clone, CheckDivergence, Rewind, MarkPrimary, Release,
+                 HandOver, BeginCheckpoint, EndSwitchover, AdmitClaimer, Halt>;
 
 struct Plan {
     std::string_view rule{};         ///< which rule decided: logged, and shown by `howdah explain`

@@ -80,6 +80,24 @@ std::optional<PgState> parse_pg_state(std::string_view text) {
     return std::nullopt;
 }
 
+Member::Tags Member::tags() const {
+    Tags tags;
+    if (tags_json.empty()) {
+        return tags;
+    }
+    const auto doc = Json::parse(tags_json, nullptr, false);
+    const auto truth = [&](const char* key) {
+        const auto it = doc.is_object() ? doc.find(key) : doc.end();
+        return it != doc.end() && it->is_boolean() && it->get<bool>();
+    };
+    if (doc.is_object() && doc.contains("sync_priority") && doc["sync_priority"].is_number()) {
+        tags.sync_priority = doc["sync_priority"].get<int>();
+    }
+    tags.nofailover = truth("nofailover");
+    tags.nosync = truth("nosync") || (tags.sync_priority <= 0 && !doc.contains("nosync"));
+    return tags;
+}
+
 Result<Member::Address> Member::postgres_address() const {
     return address_in(conn_url);
 }

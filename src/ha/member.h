@@ -60,6 +60,14 @@ struct Member {
     bool operator==(const Member&) const = default;
 
     bool is_patroni() const { return uuid.empty(); }
+    /// Those tags that decisions depend on (patroni-compatibility.md 1.10); sync_priority 0 or less
+    /// says nosync, and nosync beats it.
+    struct Tags {
+        bool nofailover = false;
+        bool nosync = false;
+        int sync_priority = 1;
+    };
+    Tags tags() const;
     /// Host and port of conn_url, of api_url. Errors: Errc::invalid.
     struct Address {
         std::string host{};

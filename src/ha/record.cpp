@@ -21,6 +21,27 @@ std::optional<RecordState> parse_state(const std::string& text) {
     return std::nullopt;
 }
 
+SyncSet read_sync(const Json& doc) {
+    SyncSet set{.strict = doc.value("strict", false), .copies = doc.at("copies").get<int>()};
+    const auto mode = doc.at("mode").get<std::string>();
+    set.mode = mode == "quorum" ? SyncMode::quorum : mode == "on" ? SyncMode::on : SyncMode::off;
+    for (const auto& voter : doc.at("voters")) {
+        set.voters.push_back({.uuid = voter.at("uuid"), .name = voter.at("name")});
+    }
+    return set;
+}
+
+nlohmann::ordered_json json_of(const SyncSet& set) {
+    auto voters = nlohmann::ordered_json::array();
+    for (const auto& voter : set.voters) {
+        voters.push_back({{"uuid", voter.uuid}, {"name", voter.name}});
+    }
+    return {{"mode", name_of(set.mode)},
+            {"strict", set.strict},
+            {"copies", set.copies},
+            {"voters", voters}};
+}
+
 Record read(const Json& doc) {
     Record r;
     r.epoch = doc.at("epoch").get<Epoch>();
@@ -38,6 +59,9 @@ Record read(const Json& doc) {
                       .epoch = it->at("epoch").get<Epoch>(),
                       .timeline = it->at("tli").get<pg::Timeline>()};
     }
+    if (const auto it = doc.find("sync"); it != doc.end()) {
+        r.sync = read_sync(*it);
+    }
     r.system_id = doc.value("system_id", "");
     r.timeline = doc.value("tli", pg::Timeline{0});
     r.lsn = pg::Lsn(doc.value("lsn", std::uint64_t{0}));
@@ -49,6 +73,11 @@ Record read(const Json& doc) {
 
 std::string_view name_of(RecordState state) {
     return state_names.at(static_cast<std::size_t>(state));
+}
+
+bool may_be_followed(const Record& record) {
+    return record.state == RecordState::primary ||
+           (record.state == RecordState::claimed && record.timeline != 0);
 }
 
 Result<Record> parse_record(const std::string& json) {
@@ -89,6 +118,9 @@ std::string render(const Record& r) {
     doc["tli"] = r.timeline;
     doc["lsn"] = r.lsn.bytes();
     doc["sync_version"] = r.sync_version;
+    if (r.sync != SyncSet{}) {
+        doc["sync"] = json_of(r.sync);
+    }
     doc["lease"] = std::to_string(r.lease);
     return doc.dump();
 }

@@ -7,6 +7,7 @@
 
 #include "base/instant.h"
 #include "base/result.h"
+#include "ha/sync.h"
 #include "pg/lsn.h"
 
 namespace howdah::ha {
@@ -38,14 +39,20 @@ struct Record {
     Uuid handover_to{};              ///< only with RecordState::handover
     std::vector<Uuid> claimers{};    ///< who may claim; sorted
     std::uint64_t set_version = 0;   ///< version of `claimers`
-    std::uint64_t sync_version = 0;  ///< version of the `/sync` key
+    std::uint64_t sync_version = 0;  ///< version of `sync` and of the `/sync` key
+    SyncSet sync{};                  ///< the published sync set
     Promoted promoted{};
     std::string system_id{};
+    /// Of this epoch's primary. Set while still `claimed`: it has promoted and standbys may follow,
+    /// but the sync barrier is not passed yet.
     pg::Timeline timeline = 0;
-    pg::Lsn lsn{};  ///< claimed: 0; primary: where the timeline began; released, handover: WAL end
+    pg::Lsn lsn{};           ///< with a timeline: where that began; released, handover: WAL end
     std::int64_t lease = 0;  ///< the lease that this write attached to `leader`
     bool operator==(const Record&) const = default;
 };
+
+/// A primary that others may stream from: `primary`, or `claimed` with a timeline.
+bool may_be_followed(const Record& record);
 
 /// Errors: Errc::corrupt with the field's name.
 Result<Record> parse_record(const std::string& json);

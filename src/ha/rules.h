@@ -17,10 +17,16 @@ struct Rule {
 
 /// Safety first: what must not run, and what must be told before anything else.
 std::vector<Rule> fencing_rules();
+/// What a claimer proves before it may become writable: seal, collect, choose.
+std::vector<Rule> vote_rules();
 /// What the holder of the record does.
 std::vector<Rule> holder_rules();
+/// Sync set and synchronous_standby_names of a primary, one safe step at a time.
+std::vector<Rule> sync_rules();
 /// Data directory and following: bootstrap, clone, rewind, start, follow.
 std::vector<Rule> data_rules();
+/// The leader record vanished from an initialized scope.
+std::vector<Rule> lost_record_rules();
 /// Who claims the record, and when.
 std::vector<Rule> candidate_rules();
 
@@ -31,6 +37,12 @@ const Record* record_of(const View& v);
 /// The primary that endpoints may use and standbys follow; nullopt: none, or it is this member.
 std::optional<Upstream> upstream_of(const View& v);
 bool postgres_is_down(const View& v);
+bool holds_as(const View& v, RecordState state);
+/// The record's sync set binds this claimer, and not enough has been proven for it yet. Promotion
+/// and recovery in place wait for it.
+bool votes_missing(const View& v);
+/// The standbys that must hold the first WAL of this primary do; endpoints may open.
+bool barrier_passed(const View& v);
 /// True for `pause` after the last of this job's failures, so that nothing is tried in a tight
 /// loop.
 bool backing_off(const View& v, JobKind kind, Nanos pause);

@@ -37,6 +37,10 @@ std::string ineligible(const View& v) {
     if (v.now < v.memory.suspect_until) {
         return "the store may have gone back in time";
     }
+    if (record->sync.mode != SyncMode::off && record->sync.empty() &&
+        record->promoted.uuid != v.self.uuid) {
+        return "the last primary waited for no standby, so only it holds every acknowledged commit";
+    }
     return {};
 }
 
@@ -71,6 +75,12 @@ std::optional<Veto> veto(const View& v) {
         }
     }
     return std::nullopt;
+}
+
+/// One whose word counts in the sync set spares a handover.
+bool voter_goes_first(const View& v) {
+    const auto& set = record_of(v)->sync;
+    return !set.empty() && set.voter(v.self.uuid) == nullptr;
 }
 
 /// (timeline, LSN): LSNs of different timelines don't compare.
@@ -169,6 +179,14 @@ RuleResult claim_after_wait(const View& v) {
     }
     const auto* better = better_candidate(v);
     auto memory = v.memory;
+    if (voter_goes_first(v) && memory.gave_way_since.never()) {
+        memory.gave_way_since = v.now;
+    }
+    if (voter_goes_first(v) && v.now < memory.gave_way_since + courtesy) {
+        return Plan{.why = "a member of the sync set goes first",
+                    .memory = memory,
+                    .wake = memory.gave_way_since + courtesy};
+    }
     if (better != nullptr && memory.gave_way_since.never()) {
         memory.gave_way_since = v.now;
     }

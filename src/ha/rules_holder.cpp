@@ -12,10 +12,6 @@ constexpr Nanos switchover_patience = Seconds(60);
 constexpr std::uint64_t switchover_lag_bytes = 16U << 20U;
 constexpr int start_attempts = 3;  // "quarantined" after that
 
-bool holds_as(const View& v, RecordState state) {
-    return v.tenure && v.tenure->record.state == state;
-}
-
 bool leads(const View& v) {
     return holds_as(v, RecordState::primary) && v.local.role == Role::primary && v.local.accepting;
 }
@@ -61,7 +57,7 @@ bool may_start_in_place(const View& v) {
 RuleResult start_in_place(const View& v) {
     if (!holds_as(v, RecordState::claimed) || !postgres_is_down(v) || v.local.job.running ||
         v.local.data_dir != DataDir::initialized || !may_start_in_place(v) ||
-        !has_room_to_promote(v) ||
+        !has_room_to_promote(v) || votes_missing(v) ||
         (v.local.job.kind == JobKind::start && v.local.job.failures >= start_attempts) ||
         backing_off(v, JobKind::start, Millis(500))) {
         return std::nullopt;
@@ -82,7 +78,7 @@ RuleResult give_back(const View& v) {
 
 RuleResult promote(const View& v) {
     if (!holds_as(v, RecordState::claimed) || v.local.role != Role::standby || !v.local.accepting ||
-        v.local.job.running || !has_room_to_promote(v) || v.settings.pause) {
+        v.local.job.running || !has_room_to_promote(v) || v.settings.pause || votes_missing(v)) {
         return std::nullopt;
     }
     return Plan{.why = fmt::format("this standby holds epoch {}, at {}", v.tenure->epoch,
@@ -100,12 +96,12 @@ RuleResult finish_bootstrap(const View& v) {
 
 RuleResult mark_primary(const View& v) {
     if (!holds_as(v, RecordState::claimed) || v.local.role != Role::primary || !v.local.accepting ||
-        v.local.timeline == 0 || v.local.job.running) {
+        v.local.timeline == 0 || v.local.job.running || !barrier_passed(v)) {
         return std::nullopt;
     }
     return Plan{
         .why = fmt::format("writable on timeline {} from {}", v.local.timeline, v.local.lsn.text()),
-        .actions = {MarkPrimary{.timeline = v.local.timeline, .lsn = v.local.lsn}}};
+        .actions = {MarkPrimary{.timeline = v.local.timeline}}};
 }
 
 const Standing* standing_of(const View& v, const Uuid& uuid) {

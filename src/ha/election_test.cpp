@@ -1,0 +1,333 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "ha/decide.h"
+
+// Claim, seal, choose, promote, barrier: section 5 of the safety model, as rules.
+
+namespace howdah::ha {
+namespace {
+
+using namespace std::chrono_literals;
+
+template <class A>
+const A* action(const Plan& plan) {
+    const auto found = std::find_if(plan.actions.begin(), plan.actions.end(),
+                                    [](const Action& a) { return std::holds_alternative<A>(a); });
+    return found == plan.actions.end() ? nullptr : &std::get<A>(*found);
+}
+
+const Uuid self = "a", other = "b", third = "c";
+
+/// pgvm1 has claimed epoch 5 after pgvm0, whose sync set was any 1 of (pgvm1, pgvm2, pgvm3).
+struct Election {
+    View v{};
+
+    Election() {
+        v.now = Instant{1000s};
+        v.self = {.uuid = self, .name = "pgvm1", .stored_epoch = 5, .history_epoch = 4};
+        v.settings.sync_mode = SyncMode::quorum;
+        v.local = {.data_dir = DataDir::initialized,
+                   .system_id = "77",
+                   .postmaster = true,
+                   .accepting = true,
+                   .role = Role::standby,
+                   .tree_dead = false,
+                   .timeline = 3,
+                   .lsn = pg::Lsn(1000)};
+        Record record{.epoch = 5,
+                      .holder = self,
+                      .holder_name = "pgvm1",
+                      .incarnation = "ia",
+                      .ttl = 5s,
+                      .state = RecordState::claimed,
+                      .claimers = {self, other, third, "z"},
+                      .sync_version = 7,
+                      .sync = {.mode = SyncMode::quorum,
+                               .voters = {{self, "pgvm1"}, {other, "pgvm2"}, {third, "pgvm3"}},
+                               .copies = 2},
+                      .promoted = {.uuid = "z", .epoch = 4, .timeline = 3},
+                      .system_id = "77"};
+        holding(record);
+    }
+
+    Election& holding(const Record& record) {
+        v.cluster = Cluster{.record = {.revision = 50,
+                                       .value = render(record),
+                                       .leader_revision = 50,
+                                       .leader = "pgvm1",
+                                       .record = record},
+                            .initialize = "77"};
+        v.cluster->members = {
+            Member{.name = "pgvm2", .conn_url = "postgres://127.0.52.82/postgres", .uuid = other},
+            Member{.name = "pgvm3", .conn_url = "postgres://127.0.52.83/postgres", .uuid = third}};
+        v.tenure = Tenure{.epoch = 5, .deadline = v.now + 4s, .record = record};
+        return *this;
+    }
+    Record record() const { return v.tenure->record; }
+    static Vote vote(const Uuid& uuid, std::uint64_t lsn, Epoch history = 4) {
+        return {.uuid = uuid,
+                .name = uuid,
+                .sealed = true,
+                .stored_epoch = 5,
+                .sync_version = 7,
+                .may_lead = true,
+                .history_epoch = history,
+                .timeline = 3,
+                .flushed = pg::Lsn(lsn)};
+    }
+    Election& voted(std::vector<Vote> votes) {
+        v.votes = {.epoch = 5, .asked = v.now, .complete = true, .votes = std::move(votes)};
+        v.now = v.now + 1s;
+        return *this;
+    }
+    Election& prepared() {
+        v.memory.names_set_for = 5;
+        return *this;
+    }
+    Plan plan() const { return decide(v); }
+};
+
+TEST(Election, AsksEveryVoterBeforeItPromotes) {
+    const auto plan = Election{}.plan();
+    ASSERT_NE(action<Seal>(plan), nullptr);
+    EXPECT_EQ(action<Seal>(plan)->voters.size(), 3U);
+    EXPECT_EQ(action<Promote>(plan), nullptr);
+}
+
+TEST(Election, DoesNotPromoteWithoutEnoughVotes) {
+    const auto plan = Election{}.prepared().voted({Election::vote(self, 1000)}).plan();
+    EXPECT_EQ(action<Promote>(plan), nullptr);
+    EXPECT_NE(action<Seal>(plan), nullptr) << "it goes on asking";
+}
+
+TEST(Election, PromotesWithEnoughVotesAndTheMostHistory) {
+    const auto plan = Election{}
+                          .prepared()
+                          .voted({Election::vote(self, 1000), Election::vote(other, 900)})
+                          .plan();
+    EXPECT_NE(action<Promote>(plan), nullptr) << plan.why;
+}
+
+TEST(Election, CountsOnlyVotersOfThePublishedSet) {
+    const auto plan = Election{}
+                          .prepared()
+                          .voted({Election::vote(self, 1000), Election::vote("stranger", 900)})
+                          .plan();
+    EXPECT_EQ(action<Promote>(plan), nullptr);
+}
+
+TEST(Election, AMemberOfTheSameNameWithAnotherUuidIsNoVoter) {
+    auto impostor = Election::vote("made-anew", 900);
+    impostor.name = "pgvm2";
+    EXPECT_EQ(
+        action<Promote>(Election{}.prepared().voted({Election::vote(self, 1000), impostor}).plan()),
+        nullptr);
+}
+
+TEST(Election, HandsOverToAVoterThatHoldsMore) {
+    const auto plan =
+        Election{}.voted({Election::vote(self, 1000), Election::vote(other, 1001)}).plan();
+    ASSERT_NE(action<HandOver>(plan), nullptr) << plan.why;
+    EXPECT_EQ(action<HandOver>(plan)->to, other);
+}
+
+TEST(Election, PrefersALaterEpochToALongerWal) {
+    const auto plan = Election{}
+                          .prepared()
+                          .voted({Election::vote(self, 1000), Election::vote(other, 9000, 3)})
+                          .plan();
+    EXPECT_NE(action<Promote>(plan), nullptr) << plan.why;
+    const auto worse =
+        Election{}.voted({Election::vote(self, 9000, 3), Election::vote(other, 1000)}).plan();
+    EXPECT_NE(action<HandOver>(worse), nullptr) << worse.why;
+}
+
+TEST(Election, GivesAClaimUpThatAVoterHasOutlived) {
+    auto later = Election::vote(other, 900);
+    later.sealed = false;
+    later.stored_epoch = 6;
+    EXPECT_NE(action<Release>(Election{}.voted({Election::vote(self, 1000), later}).plan()),
+              nullptr);
+    auto newer_set = Election::vote(other, 900);
+    newer_set.sync_version = 8;
+    EXPECT_NE(action<Release>(Election{}.voted({Election::vote(self, 1000), newer_set}).plan()),
+              nullptr);
+}
+
+TEST(Election, PreparesTheStandbyNamesBeforeItPromotes) {
+    const auto plan =
+        Election{}.voted({Election::vote(self, 1000), Election::vote(other, 900)}).plan();
+    ASSERT_NE(action<SetStandbyNames>(plan), nullptr) << plan.why;
+    EXPECT_EQ(action<SetStandbyNames>(plan)->text, "ANY 1 (pgvm2,pgvm3)");
+}
+
+Election last_primary_down(bool strict) {
+    Election e;
+    auto record = e.record();
+    record.promoted.uuid = self;
+    record.sync.voters = {{other, "pgvm2"}};
+    record.sync.copies = 1;
+    record.sync.strict = strict;
+    e.holding(record);
+    e.v.local.postmaster = e.v.local.accepting = false;
+    e.v.local.tree_dead = true;
+    e.v.local.final_lsn = pg::Lsn(1000);
+    return e;
+}
+
+TEST(Election, TheLastPrimaryRecoversInPlaceWithoutVotesOutsideStrictMode) {
+    EXPECT_NE(action<StartPrimary>(last_primary_down(false).plan()), nullptr);
+}
+
+TEST(Election, TheLastPrimaryNeedsVotesInStrictMode) {
+    const auto plan = last_primary_down(true).plan();
+    EXPECT_EQ(action<StartPrimary>(plan), nullptr);
+    EXPECT_NE(action<Seal>(plan), nullptr);
+}
+
+TEST(Election, TheLastPrimaryNeedsVotesWhenItsDataWasReplaced) {
+    auto e = last_primary_down(false);
+    e.v.self.history_epoch = 3;
+    EXPECT_EQ(action<StartPrimary>(e.plan()), nullptr);
+}
+
+/// The claimer has promoted; pgvm2 and pgvm3 have yet to follow.
+Election promoted() {
+    Election e;
+    e.v.local.role = Role::primary;
+    e.v.local.timeline = 4;
+    e.v.local.lsn = pg::Lsn(1100);
+    e.v.local.sync_standby_names = "ANY 1 (pgvm2,pgvm3)";
+    e.v.confirmed_names = e.v.local.sync_standby_names;
+    return e;
+}
+
+Walsender streams(const std::string& name, std::uint64_t flush) {
+    return {.application_name = name,
+            .state = "streaming",
+            .sync_state = "quorum",
+            .sync_priority = 1,
+            .flush = pg::Lsn(flush)};
+}
+
+TEST(SyncBarrier, TheTimelineIsToldBeforeEndpointsOpen) {
+    const auto plan = promoted().plan();
+    EXPECT_NE(action<ShowTimeline>(plan), nullptr) << plan.rule;
+    EXPECT_EQ(action<MarkPrimary>(plan), nullptr);
+}
+
+TEST(SyncBarrier, EndpointsStayClosedUntilEnoughStandbysHoldTheFirstWal) {
+    auto e = promoted();
+    auto record = e.record();
+    record.timeline = 4;
+    e.holding(record);
+    e.v.local.walsenders = {streams("pgvm2", 1099)};
+    auto plan = e.plan();
+    EXPECT_EQ(action<MarkPrimary>(plan), nullptr) << plan.why;
+    e.v.memory = *plan.memory;
+    e.v.local.walsenders = {streams("pgvm2", 1100)};
+    plan = e.plan();
+    EXPECT_NE(action<MarkPrimary>(plan), nullptr) << plan.rule << ": " << plan.why;
+}
+
+TEST(SyncSet, StaysAsItIsForAMomentAfterPromotionAndThenShrinks) {
+    auto e = promoted();
+    auto record = e.record();
+    record.timeline = 4;
+    e.holding(record);
+    auto plan = e.plan();
+    EXPECT_EQ(action<PublishSync>(plan), nullptr);
+    e.v.memory = *plan.memory;
+    e.v.now = e.v.now + 2s;
+    plan = e.plan();
+    EXPECT_NE(action<PublishSync>(plan), nullptr) << plan.rule << ": " << plan.why;
+}
+
+TEST(SyncSet, StrictModeNeverStopsWaiting) {
+    auto e = promoted();
+    e.v.settings.sync_strict = true;
+    auto record = e.record();
+    record.timeline = 4;
+    record.sync.strict = true;
+    e.holding(record);
+    auto plan = e.plan();
+    e.v.memory = *plan.memory;
+    e.v.now = e.v.now + 60s;
+    e.v.tenure->deadline = e.v.now + 4s;
+    plan = e.plan();
+    EXPECT_EQ(action<PublishSync>(plan), nullptr);
+    EXPECT_EQ(action<SetStandbyNames>(plan), nullptr);
+    EXPECT_EQ(action<MarkPrimary>(plan), nullptr);
+}
+
+TEST(SyncSet, WithoutVotersOnlyTheLastPrimaryMayClaim) {
+    Election e;
+    auto record = e.record();
+    e.v.self.stored_epoch = 4;
+    record.epoch = 4;
+    record.holder = "z";
+    record.holder_name = "pgvm0";
+    record.state = RecordState::released;
+    record.sync.voters.clear();
+    record.sync.copies = 0;
+    e.holding(record);
+    e.v.tenure.reset();
+    EXPECT_EQ(e.plan().rule, "stay_out");
+    record.promoted.uuid = self;
+    e.holding(record);
+    e.v.tenure.reset();
+    EXPECT_NE(e.plan().rule, "stay_out");
+}
+
+TEST(LostRecord, IsClaimedOnlyWhenEveryKnownMemberIsSealed) {
+    Election e;
+    e.v.tenure.reset();
+    e.v.memory = *decide(e.v).memory;
+    e.v.cluster->record = {};
+    e.v.cluster_fresh = true;
+    e.v.memory = *decide(e.v).memory;
+    EXPECT_EQ(action<Seal>(e.plan()), nullptr) << "not before W";
+    e.v.now = e.v.now + 6s;
+    auto plan = e.plan();
+    ASSERT_NE(action<Seal>(plan), nullptr) << plan.why;
+    EXPECT_EQ(action<Seal>(plan)->voters.size(), 4U);
+    const auto epoch = action<Seal>(plan)->epoch;
+    const auto answers = [&](std::vector<Vote> votes) {
+        e.v.votes = {.epoch = epoch, .asked = e.v.now, .complete = true, .votes = std::move(votes)};
+        return e.plan();
+    };
+    const auto own = Election::vote(self, 1000);
+    EXPECT_EQ(action<ClaimRecord>(answers({own, Election::vote(other, 900)})), nullptr);
+    EXPECT_NE(action<ClaimRecord>(answers({own, Election::vote(other, 900),
+                                           Election::vote(third, 900), Election::vote("z", 900)})),
+              nullptr);
+    EXPECT_EQ(action<ClaimRecord>(answers({own, Election::vote(other, 1001),
+                                           Election::vote(third, 900), Election::vote("z", 900)})),
+              nullptr);
+}
+
+TEST(LastEpoch, IsThatOfTheYoungestTimelineInTheHistory) {
+    const std::vector<EpochStart> known{{.epoch = 1, .timeline = 1},
+                                        {.epoch = 2, .timeline = 2, .begin = pg::Lsn(0x100)},
+                                        {.epoch = 3, .timeline = 2, .begin = pg::Lsn(0x180)},
+                                        {.epoch = 4, .timeline = 3, .begin = pg::Lsn(0x200)}};
+    EXPECT_EQ(last_epoch(known, 1, ""), 1U);
+    EXPECT_EQ(last_epoch(known, 2, "1\t0/100\tx\n"), 2U);
+    EXPECT_EQ(last_epoch(known, 2, "1\t0/180\tx\n"), 3U) << "the same number, another branch";
+    EXPECT_EQ(last_epoch(known, 3, "1\t0/100\tx\n2\t0/200\tx\n"), 4U);
+    EXPECT_EQ(last_epoch(known, 9, "1\t0/111\tx\n"), 1U);
+}
+
+TEST(Vote, SurvivesItsWayOverTheWire) {
+    const auto vote = Election::vote(self, 77, 3);
+    EXPECT_EQ(*parse_vote(render(vote)), vote);
+    const SealRequest request{.epoch = 5, .incarnation = "i", .uuid = "u", .name = "n"};
+    EXPECT_EQ(*parse_seal_request(render(request)), request);
+    EXPECT_FALSE(parse_vote("{}"));
+    EXPECT_FALSE(parse_seal_request("[1]"));
+}
+
+}  // namespace
+}  // namespace howdah::ha

@@ -1,0 +1,107 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ha/rules.h"
+
+// The scope is initialized, but its `howdah` key is gone: somebody deleted it, or the store lost
+// it. Nothing proves that no holder is left, so all who may have one are sealed first (L6).
+
+namespace howdah::ha {
+namespace {
+
+constexpr Nanos ask_again_after = Seconds(2);
+
+bool record_is_lost(const View& v) {
+    return v.cluster && v.cluster_fresh && v.cluster->record.absent() && v.cluster->record.bare() &&
+           v.cluster->initialize && !v.cluster->initialize->empty() && v.self.stored_epoch > 0 &&
+           !v.tenure && !v.claim_unresolved;
+}
+
+bool can_lead(const View& v) {
+    return v.local.role == Role::standby && v.local.accepting && !v.local.job.running &&
+           !v.self.nofailover && !v.settings.pause && !v.local.needs_rewind &&
+           v.now >= v.memory.suspect_until;
+}
+
+/// Above every epoch that an answer has shown.
+Epoch next_epoch(const View& v) {
+    auto epoch = v.self.stored_epoch;
+    for (const auto& vote : v.votes.votes) {
+        if (!vote.sealed) {
+            epoch = std::max(epoch, vote.stored_epoch);
+        }
+    }
+    return epoch + 1;
+}
+
+const Vote* vote_of(const View& v, const Uuid& uuid) {
+    const auto& all = v.votes.votes;
+    const auto found =
+        std::find_if(all.begin(), all.end(), [&](const Vote& vote) { return vote.uuid == uuid; });
+    return found == all.end() || !found->sealed ? nullptr : &*found;
+}
+
+/// Who is missing, or has more than this member; empty: this one may claim.
+std::string missing(const View& v) {
+    const auto* own = vote_of(v, v.self.uuid);
+    if (own == nullptr) {
+        return "the own seal";
+    }
+    for (const auto& member : v.memory.known) {
+        const auto* vote = vote_of(v, member.uuid);
+        if (vote == nullptr) {
+            return fmt::format("the seal of {}", member.name.empty() ? member.uuid : member.name);
+        }
+        const auto tie = !ahead(*own, *vote) && !ahead(*vote, *own);
+        if (vote != own && vote->may_lead &&
+            (ahead(*vote, *own) || (tie && vote->uuid < own->uuid))) {
+            return fmt::format("a claim of {}, which goes first", vote->name);
+        }
+    }
+    return {};
+}
+
+RuleResult claim_lost_record(const View& v) {
+    if (!record_is_lost(v) || !can_lead(v)) {
+        return std::nullopt;
+    }
+    if (v.memory.known.empty()) {
+        return Plan{.why =
+                        "the leader record is gone from the store, and since its restart this "
+                        "agent has not seen who may lead: `howdah dcs recover` writes it anew"};
+    }
+    const auto free_at = v.memory.record_first_seen + v.memory.record_wait;
+    if (v.now < free_at) {
+        return Plan{.why = fmt::format("the leader record is gone from the store; its holder may "
+                                       "still lead for {}",
+                                       seconds_text(free_at - v.now)),
+                    .wake = free_at};
+    }
+    const auto asked = v.votes.epoch > v.self.stored_epoch && v.votes.asked >= free_at;
+    if (asked && !v.votes.complete) {
+        return Plan{.why = "the leader record is gone from the store: sealing every member"};
+    }
+    if (asked && missing(v).empty()) {
+        return Plan{.why =
+                        "the leader record is gone from the store; every member that may have "
+                        "led is sealed",
+                    .actions = {ClaimRecord{}}};
+    }
+    if (asked && v.now < v.votes.asked + ask_again_after) {
+        return Plan{.why = fmt::format("the leader record is gone from the store; no claim without "
+                                       "{} (`howdah dcs recover` overrides)",
+                                       missing(v)),
+                    .wake = v.votes.asked + ask_again_after};
+    }
+    return Plan{.why = "the leader record is gone from the store: sealing every member",
+                .actions = {Seal{.epoch = next_epoch(v), .voters = v.memory.known}}};
+}
+
+}  // namespace
+
+std::vector<Rule> lost_record_rules() {
+    return {{"claim_lost_record", claim_lost_record}};
+}
+
+}  // namespace howdah::ha

@@ -1,0 +1,204 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "ha/rules.h"
+
+namespace howdah::ha {
+namespace {
+
+/// After a promotion the standbys get so long to reconnect before a non-strict primary goes on
+/// without them.
+constexpr Nanos reconnect_grace = Millis(1500);
+
+bool runs_as_primary(const View& v) {
+    return (holds_as(v, RecordState::primary) ||
+            (holds_as(v, RecordState::claimed) && v.tenure->record.timeline != 0 &&
+             !barrier_passed(v))) &&
+           v.local.role == Role::primary && v.local.accepting && !v.local.job.running;
+}
+
+StandbyNames in_force(const View& v) {
+    return parse_standby_names(v.local.sync_standby_names).value_or(StandbyNames{});
+}
+
+std::string lower(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
+    return text;
+}
+
+/// A standby that commits may wait for, in the order of preference (patroni-compatibility.md 10.1).
+struct Fit {
+    const Member* member = nullptr;
+    const Walsender* walsender = nullptr;
+};
+
+bool may_vote(const View& v, const Member& m) {
+    const auto& claimers = v.tenure->record.claimers;
+    const auto tags = m.tags();
+    return !m.is_patroni() && m.uuid != v.self.uuid && !tags.nosync && !tags.nofailover &&
+           std::find(claimers.begin(), claimers.end(), m.uuid) != claimers.end();
+}
+
+std::vector<Fit> fit_standbys(const View& v) {
+    std::vector<Fit> fit;
+    for (const auto& w : v.local.walsenders) {
+        for (const auto& m : v.cluster->members) {
+            if (w.state == "streaming" && lower(w.application_name) == lower(m.name) &&
+                may_vote(v, m)) {
+                fit.push_back({.member = &m, .walsender = &w});
+            }
+        }
+    }
+    const auto best = std::max_element(fit.begin(), fit.end(), [](const Fit& a, const Fit& b) {
+        return a.walsender->flush < b.walsender->flush;
+    });
+    const auto limit = v.settings.maximum_lag_on_syncnode;
+    if (limit > 0 && best != fit.end()) {
+        const auto top = (fit.size() == 1 ? v.local.lsn : best->walsender->flush).bytes();
+        std::erase_if(fit, [&](const Fit& f) {
+            return f.walsender->flush.bytes() + static_cast<std::uint64_t>(limit) < top;
+        });
+    }
+    std::sort(fit.begin(), fit.end(), [](const Fit& a, const Fit& b) {
+        const auto rank = [](const Fit& f) {
+            return std::tuple(f.member->tags().sync_priority, f.walsender->sync_priority > 0,
+                              f.walsender->flush, f.member->name);
+        };
+        return rank(a) > rank(b);
+    });
+    return fit;
+}
+
+/// What commits shall wait for now.
+struct Wanted {
+    StandbyNames names{};
+    std::vector<Voter> voters{};
+};
+
+Wanted wanted(const View& v) {
+    const auto& s = v.settings;
+    Wanted w{.names = {.mode = s.sync_mode}};
+    if (s.sync_mode == SyncMode::off) {
+        return w;
+    }
+    auto fit = fit_standbys(v);
+    const auto count = static_cast<std::size_t>(std::max(s.sync_node_count, 1));
+    if (s.sync_mode == SyncMode::on && fit.size() > count) {
+        fit.resize(count);
+    }
+    for (const auto& f : fit) {
+        w.names.names.push_back(f.member->name);
+        w.voters.push_back({.uuid = f.member->uuid, .name = f.member->name});
+    }
+    std::sort(w.names.names.begin(), w.names.names.end());
+    std::sort(w.voters.begin(), w.voters.end(),
+              [](const Voter& a, const Voter& b) { return a.name < b.name; });
+    w.names.wait_for = static_cast<int>(std::min(count, fit.size()));
+    return w;
+}
+
+/// Commits wait for standbys that are gone, and may go on waiting: strict mode, or they may come
+/// back in a moment.
+bool keeps_waiting(const View& v, const Wanted& w) {
+    const auto now = in_force(v);
+    const auto all_here = std::includes(w.names.names.begin(), w.names.names.end(),
+                                        now.names.begin(), now.names.end());
+    const auto reconnecting = v.now < v.memory.writable_at + reconnect_grace && !all_here;
+    return reconnecting || (v.settings.sync_strict && w.names.wait_for == 0 && now.wait_for > 0);
+}
+
+int caught_up(const View& v, const std::vector<std::string>& names, pg::Lsn lsn) {
+    return static_cast<int>(std::count_if(
+        v.local.walsenders.begin(), v.local.walsenders.end(), [&](const Walsender& w) {
+            return w.state == "streaming" && w.flush >= lsn &&
+                   std::find(names.begin(), names.end(), w.application_name) != names.end();
+        }));
+}
+
+RuleResult show_timeline(const View& v) {
+    if (!holds_as(v, RecordState::claimed) || v.self.won_initialize ||
+        v.local.role != Role::primary || !v.local.accepting || v.local.job.running ||
+        v.local.timeline == 0 || v.tenure->record.timeline != 0 || barrier_passed(v)) {
+        return std::nullopt;
+    }
+    return Plan{.why = fmt::format("on timeline {} now; the standbys may follow", v.local.timeline),
+                .actions = {ShowTimeline{.timeline = v.local.timeline}}};
+}
+
+RuleResult change_sync_set(const View& v) {
+    if (!runs_as_primary(v) || !v.cluster || v.memory.switching ||
+        (v.settings.sync_mode == SyncMode::off && v.tenure->record.sync == SyncSet{})) {
+        return std::nullopt;
+    }
+    if (v.confirmed_names != v.local.sync_standby_names) {
+        return Plan{
+            .why = fmt::format("is '{}' in force in every walsender?", v.local.sync_standby_names),
+            .actions = {SetStandbyNames{.text = v.local.sync_standby_names}}};
+    }
+    auto w = wanted(v);
+    if (keeps_waiting(v, w)) {
+        return std::nullopt;
+    }
+    if (v.settings.sync_strict && v.settings.sync_mode != SyncMode::off && w.names.wait_for == 0) {
+        w.names.blocked = true;
+    }
+    const auto in_force_since = v.memory.barrier_names == v.local.sync_standby_names;
+    const auto step = next_step(
+        {.published = v.tenure->record.sync,
+         .effective = in_force(v),
+         .wanted = w.names,
+         .wanted_voters = w.voters,
+         .strict = v.settings.sync_strict && v.settings.sync_mode != SyncMode::off,
+         .own_uuid = v.self.uuid,
+         .caught_up = in_force_since ? caught_up(v, w.names.names, v.memory.barrier_lsn) : -1});
+    switch (step.kind) {
+        case SyncStep::Kind::publish:
+            return Plan{.why = fmt::format("publishing a sync set: any {} of {} voters hold all "
+                                           "acknowledged commits",
+                                           step.set.votes_needed(), step.set.voters.size()),
+                        .actions = {PublishSync{.set = step.set}}};
+        case SyncStep::Kind::set:
+            return Plan{.why = fmt::format("commits wait for '{}' from now on", render(step.names)),
+                        .actions = {SetStandbyNames{.text = render(step.names)}}};
+        case SyncStep::Kind::wait:
+        case SyncStep::Kind::none:
+            return std::nullopt;
+    }
+    return std::nullopt;
+}
+
+RuleResult wait_for_barrier(const View& v) {
+    if (!holds_as(v, RecordState::claimed) || v.tenure->record.timeline == 0 ||
+        v.local.role != Role::primary || !v.local.accepting || v.local.job.running ||
+        barrier_passed(v)) {
+        return std::nullopt;
+    }
+    return Plan{.why = fmt::format("endpoints stay closed until '{}' hold WAL up to {}",
+                                   v.local.sync_standby_names, v.memory.writable_lsn.text()),
+                .wake = v.now + Millis(50)};
+}
+
+}  // namespace
+
+bool barrier_passed(const View& v) {
+    const auto& set = v.tenure->record.sync;
+    // A new cluster has acknowledged nothing yet; a term taken over from an earlier run of this
+    // agent has had its barrier.
+    if (set.mode == SyncMode::off || v.tenure->record.promoted.epoch == 0) {
+        return true;
+    }
+    const auto names = in_force(v);
+    return v.confirmed_names == v.local.sync_standby_names && !names.blocked &&
+           caught_up(v, names.names, v.memory.writable_lsn) >= names.wait_for;
+}
+
+std::vector<Rule> sync_rules() {
+    return {{"show_timeline", show_timeline},
+            {"change_sync_set", change_sync_set},
+            {"wait_for_barrier", wait_for_barrier}};
+}
+
+}  // namespace howdah::ha

@@ -1,0 +1,89 @@
+#include "ha/vote.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <tuple>
+
+namespace howdah::ha {
+
+pg::Lsn branch_point(const std::string& history_file) {
+    const auto rows = history_rows(history_file);
+    return rows.empty() ? pg::Lsn{} : rows.back().switch_lsn;
+}
+
+Epoch last_epoch(const std::vector<EpochStart>& known, pg::Timeline timeline,
+                 const std::string& history_file) {
+    std::vector<std::pair<pg::Timeline, pg::Lsn>> path;  // timeline, where it began
+    pg::Lsn begin{};
+    for (const auto& row : history_rows(history_file)) {
+        path.emplace_back(row.parent, begin);
+        begin = row.switch_lsn;
+    }
+    path.emplace_back(timeline, begin);
+    Epoch last = 0;
+    for (const auto& start : known) {
+        const auto at = std::pair{start.timeline, start.begin};
+        if (std::find(path.begin(), path.end(), at) != path.end()) {
+            last = std::max(last, start.epoch);
+        }
+    }
+    return last;
+}
+
+std::string render(const SealRequest& r) {
+    return nlohmann::ordered_json{
+        {"epoch", r.epoch}, {"incarnation", r.incarnation}, {"uuid", r.uuid}, {"name", r.name}}
+        .dump();
+}
+
+Result<SealRequest> parse_seal_request(const std::string& json) {
+    try {
+        const auto doc = nlohmann::json::parse(json);
+        return SealRequest{.epoch = doc.at("epoch"),
+                           .incarnation = doc.at("incarnation"),
+                           .uuid = doc.at("uuid"),
+                           .name = doc.at("name")};
+    } catch (const nlohmann::json::exception& e) {
+        return fail(Errc::corrupt, std::string("seal request: ") + e.what());
+    }
+}
+
+std::string render(const Vote& v) {
+    return nlohmann::ordered_json{{"uuid", v.uuid},
+                                  {"name", v.name},
+                                  {"sealed", v.sealed},
+                                  {"refused", v.refused},
+                                  {"stored_epoch", v.stored_epoch},
+                                  {"sync_version", v.sync_version},
+                                  {"set_version", v.set_version},
+                                  {"may_lead", v.may_lead},
+                                  {"history_epoch", v.history_epoch},
+                                  {"timeline", v.timeline},
+                                  {"flushed", v.flushed.bytes()}}
+        .dump();
+}
+
+Result<Vote> parse_vote(const std::string& json) {
+    try {
+        const auto doc = nlohmann::json::parse(json);
+        return Vote{.uuid = doc.at("uuid"),
+                    .name = doc.at("name"),
+                    .sealed = doc.at("sealed"),
+                    .refused = doc.at("refused"),
+                    .stored_epoch = doc.at("stored_epoch"),
+                    .sync_version = doc.at("sync_version"),
+                    .set_version = doc.at("set_version"),
+                    .may_lead = doc.at("may_lead"),
+                    .history_epoch = doc.at("history_epoch"),
+                    .timeline = doc.at("timeline"),
+                    .flushed = pg::Lsn(doc.at("flushed").get<std::uint64_t>())};
+    } catch (const nlohmann::json::exception& e) {
+        return fail(Errc::corrupt, std::string("vote of a member: ") + e.what());
+    }
+}
+
+bool ahead(const Vote& a, const Vote& b) {
+    return std::tuple{a.history_epoch, a.flushed} > std::tuple{b.history_epoch, b.flushed};
+}
+
+}  // namespace howdah::ha

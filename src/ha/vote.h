@@ -1,0 +1,64 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "ha/cluster.h"
+#include "ha/record.h"
+#include "pg/lsn.h"
+
+namespace howdah::ha {
+
+/// Where the WAL of one epoch begins, as its primary told: what orders two histories when their
+/// LSNs alone can't (safety-model.md, section 5, step 4).
+struct EpochStart {
+    Epoch epoch = 0;
+    pg::Timeline timeline = 0;
+    pg::Lsn begin{};  ///< where the timeline branched off; 0 for the first
+    bool operator==(const EpochStart&) const = default;
+};
+
+/// Where a timeline branched off, from the text of its history file; 0 for timeline 1.
+pg::Lsn branch_point(const std::string& history_file);
+
+/// The greatest known epoch whose timeline is in the history that ends on `timeline`. 0: none.
+Epoch last_epoch(const std::vector<EpochStart>& known, pg::Timeline timeline,
+                 const std::string& history_file);
+
+/// A claimer's demand to stop receiving from any primary of a lower epoch, for good
+/// (section 5, step 2).
+struct SealRequest {
+    Epoch epoch = 0;
+    Uuid incarnation{};  ///< of the claimer's run
+    Uuid uuid{};         ///< the claimer
+    std::string name{};
+    bool operator==(const SealRequest&) const = default;
+};
+std::string render(const SealRequest& request);
+/// Errors: Errc::corrupt.
+Result<SealRequest> parse_seal_request(const std::string& json);
+
+/// A member's answer. Only a sealed one counts; the others say why not.
+struct Vote {
+    Uuid uuid{};
+    std::string name{};
+    bool sealed = false;
+    std::string refused{};   ///< why it is not sealed
+    Epoch stored_epoch = 0;  ///< greater than the claimer's: the claimer gives up (L8)
+    std::uint64_t sync_version = 0, set_version = 0;  ///< of the newest record that it has seen
+    bool may_lead = false;
+    Epoch history_epoch = 0;
+    pg::Timeline timeline = 0;
+    pg::Lsn flushed{};
+    bool operator==(const Vote&) const = default;
+};
+std::string render(const Vote& vote);
+/// Errors: Errc::corrupt.
+Result<Vote> parse_vote(const std::string& json);
+
+/// Has more of the cluster's history: (history epoch, LSN). LSN alone would prefer the longer WAL
+/// of a primary that was deposed.
+bool ahead(const Vote& a, const Vote& b);
+
+}  // namespace howdah::ha
