@@ -172,8 +172,8 @@ io::Task<> Agent::keep_house() {
     }
     seen_revision_ = std::max(seen_revision_, cluster->record.revision);
     co_await publish_member();
-    const auto leads = keeping_.tenure &&
-                       keeping_.tenure->record.state == ha::RecordState::primary &&
+    // Standbys need their slots before the sync barrier can be passed.
+    const auto leads = keeping_.tenure && ha::may_be_followed(keeping_.tenure->record) &&
                        local_.role == ha::Role::primary && local_.accepting;
     if (!leads) {
         slots_for_.clear();

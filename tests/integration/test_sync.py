@@ -1,0 +1,143 @@
+"""What synchronous modes promise, on real PostgreSQL and real etcd: no acknowledged row is lost, whatever dies or sleeps."""
+import contextlib
+import json
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
+
+import pytest
+from cluster import Cluster, Writer, etcd_get, processes_of, query, wait_for
+
+T = 5.0  # the `default` lease profile
+
+
+@pytest.fixture(scope="module", params=["on", "quorum", "strict"])
+def cluster(request):
+    made = Cluster("--no-load", "--sync", request.param)
+    made.sync = request.param
+    made.wait_healthy()
+    yield made
+    made.close()
+    assert made.left_running == {}
+
+
+@pytest.fixture(autouse=True)
+def healthy(cluster):
+    cluster.wait_healthy()
+    wait_for(lambda: voters(cluster), "a published sync set", 30)
+
+
+def sync_key(cluster):
+    for member in cluster.members.values():
+        with contextlib.suppress(OSError):
+            return json.loads(etcd_get(f"{member.host}:2379", "/service/howdah/sync")["/service/howdah/sync"])
+    raise OSError("no etcd answers")
+
+
+def voters(cluster):
+    return [name for name in (sync_key(cluster)["sync_standby"] or "").split(",") if name]
+
+
+def signal_all(pids, number):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def pause(member, number):
+    """SIGSTOP or SIGCONT to everything on a member's host: what a frozen virtual machine looks like."""
+    signal_all(processes_of(os.path.dirname(member.data_dir)), number)
+
+
+def test_roles_are_shown_as_patroni_shows_them(cluster):
+    wait_for(lambda: len(voters(cluster)) == (1 if cluster.sync == "on" else 2), "all standbys that shall vote do")
+    roles = sorted(row["Role"] for row in cluster.list())
+    assert roles == (["Leader", "Replica", "Sync Standby"] if cluster.sync == "on"
+                     else ["Leader", "Quorum Standby", "Quorum Standby"])
+    assert sync_key(cluster)["leader"] == cluster.leader().name
+
+
+def test_lost_host_loses_no_acknowledged_row(cluster):
+    old = cluster.leader()
+    with Writer(cluster.endpoint) as writer:
+        killed = time.monotonic()
+        old.kill_everything()
+        cluster.wait_new_leader(old)
+        wait_for(lambda: writer.times[-1] > killed + 0.1 and writer.longest_gap(killed), "writes go on", 30)
+        print(f"outage {writer.longest_gap(killed):.2f} s")
+        old.start_agent()
+        cluster.wait_healthy()
+    assert writer.missing() == []
+
+
+def test_killed_postmaster_loses_no_acknowledged_row(cluster):
+    old = cluster.leader()
+    with Writer(cluster.endpoint) as writer:
+        killed = time.monotonic()
+        old.kill_postmaster()
+        wait_for(lambda: writer.times[-1] > killed + 0.1 and writer.longest_gap(killed), "writes go on", 30)
+        print(f"outage {writer.longest_gap(killed):.2f} s")
+        cluster.wait_healthy()
+    assert writer.missing() == []
+
+
+def test_switchover_goes_to_a_voter_and_loses_nothing(cluster):
+    target = voters(cluster)[0]
+    with Writer(cluster.endpoint) as writer:
+        asked = time.monotonic()
+        done = cluster.howdah("switchover", "-c", cluster.config(), "--candidate", target, "--force")
+        assert "Successfully switched over" in done.stdout
+        wait_for(lambda: writer.times[-1] > asked + 0.1 and writer.longest_gap(asked), "writes go on", 30)
+        print(f"outage {writer.longest_gap(asked):.2f} s")
+        cluster.wait_healthy()
+    assert cluster.leader().name == target and writer.missing() == []
+
+
+def test_a_standby_that_goes_away_is_no_longer_waited_for(cluster):
+    gone = cluster.members[voters(cluster)[0]]
+    with Writer(cluster.endpoint) as writer:
+        killed = time.monotonic()
+        gone.kill_everything()
+        wait_for(lambda: gone.name not in voters(cluster), "it leaves the sync set", 20)
+        wait_for(lambda: writer.times[-1] > killed + 3, "writes go on", 20)
+        print(f"writes waited {writer.longest_gap(killed):.2f} s")
+        gone.start_agent()
+        cluster.wait_healthy()
+    assert writer.errors == [] and writer.missing() == []
+
+
+def test_without_any_standby_strict_mode_acknowledges_nothing_and_the_others_go_on(cluster):
+    leader = cluster.leader()
+    query(cluster.endpoint, "create table if not exists alone (n int)")
+    # PostgreSQL alone: etcd keeps its majority.
+    frozen = [pid for m in cluster.members.values() if m is not leader for pid in processes_of(m.data_dir)]
+    with ThreadPoolExecutor() as pool:
+        signal_all(frozen, signal.SIGSTOP)
+        try:
+            write = pool.submit(query, leader.dsn, "insert into alone values (1)")
+            if cluster.sync == "strict":
+                with pytest.raises(TimeoutError):
+                    write.result(timeout=2 * T)
+            else:
+                write.result(timeout=60)
+        finally:
+            signal_all(frozen, signal.SIGCONT)
+        write.result(timeout=60)
+    cluster.wait_healthy()
+
+
+def test_a_host_frozen_for_three_lease_times_loses_no_acknowledged_row(cluster):
+    old = cluster.leader()
+    with Writer(cluster.endpoint) as writer:
+        frozen = time.monotonic()
+        pause(old, signal.SIGSTOP)
+        try:
+            cluster.wait_new_leader(old)
+            wait_for(lambda: writer.times[-1] > frozen + 0.1 and writer.longest_gap(frozen), "writes go on", 30)
+            wait_for(lambda: time.monotonic() > frozen + 3 * T, "three lease times", 20)
+        finally:
+            pause(old, signal.SIGCONT)
+        cluster.wait_healthy(90)
+        print(f"outage {writer.longest_gap(frozen):.2f} s")
+    assert writer.missing() == []
