@@ -9,6 +9,7 @@
 #include "config/agent_config.h"
 #include "fencer/client.h"
 #include "instance/instance.h"
+#include "instance/local/disk_probe.h"
 #include "instance/local/pg_files.h"
 #include "instance/local/pg_query.h"
 #include "instance/local/pg_tools.h"
@@ -96,6 +97,12 @@ private:
     io::Task<> checkpoint_after_promote();
     Error start_failure(std::uint64_t log_from) const;
 
+    // ---- local_health.cpp: a postmaster that hangs, a sick disk
+    void begin_probing();
+    io::Task<> probe(int life);
+    Result<> may_connect() const;
+    io::Task<> watch_disk();
+
     // ---- local_data.cpp: initdb, clone, rewind
     Work do_initialize(config::Bootstrap how);
     Work do_clone(Upstream from);
@@ -152,6 +159,10 @@ private:
     std::shared_ptr<fencer::FencerClient> fencer_{};
     std::optional<fencer::Status> fencer_status_{};
     pid_t foreign_postmaster_ = 0;
+    DiskProbe disk_probe_{};
+    bool watches_disk_ = false;
+    int life_ = 0;             ///< counts postmasters that were seen
+    Instant probing_since_{};  ///< a new connection waits for its answer
     bool asked_to_stop_ = false;
     bool launching_ =
         false;  ///< a start job is between its last look at `start_revoked_` and its fencer

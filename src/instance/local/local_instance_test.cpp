@@ -1,5 +1,6 @@
 #include "instance/local/local_instance.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <grp.h>
 #include <gtest/gtest.h>
@@ -10,11 +11,13 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string_view>
 
 #include "fencer/fencer.h"
 #include "fencer/page.h"
 #include "instance/local/pg_process.h"
+#include "instance/local/small_disk_for_test.h"
 #include "io/files.h"
 #include "io/loop.h"
 
@@ -214,6 +217,8 @@ public:
     io::Task<> die_in_different_ways();
     io::Task<> lose_the_fencer_and_rewind_without_pg_rewind();
     io::Task<> refuse();
+    io::Task<> hang();
+    io::Task<> lose_the_disk();
     io::Task<> seal_while_the_primary_writes();
     io::Task<> seal_while_replay_is_paused();
     io::Task<> seal_what_is_down();
@@ -607,6 +612,73 @@ io::Task<> LocalInstanceTest::change_synchronous_standbys() {
     check(co_await a->pg.adopt(), "adopt");
 }
 
+/// Connections that wait at `host`, accepted by the kernel and by nobody else.
+int queued_at(const std::string& host) {
+    std::ifstream table("/proc/net/tcp");
+    std::uint32_t address = 0;
+    inet_pton(AF_INET, host.c_str(), &address);
+    const auto wanted = fmt::format("{:08X}:{:04X}", address, port);
+    std::string line;
+    for (std::getline(table, line); std::getline(table, line);) {
+        std::istringstream words(line);
+        std::string slot, local, remote, state, queues;
+        words >> slot >> local >> remote >> state >> queues;
+        if (local == wanted && state == "0A") {
+            return std::stoi(queues.substr(queues.find(':') + 1), nullptr, 16);
+        }
+    }
+    return -1;
+}
+
+io::Task<> LocalInstanceTest::hang() {
+    auto* a = co_await make("a", "127.0.62.9");
+    if (!co_await make_primary(a)) {
+        co_return;
+    }
+    const auto pid = living_postmaster(a->config.postgresql.data_dir);
+    kill(pid, SIGSTOP);
+    const auto stopped = clock_.now();
+    co_await becomes(a, "answers no more",
+                     [&](const Local& l) { return clock_.now() - l.answered > 4s; });
+    // Who is connected is served: only the probe tells.
+    const auto hung = co_await a->pg.observe(1s);
+    EXPECT_TRUE(hung.postmaster && hung.accepting);
+    EXPECT_LT(hung.answered, stopped + 1s);
+    // Once the agent's own session is gone as well, nothing piles up at the door.
+    EXPECT_EQ(queued_at("127.0.62.9"), 1);
+    for (const auto child : processes_in(a->config.postgresql.data_dir)) {
+        const auto title = io::read_file(fmt::format("/proc/{}/cmdline", child));
+        if (title && title->find("idle") != std::string::npos) {
+            kill(child, SIGTERM);
+        }
+    }
+    for (int i = 0; i < 5; ++i) {
+        (void)co_await a->pg.observe(100ms);
+    }
+    EXPECT_FALSE((co_await a->pg.observe(100ms)).accepting);
+    EXPECT_EQ(queued_at("127.0.62.9"), 1);
+    kill(pid, SIGCONT);
+    co_await becomes(a, "answers again",
+                     [&](const Local& l) { return clock_.now() - l.answered < 1s; });
+    co_await becomes(a, "accepts again", [](const Local& l) { return l.accepting; });
+}
+
+io::Task<> LocalInstanceTest::lose_the_disk() {
+    auto* a = co_await make("a", "127.0.62.10");
+    if (!co_await make_primary(a)) {
+        co_return;
+    }
+    const auto& data_dir = a->config.postgresql.data_dir;
+    EXPECT_EQ((co_await a->pg.observe(1s)).disk_trouble, "");
+    fs::permissions(data_dir, fs::perms::owner_read | fs::perms::owner_exec);
+    co_await becomes(a, "loses its disk", [](const Local& l) { return !l.disk_trouble.empty(); });
+    const auto sick = co_await a->pg.observe(1s);
+    EXPECT_TRUE(sick.accepting);
+    EXPECT_EQ(sick.disk_trouble, data_dir + ": no file can be made: Permission denied");
+    fs::permissions(data_dir, fs::perms::owner_all);
+    co_await becomes(a, "has it back", [](const Local& l) { return l.disk_trouble.empty(); });
+}
+
 TEST_F(LocalInstanceTest, FailsOverRewindsAndFollows) {
     run(&LocalInstanceTest::fail_over_and_back);
 }
@@ -636,11 +708,19 @@ TEST_F(LocalInstanceTest, SynchronousStandbysTakeEffectAndStay) {
     run(&LocalInstanceTest::change_synchronous_standbys);
 }
 
+TEST_F(LocalInstanceTest, AHungPostmasterIsToldByANewConnection) {
+    run(&LocalInstanceTest::hang);
+}
+TEST_F(LocalInstanceTest, ADiskThatTakesNoWritesIsTold) {
+    run(&LocalInstanceTest::lose_the_disk);
+}
+
 void leave_root() {
     const auto* who = getpwnam("postgres");
     if (geteuid() != 0 || who == nullptr) {
         return;
     }
+    mount_small_disk(who->pw_uid);
     if (initgroups(who->pw_name, who->pw_gid) != 0 || setgid(who->pw_gid) != 0 ||
         setuid(who->pw_uid) != 0) {
         std::perror("become postgres");
