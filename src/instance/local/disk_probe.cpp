@@ -90,10 +90,12 @@ io::Task<std::string> DiskProbe::ask(io::Clock& clock, std::vector<std::string> 
         }
     }
     while (!pending_->there.load(std::memory_order_acquire)) {
-        if (clock.now() > end || !co_await clock.until(clock.now() + pause)) {
-            co_return fmt::format(
-                "a write of 8 kB has not come back for {} s",
-                std::chrono::duration_cast<Seconds>(clock.now() - since_).count());
+        if (clock.now() > end) {
+            const auto waited = std::chrono::duration_cast<Seconds>(clock.now() - since_);
+            co_return fmt::format("a write of 8 kB has not come back for {} s", waited.count());
+        }
+        if (!co_await clock.until(clock.now() + pause)) {
+            co_return std::string();
         }
     }
     auto text = std::move(pending_->text);

@@ -2,10 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
-#include <grp.h>
 #include <gtest/gtest.h>
-#include <pwd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -14,10 +11,9 @@
 #include <sstream>
 #include <string_view>
 
-#include "fencer/fencer.h"
 #include "fencer/page.h"
+#include "instance/local/local_node_for_test.h"
 #include "instance/local/pg_process.h"
-#include "instance/local/small_disk_for_test.h"
 #include "io/files.h"
 #include "io/loop.h"
 
@@ -30,7 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
-constexpr std::uint16_t port = 16543;
+constexpr auto port = port_for_test;
 
 pid_t parent_of(pid_t pid) {
     std::ifstream file(fmt::format("/proc/{}/status", pid));
@@ -41,56 +37,6 @@ pid_t parent_of(pid_t pid) {
     }
     return 0;
 }
-
-/// One member: its own data directory, state directory and address.
-struct Node {
-    Node(io::Executor executor, io::Clock& clock, const std::string& root, const std::string& name,
-         const std::string& host)
-        : config(configuration(root, name, host)), pg(executor, clock, config, "/proc/self/exe") {}
-
-    static config::AgentConfig configuration(const std::string& root, const std::string& name,
-                                             const std::string& host) {
-        config::AgentConfig config{
-            .scope = "demo", .name = name, .state_dir = root + "/" + name + ".howdah"};
-        config.postgresql = {
-            .listen_addresses = host,
-            .port = port,
-            .connect_address = {.host = host, .port = port},
-            .data_dir = root + "/" + name,
-            .pgpass = root + "/" + name + ".pgpass",
-            .superuser = {.username = "admin", .password = "it's \\ secret"},
-            .replication = {.username = "replicator", .password = "rep:pass"},
-            .rewind = config::Credentials{.username = "rewinder", .password = "rew"}};
-        return config;
-    }
-
-    config::EffectivePostgresql settings() const {
-        config::Parameters controlled{{"listen_addresses", config.postgresql.listen_addresses},
-                                      {"port", std::to_string(port)},
-                                      {"cluster_name", "demo"},
-                                      {"wal_level", "replica"},
-                                      {"hot_standby", "on"},
-                                      {"max_connections", "30"},
-                                      {"wal_log_hints", "on"}};
-        auto parameters = controlled;
-        parameters["unix_socket_directories"] = "";
-        parameters["shared_buffers"] = "16MB";
-        parameters["wal_keep_size"] = "128MB";
-        return {.parameters = parameters,
-                .controlled = controlled,
-                .pg_hba = {"host all all 127.0.0.0/8 scram-sha-256",
-                           "host replication replicator 127.0.0.0/8 scram-sha-256"},
-                .use_pg_rewind = true,
-                .basebackup = {"--no-sync"}};
-    }
-
-    Upstream address() const {
-        return {.name = config.name, .host = config.postgresql.connect_address.host, .port = port};
-    }
-
-    config::AgentConfig config;
-    LocalInstance pg;
-};
 
 class LocalInstanceTest : public testing::Test {
 public:
@@ -112,8 +58,8 @@ public:
         nodes_.clear();
     }
 
-    io::Task<Node*> make(std::string name, std::string host) {
-        nodes_.push_back(std::make_unique<Node>(loop_.executor(), clock_, root_, name, host));
+    io::Task<LocalNode*> make(std::string name, std::string host) {
+        nodes_.push_back(std::make_unique<LocalNode>(loop_.executor(), clock_, root_, name, host));
         auto* node = nodes_.back().get();
         check(co_await node->pg.adopt(), "adopt");
         check(co_await node->pg.configure(node->settings()), "configure");
@@ -126,7 +72,7 @@ public:
     }
 
     /// Waits for the job that `begun` began.
-    io::Task<bool> job(Node* node, Result<> begun, std::string what) {
+    io::Task<bool> job(LocalNode* node, Result<> begun, std::string what) {
         check(begun, what);
         const auto since = clock_.now();
         while (begun && clock_.now() < since + 40s) {
@@ -144,7 +90,7 @@ public:
     }
 
     template <class Condition>
-    io::Task<bool> becomes(Node* node, std::string what, Condition condition) {
+    io::Task<bool> becomes(LocalNode* node, std::string what, Condition condition) {
         const auto since = clock_.now();
         while (clock_.now() < since + 15s) {
             if (condition(co_await node->pg.observe(1s))) {
@@ -158,8 +104,8 @@ public:
         co_return false;
     }
 
-    io::Task<> expect_silence(Node* primary, Node* standby, ha::WalPosition at);
-    io::Task<ha::WalPosition> seal(Node* node) {
+    io::Task<> expect_silence(LocalNode* primary, LocalNode* standby, ha::WalPosition at);
+    io::Task<ha::WalPosition> seal(LocalNode* node) {
         const auto since = clock_.now();
         const auto sealed = co_await node->pg.stop_receiving(3s);
         fmt::print("{:>30} {} ms\n", node->config.name + " seal",
@@ -167,7 +113,7 @@ public:
         check(sealed ? Result<>{} : std::unexpected(sealed.error()), "seal");
         co_return sealed.value_or(ha::WalPosition{});
     }
-    io::Task<Result<std::string>> sql(Node* node, std::string text, Nanos limit = 10s) {
+    io::Task<Result<std::string>> sql(LocalNode* node, std::string text, Nanos limit = 10s) {
         const auto& pg = node->config.postgresql;
         HD_CO_TRY(const auto connection,
                   co_await Connection::open(clock_,
@@ -180,14 +126,14 @@ public:
         HD_CO_TRY(const auto rows, co_await connection->query(std::move(text), {}, limit));
         co_return rows.empty() || rows[0].empty() ? "" : rows[0][0].value_or("");
     }
-    io::Task<> expect_sql(Node* node, std::string text, std::string expected) {
+    io::Task<> expect_sql(LocalNode* node, std::string text, std::string expected) {
         const auto got = co_await sql(node, text);
         EXPECT_TRUE(got) << text << ": " << (got ? "" : got.error().message);
         EXPECT_EQ(got.value_or(""), expected) << text;
     }
 
     /// initdb, start as primary, roles, one table.
-    io::Task<bool> make_primary(Node* node) {
+    io::Task<bool> make_primary(LocalNode* node) {
         const config::Bootstrap how{
             .initdb = {"--encoding=UTF8", "--locale=C", "--no-sync"},
             .users = {{.name = "app", .password = "app", .options = {"createdb"}}}};
@@ -202,7 +148,7 @@ public:
         co_return users.has_value();
     }
 
-    io::Task<bool> make_standby(Node* node, Node* of) {
+    io::Task<bool> make_standby(LocalNode* node, LocalNode* of) {
         if (!co_await job(node, node->pg.clone(of->address()), "clone") ||
             !co_await job(node, node->pg.start(StartAs::standby, of->address()),
                           "start as standby")) {
@@ -227,7 +173,7 @@ public:
     io::Loop loop_{};
     io::SystemClock clock_{};
     std::string root_;
-    std::vector<std::unique_ptr<Node>> nodes_{};
+    std::vector<std::unique_ptr<LocalNode>> nodes_{};
 };
 
 io::Task<> LocalInstanceTest::fail_over_and_back() {
@@ -459,7 +405,8 @@ io::Task<> LocalInstanceTest::refuse() {
 }
 
 /// Nothing streams to `primary` for a while, though it writes.
-io::Task<> LocalInstanceTest::expect_silence(Node* primary, Node* standby, ha::WalPosition at) {
+io::Task<> LocalInstanceTest::expect_silence(LocalNode* primary, LocalNode* standby,
+                                             ha::WalPosition at) {
     const auto until = clock_.now() + 1200ms;  // more than two retries of a standby
     while (clock_.now() < until) {
         co_await expect_sql(primary, "INSERT INTO t VALUES (7)", "");
@@ -715,28 +662,9 @@ TEST_F(LocalInstanceTest, ADiskThatTakesNoWritesIsTold) {
     run(&LocalInstanceTest::lose_the_disk);
 }
 
-void leave_root() {
-    const auto* who = getpwnam("postgres");
-    if (geteuid() != 0 || who == nullptr) {
-        return;
-    }
-    mount_small_disk(who->pw_uid);
-    if (initgroups(who->pw_name, who->pw_gid) != 0 || setgid(who->pw_gid) != 0 ||
-        setuid(who->pw_uid) != 0) {
-        std::perror("become postgres");
-        std::exit(1);
-    }
-    setenv("HOME", who->pw_dir, 1);
-}
-
 }  // namespace
 }  // namespace howdah::instance
 
 int main(int argc, char** argv) {
-    if (argc > 1 && std::string_view(argv[1]) == "fencer") {
-        return howdah::fencer::run(argc, argv);
-    }
-    howdah::instance::leave_root();
-    testing::InitGoogleTest(&argc, argv);
-    return RUN_ALL_TESTS();
+    return howdah::instance::main_for_test(argc, argv);
 }
