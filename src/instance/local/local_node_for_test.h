@@ -23,11 +23,12 @@ constexpr std::uint16_t port_for_test = 16543;
 /// One member: its own data directory, state directory and address.
 struct LocalNode {
     LocalNode(io::Executor executor, io::Clock& clock, const std::string& root,
-              const std::string& name, const std::string& host)
-        : config(configuration(root, name, host)), pg(executor, clock, config, "/proc/self/exe") {}
+              const std::string& name, const std::string& host, const std::string& bin_dir = "")
+        : config(configuration(root, name, host, bin_dir)),
+          pg(executor, clock, config, "/proc/self/exe") {}
 
     static config::AgentConfig configuration(const std::string& root, const std::string& name,
-                                             const std::string& host) {
+                                             const std::string& host, const std::string& bin_dir) {
         config::AgentConfig config{
             .scope = "demo", .name = name, .state_dir = root + "/" + name + ".howdah"};
         config.postgresql = {
@@ -35,6 +36,7 @@ struct LocalNode {
             .port = port_for_test,
             .connect_address = {.host = host, .port = port_for_test},
             .data_dir = root + "/" + name,
+            .bin_dir = bin_dir,
             .pgpass = root + "/" + name + ".pgpass",
             .superuser = {.username = "admin", .password = "it's \\ secret"},
             .replication = {.username = "replicator", .password = "rep:pass"},
