@@ -96,7 +96,9 @@ struct Local {
     /// When the postmaster last answered a new connection, be it with a refusal; its start or
     /// adoption, before the first answer; never, while there is none. One is tried every 2 s.
     Instant answered{};
-    std::string disk_trouble{};  ///< the data or WAL disk takes no durable write; empty: fine
+    /// Why the disk of data or WAL takes no durable write, or not for long; empty: fine. Looked at
+    /// every 3 s, PostgreSQL running or not.
+    std::string disk_trouble{};
 };
 
 }  // namespace howdah::ha

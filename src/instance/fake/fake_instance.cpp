@@ -163,6 +163,7 @@ io::Task<Local> FakeInstance::observe(Nanos /*limit*/) {
     local.role = role_;
     local.state = accepting_ ? ha::PgState::running
                   : up_      ? ha::PgState::starting
+                  : crashed_ ? ha::PgState::crashed
                              : ha::PgState::stopped;
     local.tree_dead = !up_;
     local.crashed = crashed_;
@@ -191,6 +192,9 @@ io::Task<Result<>> FakeInstance::adopt() {
 }
 
 Result<> FakeInstance::initialize(config::Bootstrap /*how*/) {
+    if (initialized_) {
+        return fail(Errc::unsafe, "initialize: there is a cluster");
+    }
     return begin(JobKind::initdb, times.initdb, [this]() -> Result<> {
         initialized_ = true;
         system_id_ = fmt::format("{}", 7000000000000000000ULL + servers_.next_branch());
@@ -201,30 +205,39 @@ Result<> FakeInstance::initialize(config::Bootstrap /*how*/) {
 }
 
 Result<> FakeInstance::clone(Upstream from) {
+    if (initialized_) {
+        return fail(Errc::unsafe, "clone: there is a cluster");
+    }
     return begin(JobKind::clone, times.clone, [this, from]() -> Result<> {
         const auto* source = reach(from);
         if (source == nullptr || !source->accepting_) {
             return fail(Errc::unavailable, "clone: the source does not answer");
         }
         copy_data(*source);
+        following_ = from;
         return {};
     });
 }
 
 Result<> FakeInstance::rewind(Upstream from) {
+    if (up_) {
+        return fail(Errc::conflict, "rewind: PostgreSQL still runs");
+    }
     return begin(JobKind::rewind, times.rewind, [this, from]() -> Result<> {
         const auto* source = reach(from);
         if (source == nullptr || !source->accepting_ || source->system_id_ != system_id_) {
             return fail(Errc::unavailable, "rewind: the source does not answer");
         }
         copy_data(*source);
+        following_ = from;
         return {};
     });
 }
 
 Result<> FakeInstance::start(StartAs as, std::optional<Upstream> follow) {
     if (up_ || !initialized_) {
-        return fail(Errc::invalid, up_ ? "start: it runs already" : "start: no data");
+        return up_ ? fail(Errc::conflict, "start: it runs already")
+                   : fail(Errc::invalid, "start: no data");
     }
     if (auto begun = begin(JobKind::start, times.start,
                            [this]() -> Result<> {
@@ -242,6 +255,9 @@ Result<> FakeInstance::start(StartAs as, std::optional<Upstream> follow) {
 }
 
 Result<> FakeInstance::stop(StopMode /*mode*/) {
+    if (!up_) {
+        return fail(Errc::unavailable, "stop: PostgreSQL does not run");
+    }
     return begin(JobKind::stop, times.stop, [this]() -> Result<> {
         // Walsenders send all WAL before a fast stop ends.
         if (up_) {
@@ -252,6 +268,9 @@ Result<> FakeInstance::stop(StopMode /*mode*/) {
 }
 
 Result<> FakeInstance::promote() {
+    if (!up_) {
+        return fail(Errc::unavailable, "promote: PostgreSQL does not run");
+    }
     if (!accepting_ || role_ != ha::Role::standby) {
         return fail(Errc::invalid, "promote: no standby runs");
     }
@@ -278,7 +297,7 @@ io::Task<Result<>> FakeInstance::follow(std::optional<Upstream> from) {
 
 io::Task<Result<>> FakeInstance::fence(Nanos /*limit*/) {
     if (up_) {
-        die(true);
+        die(false);
     }
     return done();
 }

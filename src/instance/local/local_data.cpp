@@ -104,6 +104,14 @@ void remove_others(const std::string& prefix, const std::string& keep) {
 
 }  // namespace
 
+Result<std::uint64_t> free_bytes_at(const std::string& folder) {
+    struct statvfs info{};
+    if (::statvfs(folder.c_str(), &info) != 0) {
+        return io::fail_errno(folder);
+    }
+    return std::uint64_t{info.f_bavail} * info.f_frsize;
+}
+
 // ---- initdb
 
 Result<> LocalInstance::initialize(config::Bootstrap how) {
@@ -320,7 +328,11 @@ io::Task<Result<>> LocalInstance::do_rewind(Upstream from) {
                        fmt::format("rewind: {} belongs to another cluster", from.name));
     }
     HD_CO_TRY_VOID(co_await await_source_checkpoint(from, there.timeline));
-    HD_CO_TRY_VOID(co_await keep_divergent_wal());
+    if (!divergent_wal_kept_) {
+        // Once for all attempts: one that failed may have overwritten some of it.
+        HD_CO_TRY_VOID(co_await keep_divergent_wal());
+        divergent_wal_kept_ = true;
+    }
     auto done =
         local_.rewind_possible
             ? co_await run_pg_rewind(from)
@@ -335,6 +347,7 @@ io::Task<Result<>> LocalInstance::do_rewind(Upstream from) {
     }
     HD_CO_TRY_VOID(std::move(done));
     HD_CO_TRY_VOID(files_.place_standby_signal());
+    divergent_wal_kept_ = false;
     local_.needs_rewind = false;
     local_.timeline = 0;
     local_.lsn = local_.final_lsn = {};
@@ -430,20 +443,26 @@ io::Task<Result<>> LocalInstance::keep_divergent_wal() {
 }
 
 io::Task<Result<>> LocalInstance::replace_by_clone(Upstream from, Error why) {
-    spdlog::warn("rewind is not possible: the directory is set aside and copied anew why=\"{}\"",
-                 why.message);
     if (auto room = co_await room_for_both(from); !room) {
         if (!settings_->remove_data_directory_on_rewind_failure) {
             co_return std::unexpected(std::move(room).error().within(why.message));
         }
+        spdlog::warn("rewind is not possible: the directory is removed and copied anew why=\"{}\"",
+                     why.message);
         HD_CO_TRY_VOID(files_.mark_unfinished());
         HD_CO_TRY_VOID(co_await empty_data_dir());
         co_return co_await do_clone(from);
     }
+    spdlog::warn("rewind is not possible: the directory is set aside and copied anew why=\"{}\"",
+                 why.message);
     const auto prefix = files_.data_dir() + ".diverged-";
     const auto aside = prefix + utc_stamp(clock_.wall_nanos());
     if (::rename(files_.data_dir().c_str(), aside.c_str()) != 0) {
-        co_return io::fail_errno("set " + files_.data_dir() + " aside");
+        auto error = io::fail_errno("set " + files_.data_dir() + " aside").error();
+        error.hint =
+            "move its content away by hand (a mount point can't be renamed), or set "
+            "remove_data_directory_on_rewind_failure: true";
+        co_return std::unexpected(std::move(error).within(why.message));
     }
     remove_others(prefix, aside);
     co_return co_await do_clone(from);
@@ -456,11 +475,7 @@ io::Task<Result<>> LocalInstance::room_for_both(Upstream from) {
                             "SELECT sum(pg_database_size(oid)) FROM pg_database", query_limit));
     const auto size =
         rows.empty() ? 0 : std::strtoull(rows[0][0].value_or("0").c_str(), nullptr, 10);
-    struct statvfs info{};
-    if (::statvfs(files_.data_dir().c_str(), &info) != 0) {
-        co_return io::fail_errno(files_.data_dir());
-    }
-    const auto free_bytes = std::uint64_t{info.f_bavail} * info.f_frsize;
+    HD_CO_TRY(const auto free_bytes, free_bytes_(files_.data_dir()));
     if (free_bytes < size + size / 20 + spare_bytes) {
         co_return fail(
             Errc::unsafe,

@@ -249,6 +249,7 @@ io::Task<Result<>> LocalInstance::ensure_connection(Nanos limit) {
         co_return Result<>{};
     }
     connection_.reset();
+    HD_CO_TRY_VOID(may_connect());
     HD_CO_TRY(connection_, co_await Connection::open(clock_,
                                                      local_keywords("-c statement_timeout=2000 "
                                                                     "-c synchronous_commit=local "

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include "config/agent_config.h"
 #include "fencer/client.h"
 #include "instance/instance.h"
+#include "instance/local/disk_probe.h"
 #include "instance/local/pg_files.h"
 #include "instance/local/pg_query.h"
 #include "instance/local/pg_tools.h"
@@ -20,6 +22,9 @@ namespace howdah::instance {
 /// PostgreSQL's programs that the agent needs are where `config` says.
 /// Errors: Errc::not_found with the program, and what to install or correct.
 Result<> check_binaries(const config::AgentConfig& config);
+
+/// What a user without privileges may still write to the file system of `folder`. Errors: Errc::io.
+Result<std::uint64_t> free_bytes_at(const std::string& folder);
 
 /// A real PostgreSQL, whose parent is the fencer. The deadline page is `<state_dir>/deadline`; this
 /// class never writes it. PostgreSQL's stderr goes to `<state_dir>/postgresql.log`. close() must be
@@ -51,6 +56,11 @@ public:
     io::Task<Result<>> check_divergence(Upstream primary) override;
     io::Task<Result<>> keep_slots(std::vector<std::string> member_names) override;
     io::Task<Result<std::string>> timeline_history(pg::Timeline timeline) override;
+
+    /// Another measure of the room beside a data directory, for tests.
+    void measure_room_with(std::function<Result<std::uint64_t>(const std::string&)> measure) {
+        free_bytes_ = std::move(measure);
+    }
 
     /// Ends what this object does; PostgreSQL and its fencer go on.
     io::Task<> close();
@@ -95,6 +105,12 @@ private:
     io::Task<> watch_foreign(pid_t pid);
     io::Task<> checkpoint_after_promote();
     Error start_failure(std::uint64_t log_from) const;
+
+    // ---- local_health.cpp: a postmaster that hangs, a sick disk
+    void begin_probing();
+    io::Task<> probe(int life);
+    Result<> may_connect() const;
+    io::Task<> watch_disk();
 
     // ---- local_data.cpp: initdb, clone, rewind
     Work do_initialize(config::Bootstrap how);
@@ -152,6 +168,12 @@ private:
     std::shared_ptr<fencer::FencerClient> fencer_{};
     std::optional<fencer::Status> fencer_status_{};
     pid_t foreign_postmaster_ = 0;
+    std::function<Result<std::uint64_t>(const std::string&)> free_bytes_ = free_bytes_at;
+    bool divergent_wal_kept_ = false;  ///< of the divergence at hand
+    DiskProbe disk_probe_{};
+    bool watches_disk_ = false;
+    int life_ = 0;             ///< counts postmasters that were seen
+    Instant probing_since_{};  ///< a new connection waits for its answer
     bool asked_to_stop_ = false;
     bool launching_ =
         false;  ///< a start job is between its last look at `start_revoked_` and its fencer

@@ -1,19 +1,18 @@
 #include "instance/local/local_instance.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <grp.h>
 #include <gtest/gtest.h>
-#include <pwd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string_view>
 
-#include "fencer/fencer.h"
 #include "fencer/page.h"
+#include "instance/local/local_node_for_test.h"
 #include "instance/local/pg_process.h"
 #include "io/files.h"
 #include "io/loop.h"
@@ -27,7 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
-constexpr std::uint16_t port = 16543;
+constexpr auto port = port_for_test;
 
 pid_t parent_of(pid_t pid) {
     std::ifstream file(fmt::format("/proc/{}/status", pid));
@@ -38,56 +37,6 @@ pid_t parent_of(pid_t pid) {
     }
     return 0;
 }
-
-/// One member: its own data directory, state directory and address.
-struct Node {
-    Node(io::Executor executor, io::Clock& clock, const std::string& root, const std::string& name,
-         const std::string& host)
-        : config(configuration(root, name, host)), pg(executor, clock, config, "/proc/self/exe") {}
-
-    static config::AgentConfig configuration(const std::string& root, const std::string& name,
-                                             const std::string& host) {
-        config::AgentConfig config{
-            .scope = "demo", .name = name, .state_dir = root + "/" + name + ".howdah"};
-        config.postgresql = {
-            .listen_addresses = host,
-            .port = port,
-            .connect_address = {.host = host, .port = port},
-            .data_dir = root + "/" + name,
-            .pgpass = root + "/" + name + ".pgpass",
-            .superuser = {.username = "admin", .password = "it's \\ secret"},
-            .replication = {.username = "replicator", .password = "rep:pass"},
-            .rewind = config::Credentials{.username = "rewinder", .password = "rew"}};
-        return config;
-    }
-
-    config::EffectivePostgresql settings() const {
-        config::Parameters controlled{{"listen_addresses", config.postgresql.listen_addresses},
-                                      {"port", std::to_string(port)},
-                                      {"cluster_name", "demo"},
-                                      {"wal_level", "replica"},
-                                      {"hot_standby", "on"},
-                                      {"max_connections", "30"},
-                                      {"wal_log_hints", "on"}};
-        auto parameters = controlled;
-        parameters["unix_socket_directories"] = "";
-        parameters["shared_buffers"] = "16MB";
-        parameters["wal_keep_size"] = "128MB";
-        return {.parameters = parameters,
-                .controlled = controlled,
-                .pg_hba = {"host all all 127.0.0.0/8 scram-sha-256",
-                           "host replication replicator 127.0.0.0/8 scram-sha-256"},
-                .use_pg_rewind = true,
-                .basebackup = {"--no-sync"}};
-    }
-
-    Upstream address() const {
-        return {.name = config.name, .host = config.postgresql.connect_address.host, .port = port};
-    }
-
-    config::AgentConfig config;
-    LocalInstance pg;
-};
 
 class LocalInstanceTest : public testing::Test {
 public:
@@ -109,12 +58,37 @@ public:
         nodes_.clear();
     }
 
-    io::Task<Node*> make(std::string name, std::string host) {
-        nodes_.push_back(std::make_unique<Node>(loop_.executor(), clock_, root_, name, host));
+    io::Task<LocalNode*> make(std::string name, std::string host, std::string bin_dir = "") {
+        nodes_.push_back(
+            std::make_unique<LocalNode>(loop_.executor(), clock_, root_, name, host, bin_dir));
         auto* node = nodes_.back().get();
         check(co_await node->pg.adopt(), "adopt");
         check(co_await node->pg.configure(node->settings()), "configure");
         co_return node;
+    }
+
+    /// How many entries of the test's folder begin with `prefix`.
+    std::int64_t count(const std::string& prefix) const {
+        return std::count_if(fs::directory_iterator(root_), fs::directory_iterator(),
+                             [&](const auto& entry) {
+                                 return entry.path().filename().string().starts_with(prefix);
+                             });
+    }
+
+    /// A folder of PostgreSQL's programs in which pg_rewind is `script`.
+    std::string programs_with_rewind(const std::string& script) const {
+        const auto real = find_bin_dir("", 15).value();
+        const auto folder = root_ + "/bin";
+        fs::remove_all(folder);
+        fs::create_directory(folder);
+        for (const auto& program : fs::directory_iterator(real)) {
+            const auto name = program.path().filename();
+            if (name != "pg_rewind") {
+                fs::create_symlink(program.path(), folder / name);
+            }
+        }
+        EXPECT_TRUE(io::write_file_atomically(folder + "/pg_rewind", "#!/bin/sh\n" + script, 0700));
+        return folder;
     }
 
     static void check(const Result<>& result, std::string_view what) {
@@ -123,7 +97,7 @@ public:
     }
 
     /// Waits for the job that `begun` began.
-    io::Task<bool> job(Node* node, Result<> begun, std::string what) {
+    io::Task<bool> job(LocalNode* node, Result<> begun, std::string what) {
         check(begun, what);
         const auto since = clock_.now();
         while (begun && clock_.now() < since + 40s) {
@@ -141,7 +115,7 @@ public:
     }
 
     template <class Condition>
-    io::Task<bool> becomes(Node* node, std::string what, Condition condition) {
+    io::Task<bool> becomes(LocalNode* node, std::string what, Condition condition) {
         const auto since = clock_.now();
         while (clock_.now() < since + 15s) {
             if (condition(co_await node->pg.observe(1s))) {
@@ -155,8 +129,10 @@ public:
         co_return false;
     }
 
-    io::Task<> expect_silence(Node* primary, Node* standby, ha::WalPosition at);
-    io::Task<ha::WalPosition> seal(Node* node) {
+    io::Task<> expect_silence(LocalNode* primary, LocalNode* standby, ha::WalPosition at);
+    io::Task<std::string> failing_rewind(LocalNode* node, LocalNode* from);
+    static std::vector<std::string> newest_divergent_wal(const LocalNode* node);
+    io::Task<ha::WalPosition> seal(LocalNode* node) {
         const auto since = clock_.now();
         const auto sealed = co_await node->pg.stop_receiving(3s);
         fmt::print("{:>30} {} ms\n", node->config.name + " seal",
@@ -164,7 +140,7 @@ public:
         check(sealed ? Result<>{} : std::unexpected(sealed.error()), "seal");
         co_return sealed.value_or(ha::WalPosition{});
     }
-    io::Task<Result<std::string>> sql(Node* node, std::string text, Nanos limit = 10s) {
+    io::Task<Result<std::string>> sql(LocalNode* node, std::string text, Nanos limit = 10s) {
         const auto& pg = node->config.postgresql;
         HD_CO_TRY(const auto connection,
                   co_await Connection::open(clock_,
@@ -177,14 +153,14 @@ public:
         HD_CO_TRY(const auto rows, co_await connection->query(std::move(text), {}, limit));
         co_return rows.empty() || rows[0].empty() ? "" : rows[0][0].value_or("");
     }
-    io::Task<> expect_sql(Node* node, std::string text, std::string expected) {
+    io::Task<> expect_sql(LocalNode* node, std::string text, std::string expected) {
         const auto got = co_await sql(node, text);
         EXPECT_TRUE(got) << text << ": " << (got ? "" : got.error().message);
         EXPECT_EQ(got.value_or(""), expected) << text;
     }
 
     /// initdb, start as primary, roles, one table.
-    io::Task<bool> make_primary(Node* node) {
+    io::Task<bool> make_primary(LocalNode* node) {
         const config::Bootstrap how{
             .initdb = {"--encoding=UTF8", "--locale=C", "--no-sync"},
             .users = {{.name = "app", .password = "app", .options = {"createdb"}}}};
@@ -199,7 +175,7 @@ public:
         co_return users.has_value();
     }
 
-    io::Task<bool> make_standby(Node* node, Node* of) {
+    io::Task<bool> make_standby(LocalNode* node, LocalNode* of) {
         if (!co_await job(node, node->pg.clone(of->address()), "clone") ||
             !co_await job(node, node->pg.start(StartAs::standby, of->address()),
                           "start as standby")) {
@@ -213,7 +189,10 @@ public:
     io::Task<> shut_down_cleanly();
     io::Task<> die_in_different_ways();
     io::Task<> lose_the_fencer_and_rewind_without_pg_rewind();
+    io::Task<> fail_to_rewind();
     io::Task<> refuse();
+    io::Task<> hang();
+    io::Task<> lose_the_disk();
     io::Task<> seal_while_the_primary_writes();
     io::Task<> seal_while_replay_is_paused();
     io::Task<> seal_what_is_down();
@@ -222,7 +201,7 @@ public:
     io::Loop loop_{};
     io::SystemClock clock_{};
     std::string root_;
-    std::vector<std::unique_ptr<Node>> nodes_{};
+    std::vector<std::unique_ptr<LocalNode>> nodes_{};
 };
 
 io::Task<> LocalInstanceTest::fail_over_and_back() {
@@ -427,6 +406,102 @@ io::Task<> LocalInstanceTest::lose_the_fencer_and_rewind_without_pg_rewind() {
     EXPECT_GT((co_await b->pg.observe(1s)).final_lsn, pg::Lsn{});
 }
 
+io::Task<> LocalInstanceTest::fail_to_rewind() {
+    const auto bin_dir = programs_with_rewind("kill -9 $(head -1 " + root_ +
+                                              "/b/postmaster.pid); echo not today; exit 1\n");
+    auto* a = co_await make("a", "127.0.62.11", bin_dir);
+    auto* b = co_await make("b", "127.0.62.12", bin_dir);
+    if (!co_await make_primary(a) || !co_await make_standby(b, a) ||
+        !co_await job(b, b->pg.promote(), "promote")) {
+        co_return;
+    }
+    co_await expect_sql(a, "INSERT INTO t VALUES (100)", "");
+    check(co_await a->pg.fence(5s), "fence");
+    check(co_await a->pg.check_divergence(b->address()), "compare");
+    const auto& data_dir = a->config.postgresql.data_dir;
+    fs::create_directory(data_dir + ".diverged-20200101T000000Z");
+
+    // The source dies meanwhile: the fault may have been its own.
+    EXPECT_NE((co_await failing_rewind(a, b)).find("the source is lost"), std::string::npos);
+    EXPECT_EQ((co_await a->pg.observe(1s)).data_dir, DataDir::initialized);
+    co_await becomes(b, "is dead", [](const Local& l) { return l.tree_dead; });
+    if (!co_await job(b, b->pg.start(StartAs::primary, std::nullopt), "start as primary")) {
+        co_return;
+    }
+    (void)programs_with_rewind("echo not today; exit 1\n");
+
+    // Without room for both the directory stays, and what is missing is said.
+    a->pg.measure_room_with([](const std::string&) { return 100ULL << 20U; });
+    const auto kept = newest_divergent_wal(a);
+    EXPECT_GT(kept.size(), 1U);
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        const auto error = co_await failing_rewind(a, b);
+        EXPECT_NE(error.find("not today"), std::string::npos) << error;
+        EXPECT_NE(error.find("no room beside the diverged directory: "), std::string::npos)
+            << error;
+        EXPECT_NE(error.find("100 MB are free; hint: make room"), std::string::npos) << error;
+    }
+    EXPECT_EQ(newest_divergent_wal(a), kept) << "what the first attempt found is what counts";
+    EXPECT_EQ((co_await a->pg.observe(1s)).job.failures, 3);
+    EXPECT_TRUE((co_await a->pg.observe(1s)).needs_rewind);
+    EXPECT_EQ(count("a.diverged-2020"), 1);
+
+    // With room it is set aside, and one is enough.
+    a->pg.measure_room_with(free_bytes_at);
+    if (!co_await job(a, a->pg.rewind(b->address()), "replace")) {
+        co_return;
+    }
+    EXPECT_EQ(count("a.diverged-"), 1);
+    EXPECT_EQ(count("a.diverged-2020"), 0);
+    if (!co_await job(a, a->pg.start(StartAs::standby, b->address()), "start as standby") ||
+        !co_await becomes(a, "streams",
+                          [](const Local& l) { return l.streaming_from_following; }) ||
+        !co_await job(a, a->pg.promote(), "promote")) {
+        co_return;
+    }
+    co_await expect_sql(a, "SELECT count(*) FROM t WHERE i = 100", "0");
+
+    // Where it may, it is removed instead.
+    co_await expect_sql(b, "INSERT INTO t VALUES (200)", "");
+    check(co_await b->pg.fence(5s), "fence");
+    auto settings = b->settings();
+    settings.remove_data_directory_on_rewind_failure = true;
+    check(co_await b->pg.configure(settings), "configure");
+    b->pg.measure_room_with([](const std::string&) { return 0ULL; });
+    check(co_await b->pg.check_divergence(a->address()), "compare");
+    EXPECT_TRUE((co_await b->pg.observe(1s)).needs_rewind);
+    if (!co_await job(b, b->pg.rewind(a->address()), "replace")) {
+        co_return;
+    }
+    EXPECT_EQ(count("b.diverged-"), 0);
+    EXPECT_GT(newest_divergent_wal(b).size(), 1U) << "its WAL is kept all the same";
+    if (co_await job(b, b->pg.start(StartAs::standby, a->address()), "start as standby")) {
+        co_await becomes(b, "streams", [](const Local& l) { return l.streaming_from_following; });
+        co_await expect_sql(b, "SELECT count(*) FROM t WHERE i = 200", "0");
+    }
+}
+
+io::Task<std::string> LocalInstanceTest::failing_rewind(LocalNode* node, LocalNode* from) {
+    check(node->pg.rewind(from->address()), "rewind");
+    co_await becomes(node, "fails to rewind", [](const Local& l) { return !l.job.running; });
+    co_return (co_await node->pg.observe(1s)).job.error;
+}
+
+/// The folder's name, and what is in it.
+std::vector<std::string> LocalInstanceTest::newest_divergent_wal(const LocalNode* node) {
+    std::vector<std::string> names;
+    for (const auto& folder : fs::directory_iterator(node->config.state_dir)) {
+        if (folder.path().filename().string().starts_with("divergent-wal-")) {
+            names.push_back(folder.path().filename());
+            for (const auto& file : fs::directory_iterator(folder)) {
+                names.push_back(file.path().filename());
+            }
+        }
+    }
+    std::ranges::sort(names);
+    return names;
+}
+
 io::Task<> LocalInstanceTest::refuse() {
     auto* a = co_await make("a", "127.0.65.7");
     auto* b = co_await make("b", "127.0.65.7");  // the same address
@@ -454,7 +529,8 @@ io::Task<> LocalInstanceTest::refuse() {
 }
 
 /// Nothing streams to `primary` for a while, though it writes.
-io::Task<> LocalInstanceTest::expect_silence(Node* primary, Node* standby, ha::WalPosition at) {
+io::Task<> LocalInstanceTest::expect_silence(LocalNode* primary, LocalNode* standby,
+                                             ha::WalPosition at) {
     const auto until = clock_.now() + 1200ms;  // more than two retries of a standby
     while (clock_.now() < until) {
         co_await expect_sql(primary, "INSERT INTO t VALUES (7)", "");
@@ -607,6 +683,73 @@ io::Task<> LocalInstanceTest::change_synchronous_standbys() {
     check(co_await a->pg.adopt(), "adopt");
 }
 
+/// Connections that wait at `host`, accepted by the kernel and by nobody else.
+int queued_at(const std::string& host) {
+    std::ifstream table("/proc/net/tcp");
+    std::uint32_t address = 0;
+    inet_pton(AF_INET, host.c_str(), &address);
+    const auto wanted = fmt::format("{:08X}:{:04X}", address, port);
+    std::string line;
+    for (std::getline(table, line); std::getline(table, line);) {
+        std::istringstream words(line);
+        std::string slot, local, remote, state, queues;
+        words >> slot >> local >> remote >> state >> queues;
+        if (local == wanted && state == "0A") {
+            return std::stoi(queues.substr(queues.find(':') + 1), nullptr, 16);
+        }
+    }
+    return -1;
+}
+
+io::Task<> LocalInstanceTest::hang() {
+    auto* a = co_await make("a", "127.0.62.9");
+    if (!co_await make_primary(a)) {
+        co_return;
+    }
+    const auto pid = living_postmaster(a->config.postgresql.data_dir);
+    kill(pid, SIGSTOP);
+    const auto stopped = clock_.now();
+    co_await becomes(a, "answers no more",
+                     [&](const Local& l) { return clock_.now() - l.answered > 4s; });
+    // Who is connected is served: only the probe tells.
+    const auto hung = co_await a->pg.observe(1s);
+    EXPECT_TRUE(hung.postmaster && hung.accepting);
+    EXPECT_LT(hung.answered, stopped + 1s);
+    // Once the agent's own session is gone as well, nothing piles up at the door.
+    EXPECT_EQ(queued_at("127.0.62.9"), 1);
+    for (const auto child : processes_in(a->config.postgresql.data_dir)) {
+        const auto title = io::read_file(fmt::format("/proc/{}/cmdline", child));
+        if (title && title->find("idle") != std::string::npos) {
+            kill(child, SIGTERM);
+        }
+    }
+    for (int i = 0; i < 5; ++i) {
+        (void)co_await a->pg.observe(100ms);
+    }
+    EXPECT_FALSE((co_await a->pg.observe(100ms)).accepting);
+    EXPECT_EQ(queued_at("127.0.62.9"), 1);
+    kill(pid, SIGCONT);
+    co_await becomes(a, "answers again",
+                     [&](const Local& l) { return clock_.now() - l.answered < 1s; });
+    co_await becomes(a, "accepts again", [](const Local& l) { return l.accepting; });
+}
+
+io::Task<> LocalInstanceTest::lose_the_disk() {
+    auto* a = co_await make("a", "127.0.62.10");
+    if (!co_await make_primary(a)) {
+        co_return;
+    }
+    const auto& data_dir = a->config.postgresql.data_dir;
+    EXPECT_EQ((co_await a->pg.observe(1s)).disk_trouble, "");
+    fs::permissions(data_dir, fs::perms::owner_read | fs::perms::owner_exec);
+    co_await becomes(a, "loses its disk", [](const Local& l) { return !l.disk_trouble.empty(); });
+    const auto sick = co_await a->pg.observe(1s);
+    EXPECT_TRUE(sick.accepting);
+    EXPECT_EQ(sick.disk_trouble, data_dir + ": no file can be made: Permission denied");
+    fs::permissions(data_dir, fs::perms::owner_all);
+    co_await becomes(a, "has it back", [](const Local& l) { return l.disk_trouble.empty(); });
+}
+
 TEST_F(LocalInstanceTest, FailsOverRewindsAndFollows) {
     run(&LocalInstanceTest::fail_over_and_back);
 }
@@ -618,6 +761,9 @@ TEST_F(LocalInstanceTest, DeathIsSeenHoweverItComes) {
 }
 TEST_F(LocalInstanceTest, ADirectoryThatCannotBeRewoundIsSetAside) {
     run(&LocalInstanceTest::lose_the_fencer_and_rewind_without_pg_rewind);
+}
+TEST_F(LocalInstanceTest, ARewindThatFailsLosesNothingItShouldKeep) {
+    run(&LocalInstanceTest::fail_to_rewind);
 }
 TEST_F(LocalInstanceTest, WhatCannotWorkIsSaid) {
     run(&LocalInstanceTest::refuse);
@@ -636,27 +782,16 @@ TEST_F(LocalInstanceTest, SynchronousStandbysTakeEffectAndStay) {
     run(&LocalInstanceTest::change_synchronous_standbys);
 }
 
-void leave_root() {
-    const auto* who = getpwnam("postgres");
-    if (geteuid() != 0 || who == nullptr) {
-        return;
-    }
-    if (initgroups(who->pw_name, who->pw_gid) != 0 || setgid(who->pw_gid) != 0 ||
-        setuid(who->pw_uid) != 0) {
-        std::perror("become postgres");
-        std::exit(1);
-    }
-    setenv("HOME", who->pw_dir, 1);
+TEST_F(LocalInstanceTest, AHungPostmasterIsToldByANewConnection) {
+    run(&LocalInstanceTest::hang);
+}
+TEST_F(LocalInstanceTest, ADiskThatTakesNoWritesIsTold) {
+    run(&LocalInstanceTest::lose_the_disk);
 }
 
 }  // namespace
 }  // namespace howdah::instance
 
 int main(int argc, char** argv) {
-    if (argc > 1 && std::string_view(argv[1]) == "fencer") {
-        return howdah::fencer::run(argc, argv);
-    }
-    howdah::instance::leave_root();
-    testing::InitGoogleTest(&argc, argv);
-    return RUN_ALL_TESTS();
+    return howdah::instance::main_for_test(argc, argv);
 }

@@ -67,6 +67,9 @@ io::Task<Result<>> LocalInstance::adopt() {
         HD_CO_TRY_VOID(co_await empty_data_dir());
     }
     look_at_disk();
+    if (!std::exchange(watches_disk_, true)) {
+        scope_.spawn([this] { return watch_disk(); });
+    }
     if (local_.data_dir != DataDir::initialized) {
         co_return Result<>{};
     }
@@ -83,6 +86,7 @@ io::Task<Result<>> LocalInstance::adopt() {
         local_.tree_dead = false;
         spdlog::warn("adopted a PostgreSQL that runs without a fencer pid={}", foreign_postmaster_);
         if (local_.postmaster) {
+            begin_probing();
             scope_.spawn([this] { return watch_foreign(foreign_postmaster_); });
         }
     }
@@ -108,6 +112,7 @@ io::Task<Result<>> LocalInstance::connect_fencer() {
     if (!fencer_->connected()) {
         server_ended();  // it died between the answer and on_end
     } else {
+        begin_probing();
         scope_.spawn([this] { return watch_streaming(fencer_); });
     }
     co_return Result<>{};
@@ -378,6 +383,8 @@ void LocalInstance::server_ended() {
     local_.replication_state.clear();
     local_.walsenders.clear();
     local_.sync_standby_names.clear();
+    local_.answered = {};
+    probing_since_ = {};
     local_.crashed = !asked_to_stop_;
     begin_settling();
 }

@@ -7,6 +7,7 @@
 
 #include "instance/local/local_instance.h"
 #include "io/child.h"
+#include "pg/slot_name.h"
 
 namespace howdah::instance {
 namespace {
@@ -149,7 +150,7 @@ io::Task<Result<>> LocalInstance::create_slot_at(Upstream at) {
     const auto made =
         co_await query_once(std::move(keywords),
                             fmt::format("CREATE_REPLICATION_SLOT {} PHYSICAL RESERVE_WAL",
-                                        quote_identifier(slot_name(config_.name))),
+                                        quote_identifier(pg::slot_name(config_.name))),
                             query_limit);
     if (!made && made.error().message.find("already exists") == std::string::npos) {
         co_return std::unexpected(made.error());
@@ -239,7 +240,7 @@ io::Task<Result<>> LocalInstance::keep_slots(std::vector<std::string> member_nam
     std::set<std::string> wanted;
     for (const auto& name : member_names) {
         if (name != config_.name && settings_ && settings_->use_slots) {
-            wanted.insert(slot_name(name));
+            wanted.insert(pg::slot_name(name));
         }
     }
     const auto turn = co_await one_query_.take();

@@ -6,11 +6,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <filesystem>
 #include <sstream>
 
 #include "io/files.h"
+#include "pg/slot_name.h"
 
 namespace howdah::instance {
 namespace {
@@ -74,21 +74,6 @@ bool is_recovery_parameter(std::string_view name) {
 
 }  // namespace
 
-std::string slot_name(const std::string& member) {
-    std::string name;
-    for (const char c : member) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (std::isalnum(byte) != 0 && byte < 128) {
-            name += static_cast<char>(std::tolower(byte));
-        } else if (c == '-' || c == '.' || c == '_') {
-            name += '_';
-        } else {
-            name += fmt::format("u{:04}", byte);
-        }
-    }
-    return name.substr(0, 63);
-}
-
 std::string render_conninfo(const std::vector<std::pair<std::string, std::string>>& pairs) {
     std::string text;
     for (const auto& [name, value] : pairs) {
@@ -144,7 +129,7 @@ std::string render_postgresql_conf(const config::EffectivePostgresql& settings,
     if (following.upstream) {
         text += conf_line("primary_conninfo", render_primary_conninfo(following));
         if (settings.use_slots) {
-            text += conf_line("primary_slot_name", slot_name(following.member));
+            text += conf_line("primary_slot_name", pg::slot_name(following.member));
         }
     }
     for (const auto& [name, value] : settings.recovery) {

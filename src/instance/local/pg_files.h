@@ -11,9 +11,6 @@
 
 namespace howdah::instance {
 
-/// Replication slot of a member (patroni-compatibility.md 9.1).
-std::string slot_name(const std::string& member);
-
 /// What a standby's lines of postgresql.conf are made of.
 struct Following {
     std::optional<ha::Upstream> upstream{};

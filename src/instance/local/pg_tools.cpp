@@ -52,55 +52,7 @@ std::string last_lines(const std::string& text) {
     return out;
 }
 
-std::map<std::string, std::string> control_lines(const std::string& text) {
-    std::map<std::string, std::string> values;
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) {
-        const auto colon = line.find(':');
-        const auto begin = line.find_first_not_of(' ', colon + 1);
-        if (colon != std::string::npos && begin != std::string::npos) {
-            values[line.substr(0, colon)] = line.substr(begin);
-        }
-    }
-    return values;
-}
-
 }  // namespace
-
-Result<Control> parse_control(const std::string& text) {
-    auto lines = control_lines(text);
-    Control control;
-    auto& data = control.data;
-    data.state = lines["Database cluster state"];
-    data.system_id = lines["Database system identifier"];
-    data.timeline = number_of<pg::Timeline>(lines["Latest checkpoint's TimeLineID"]);
-    data.checkpoint = lsn_of(lines["Latest checkpoint location"]);
-    data.redo = lsn_of(lines["Latest checkpoint's REDO location"]);
-    data.min_recovery = lsn_of(lines["Minimum recovery ending location"]);
-    data.min_recovery_timeline =
-        number_of<pg::Timeline>(lines["Min recovery ending loc's timeline"]);
-    data.data_checksums = number_of<int>(lines["Data page checksum version"]) != 0;
-    data.wal_log_hints = lines["wal_log_hints setting"] == "on";
-    for (const auto* name : {"max_connections", "max_worker_processes", "max_wal_senders",
-                             "max_prepared_xacts", "max_locks_per_xact"}) {
-        if (const auto& value = lines[std::string(name) + " setting"]; !value.empty()) {
-            const std::string_view key(name);
-            control.settings[key == "max_prepared_xacts"   ? "max_prepared_transactions"
-                             : key == "max_locks_per_xact" ? "max_locks_per_transaction"
-                                                           : name] = value;
-        }
-    }
-    if (data.system_id.empty() || data.state.empty()) {
-        return fail(Errc::corrupt, "pg_controldata: " + last_lines(text));
-    }
-    if (const auto bytes = number_of<std::uint32_t>(lines["Bytes per WAL segment"]); bytes > 0) {
-        control.wal_segment_bytes = bytes;
-    }
-    if (const auto bytes = number_of<std::uint32_t>(lines["WAL block size"]); bytes > 0) {
-        control.wal_block_bytes = bytes;
-    }
-    return control;
-}
 
 pg::Lsn end_of_record(pg::Lsn start, std::uint32_t length, const Control& control) {
     const auto page = std::uint64_t{control.wal_block_bytes};
@@ -175,7 +127,7 @@ io::Task<Result<Control>> PgTools::control() const {
     if (output.exit_code != 0) {
         co_return fail(Errc::corrupt, "pg_controldata: " + last_lines(output.text));
     }
-    co_return parse_control(output.text);
+    co_return pg::parse_control(output.text);
 }
 
 std::string wal_segment_name(pg::Timeline timeline, std::uint64_t number,

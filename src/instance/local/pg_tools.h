@@ -1,6 +1,5 @@
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -11,15 +10,7 @@
 
 namespace howdah::instance {
 
-/// pg_controldata's answer: the typed part, and the settings a standby must not fall below.
-struct Control {
-    pg::ControlData data{};
-    std::map<std::string, std::string> settings{};  ///< max_connections -> 100, ...
-    std::uint32_t wal_segment_bytes = 16U << 20U;
-    std::uint32_t wal_block_bytes = 8192;
-};
-/// Output of pg_controldata with LC_ALL=C. Errors: Errc::corrupt.
-Result<Control> parse_control(const std::string& text);
+using Control = pg::ControlFile;
 
 /// Where a record that begins at `start` and is `length` bytes long ends: page headers are skipped,
 /// and the next record begins on a multiple of 8. Source: PostgreSQL's access/xlog_internal.h (24

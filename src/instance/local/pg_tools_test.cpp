@@ -65,13 +65,6 @@ TEST(WalEnd, ASwitchEndsItsSegment) {
     EXPECT_EQ(*plain, lsn("0/728B58"));
 }
 
-TEST(PgFiles, SlotNamesFollowTheMember) {
-    EXPECT_EQ(slot_name("pgvm1"), "pgvm1");
-    EXPECT_EQ(slot_name("Node-1.example"), "node_1_example");
-    EXPECT_EQ(slot_name("a b"), "au0032b");
-    EXPECT_EQ(slot_name(std::string(70, 'x')).size(), 63U);
-}
-
 TEST(PgFiles, ConninfoQuotesWhatNeedsIt) {
     EXPECT_EQ(render_conninfo({{"host", "10.0.0.1"}, {"password", "it's \\"}, {"user", ""}}),
               R"(host=10.0.0.1 password='it\'s \\')");
@@ -102,6 +95,9 @@ TEST(PgFiles, ClonedAutoConfLosesItsRecoveryParameters) {
     EXPECT_EQ(without_recovery_parameters("# x\nprimary_conninfo = 'a'\nwork_mem = '1MB'\n"
                                           "recovery_target_lsn='0/1'\n"),
               "# x\nwork_mem = '1MB'\n");
+    EXPECT_EQ(without_recovery_parameters("synchronous_standby_names='x'\nwork_mem = '1MB'\n",
+                                          {"synchronous_standby_names"}),
+              "work_mem = '1MB'\n");
 }
 
 }  // namespace
