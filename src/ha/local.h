@@ -49,6 +49,7 @@ struct Walsender {
     std::string application_name{}, client_addr{}, state{}, sync_state{}, usename{};
     int sync_priority = 0;
     pg::Lsn write{}, flush{}, replay{};
+    Millis silent{};  ///< so long it has owed a word about WAL that was sent to it
 };
 
 /// What a sealed standby answers: all WAL up to here is flushed on it, and no more will come.

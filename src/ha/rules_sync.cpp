@@ -12,6 +12,10 @@ namespace {
 /// without them.
 constexpr Nanos reconnect_grace = Millis(1500);
 
+/// A standby whose host sleeps keeps its connection open for wal_sender_timeout, a minute by
+/// default, while it confirms nothing.
+constexpr Millis silent_too_long{3000};
+
 bool runs_as_primary(const View& v) {
     return (holds_as(v, RecordState::primary) ||
             (holds_as(v, RecordState::claimed) && v.tenure->record.timeline != 0 &&
@@ -46,8 +50,8 @@ std::vector<Fit> fit_standbys(const View& v) {
     std::vector<Fit> fit;
     for (const auto& w : v.local.walsenders) {
         for (const auto& m : v.cluster->members) {
-            if (w.state == "streaming" && lower(w.application_name) == lower(m.name) &&
-                may_vote(v, m)) {
+            if (w.state == "streaming" && w.silent < silent_too_long &&
+                lower(w.application_name) == lower(m.name) && may_vote(v, m)) {
                 fit.push_back({.member = &m, .walsender = &w});
             }
         }

@@ -120,7 +120,7 @@ def test_without_any_standby_strict_mode_acknowledges_nothing_and_the_others_go_
                 with pytest.raises(TimeoutError):
                     write.result(timeout=2 * T)
             else:
-                write.result(timeout=60)
+                write.result(timeout=20)
         finally:
             signal_all(frozen, signal.SIGCONT)
         write.result(timeout=60)

@@ -34,7 +34,9 @@ SELECT r.standby, current_setting('server_version_num'),
        (SELECT coalesce(json_agg(json_build_object(
                    'application_name', application_name, 'client_addr', client_addr, 'state', state,
                    'sync_state', sync_state, 'usename', usename, 'sync_priority', sync_priority,
-                   'write', write_lsn, 'flush', flush_lsn, 'replay', replay_lsn)), '[]')
+                   'write', write_lsn, 'flush', flush_lsn, 'replay', replay_lsn,
+                   'silent_ms', CASE WHEN sent_lsn > flush_lsn THEN
+                       (extract(epoch FROM clock_timestamp() - reply_time) * 1000)::bigint END)), '[]')
           FROM pg_stat_replication),
        current_setting('data_directory'),
        CASE WHEN NOT r.standby THEN current_setting('synchronous_standby_names') END
@@ -78,6 +80,11 @@ std::uint32_t number(const Row& row, Column column) {
 
 pg::Lsn lsn(const Row& row, Column column) {
     return pg::Lsn::parse(text(row, column)).value_or(pg::Lsn{});
+}
+
+std::int64_t json_number(const nlohmann::json& object, const char* key) {
+    const auto it = object.find(key);
+    return it != object.end() && it->is_number() ? it->get<std::int64_t>() : 0;
 }
 
 std::string json_text(const nlohmann::json& object, const char* key) {
@@ -346,7 +353,8 @@ void LocalInstance::take_walsenders(const std::string& json) {
                                      .sync_priority = row.value("sync_priority", 0),
                                      .write = position("write"),
                                      .flush = position("flush"),
-                                     .replay = position("replay")});
+                                     .replay = position("replay"),
+                                     .silent = Millis(json_number(row, "silent_ms"))});
     }
 }
 
