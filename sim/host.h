@@ -28,12 +28,18 @@ public:
         }
         return {};
     }
+    std::optional<ha::Record> last_record() const override { return record_; }
+    Result<> keep(const ha::Record& record) override {
+        record_ = record;
+        return {};
+    }
     void arm(Instant kill_at) override { kill_at_ = kill_at; }
     Instant armed() const override { return kill_at_; }
 
 private:
     agent::Stored stored_{};
     std::vector<ha::EpochStart> epochs_{};
+    std::optional<ha::Record> record_{};
     Instant kill_at_{};
 };
 

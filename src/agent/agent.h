@@ -156,6 +156,7 @@ private:
 
     io::Bell bell_;
     std::unique_ptr<io::Scope> background_;
+    std::optional<ha::Record> last_record_{};
     std::function<void(const ha::View&, const ha::Plan&)> watch_plan_{};
 };
 

@@ -24,6 +24,18 @@ bool can_lead(const View& v) {
            v.now >= v.memory.suspect_until;
 }
 
+/// Who may have led, or may hold what nobody else has: claimers and voters of the last record.
+std::vector<Voter> known_members(const View& v) {
+    auto known = v.last_record->sync.voters;
+    for (const auto& uuid : v.last_record->claimers) {
+        if (v.last_record->sync.voter(uuid) == nullptr) {
+            const auto* member = v.cluster->member_by_uuid(uuid);
+            known.push_back({.uuid = uuid, .name = member != nullptr ? member->name : uuid});
+        }
+    }
+    return known;
+}
+
 /// Above every epoch that an answer has shown.
 Epoch next_epoch(const View& v) {
     auto epoch = v.self.stored_epoch;
@@ -48,10 +60,14 @@ std::string missing(const View& v) {
     if (own == nullptr) {
         return "the own seal";
     }
-    for (const auto& member : v.memory.known) {
+    for (const auto& member : known_members(v)) {
         const auto* vote = vote_of(v, member.uuid);
         if (vote == nullptr) {
-            return fmt::format("the seal of {}", member.name.empty() ? member.uuid : member.name);
+            return fmt::format("the seal of {}", member.name);
+        }
+        if (vote->sync_version > v.last_record->sync_version ||
+            vote->set_version > v.last_record->set_version) {
+            return fmt::format("what {} has seen of a later record", vote->name);
         }
         const auto tie = !ahead(*own, *vote) && !ahead(*vote, *own);
         if (vote != own && vote->may_lead &&
@@ -66,10 +82,9 @@ RuleResult claim_lost_record(const View& v) {
     if (!record_is_lost(v) || !can_lead(v)) {
         return std::nullopt;
     }
-    if (v.memory.known.empty()) {
-        return Plan{.why =
-                        "the leader record is gone from the store, and since its restart this "
-                        "agent has not seen who may lead: `howdah dcs recover` writes it anew"};
+    if (!v.last_record) {
+        return Plan{.why = "the leader record is gone from the store, and this member never saw "
+                           "one: `howdah dcs recover` on another member writes it anew"};
     }
     const auto free_at = v.memory.record_first_seen + v.memory.record_wait;
     if (v.now < free_at) {
@@ -95,7 +110,7 @@ RuleResult claim_lost_record(const View& v) {
                     .wake = v.votes.asked + ask_again_after};
     }
     return Plan{.why = "the leader record is gone from the store: sealing every member",
-                .actions = {Seal{.epoch = next_epoch(v), .voters = v.memory.known}}};
+                .actions = {Seal{.epoch = next_epoch(v), .voters = known_members(v)}}};
 }
 
 }  // namespace
