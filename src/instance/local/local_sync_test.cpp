@@ -23,6 +23,10 @@ public:
     io::Task<> seal_while_replay_is_paused();
     io::Task<> seal_what_is_down();
     io::Task<> change_synchronous_standbys();
+    io::Task<> change_them_under_load();
+    io::Task<> commit_on_and_on(LocalNode* node);
+
+    int commits_ = 0;
 };
 
 /// Nothing streams to `primary` for a while, though it writes.
@@ -180,6 +184,53 @@ io::Task<> LocalSyncTest::change_synchronous_standbys() {
     check(co_await a->pg.adopt(), "adopt");
 }
 
+/// One client that commits as fast as it can.
+io::Task<> LocalSyncTest::commit_on_and_on(LocalNode* node) {
+    const auto& pg = node->config.postgresql;
+    const ConnectionKeywords keywords{{"host", pg.listen_addresses},
+                                      {"port", std::to_string(port_for_test)},
+                                      {"user", pg.superuser.username},
+                                      {"password", pg.superuser.password},
+                                      {"dbname", "postgres"}};
+    const auto connection = co_await Connection::open(clock_, keywords, 3s);
+    EXPECT_TRUE(connection);
+    while (connection && co_await (*connection)->query("INSERT INTO t VALUES (1)", {}, 10s)) {
+        ++commits_;
+    }
+}
+
+io::Task<> LocalSyncTest::change_them_under_load() {
+    auto* a = co_await make("a", "127.0.62.13");
+    auto* b = co_await make("b", "127.0.62.14");
+    if (!co_await make_primary(a)) {
+        co_return;
+    }
+    check(co_await a->pg.keep_slots({"a", "b"}), "slots");
+    if (!co_await make_standby(b, a)) {
+        co_return;
+    }
+    io::Scope clients(loop_.executor());
+    for (int i = 0; i < 4; ++i) {
+        clients.spawn([this, a] { return commit_on_and_on(a); });
+    }
+    const auto until = clock_.now() + 10s;
+    while (commits_ < 100 && clock_.now() < until) {
+        (void)co_await clock_.until(clock_.now() + 5ms);
+    }
+    for (const auto* names : {"ANY 1 (b)", "", "b", "ANY 1 (b, c)", ""}) {
+        const auto since = clock_.now();
+        check(co_await a->pg.set_sync_standbys(names, 5s), names);
+        fmt::print("{:>30} {} ms, {} commits\n", names, to_millis(clock_.now() - since).count(),
+                   commits_);
+    }
+    const auto sealed = co_await seal(b);
+    EXPECT_GT(sealed.flushed, pg::Lsn{});
+    co_await expect_sql(a, "SELECT count(*) FROM pg_stat_replication", "0");
+    EXPECT_EQ((co_await b->pg.observe(1s)).received, sealed.flushed);
+    EXPECT_GT(commits_, 100);
+    co_await clients.close();
+}
+
 TEST_F(LocalSyncTest, ASealedStandbyReceivesNoMore) {
     run(&LocalSyncTest::seal_while_the_primary_writes);
 }
@@ -188,6 +239,9 @@ TEST_F(LocalSyncTest, AStandbyWhoseReplayIsPausedIsSealedToo) {
 }
 TEST_F(LocalSyncTest, ADeadStandbyTellsWhatItsDirectoryHolds) {
     run(&LocalSyncTest::seal_what_is_down);
+}
+TEST_F(LocalSyncTest, TheyTakeEffectUnderLoadToo) {
+    run(&LocalSyncTest::change_them_under_load);
 }
 TEST_F(LocalSyncTest, SynchronousStandbysTakeEffectAndStay) {
     run(&LocalSyncTest::change_synchronous_standbys);
