@@ -7,10 +7,10 @@
 namespace howdah::sim {
 namespace {
 
-config::AgentConfig config_of(const Host& host) {
+config::AgentConfig config_of(Host& host) {
     config::AgentConfig config{.scope = "sim", .name = host.name};
     config.restapi.connect_address = {.host = host.address, .port = 8008};
-    config.bootstrap = config::Bootstrap{.dcs_json = "{}"};
+    config.bootstrap = config::Bootstrap{.dcs_json = host.world.draw_configuration()};
     config.postgresql.connect_address = {.host = host.address, .port = 5432};
     return config;
 }

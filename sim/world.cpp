@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 
 namespace howdah::sim {
@@ -16,7 +17,8 @@ constexpr std::uint64_t turns_at_most = 200'000'000;
 
 }  // namespace
 
-World::World(Options o) : etcd(context.get_executor(), clock), random(o.seed), options(o) {
+World::World(Options o)
+    : etcd(context.get_executor(), clock), random(o.seed), options(o), clients_(random) {
     servers.reaches = [this](const std::string& from, const std::string& to) {
         return std::none_of(hosts.begin(), hosts.end(), [&](const auto& h) {
             return h->isolated() && (h->name == from || h->name == to);
@@ -107,7 +109,7 @@ io::Task<> World::one_fault() {
         repairs_.emplace_back(clock.now() + lasts, std::move(how));
     };
     auto* v = &victim;
-    switch (random.between(0, 4)) {
+    switch (random.between(0, 7)) {
         case 0:
             say(fmt::format("{}: the postmaster is killed", v->name));
             v->postgres.crash();
@@ -138,6 +140,13 @@ io::Task<> World::one_fault() {
                 co_return;
             });
             break;
+        case 4:
+            say(fmt::format("{}: receives no WAL for {} ms", v->name, lasts.count()));
+            v->postgres.stall_receiving(clock.now() + lasts);
+            break;
+        case 5:
+            operate();
+            break;
         default:
             if (holder != nullptr && holder->agent_lives()) {
                 auto& candidate = pick();
@@ -147,16 +156,41 @@ io::Task<> World::one_fault() {
     }
 }
 
+/// An operator writes another configuration, or deletes what he should not.
+void World::operate() {
+    if (etcd.range(prefix() + "config").keys.empty()) {
+        return;
+    }
+    dcs::Txn txn;
+    if (random.chance(0.1)) {
+        say("an operator deletes the leader record");
+        txn.then = {dcs::Delete{prefix() + "howdah"}, dcs::Delete{prefix() + "leader"}};
+    } else {
+        auto config = draw_configuration();
+        say("an operator writes /config " + config);
+        txn.then = {dcs::Put{.key = prefix() + "config", .value = std::move(config)}};
+    }
+    (void)etcd.commit(txn);
+}
+
+std::string World::draw_configuration() {
+    static constexpr std::array<std::string_view, 3> modes{"off", "on", "quorum"};
+    return fmt::format(
+        R"({{"synchronous_mode":"{}","synchronous_mode_strict":{},"synchronous_node_count":{}}})",
+        modes.at(static_cast<std::size_t>(random.between(0, 2))), random.chance(0.3),
+        random.between(1, 2));
+}
+
 void World::step() {
     for (auto& host : hosts) {
         host->postgres.step();
     }
     for (auto& host : hosts) {
-        if (host->postgres.writable() &&
-            host->postgres.write(static_cast<std::uint64_t>(random.between(50, 500)))) {
-            ++report_.writes;
-        }
+        // In a sync mode a holder's commits are promised from the moment that the record says so.
+        clients_.use(host->postgres,
+                     record_.sync.mode != ha::SyncMode::off && record_.holder_name == host->name);
     }
+    report_.writes = clients_.acknowledged();
     check();
 }
 
@@ -167,6 +201,7 @@ void World::check() {
             continue;
         }
         writable.push_back(host->name);
+        check_new_primary(*host);
         const auto kill_at = host->disk.armed();
         if (kill_at.never() || clock.now() > kill_at + step_every) {
             violation(fmt::format(
@@ -175,6 +210,18 @@ void World::check() {
     }
     if (writable.size() > 1) {
         violation(fmt::format("{} and {} are writable at once (I1)", writable[0], writable[1]));
+    }
+}
+
+void World::check_new_primary(const Host& host) {
+    const auto now = fmt::format("{} {}", host.name, host.postgres.branches().back().id);
+    if (now == last_writable_) {
+        return;
+    }
+    last_writable_ = now;
+    if (const auto lost = clients_.missing_on(host.postgres); !lost.empty()) {
+        violation(fmt::format("{} became writable without acknowledged commits: {} (I6)", host.name,
+                              lost));
     }
 }
 
@@ -194,6 +241,7 @@ void World::heed(const dcs::Event& event) {
         violation(fmt::format("the epoch went from {} to {} (I4)", last_epoch_, record->epoch));
     }
     last_epoch_ = std::max(last_epoch_, record->epoch);
+    record_ = *record;
     report_.terms = holder_of_.size();
     const auto [holder, fresh] = holder_of_.emplace(record->epoch, record->incarnation);
     if (!fresh && holder->second != record->incarnation) {

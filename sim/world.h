@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "clients.h"
 #include "host.h"
 
 namespace howdah::sim {
@@ -48,6 +49,8 @@ public:
     /// From the agents: which rule decided.
     void on_plan(const Host& host, const ha::View& view, const ha::Plan& plan);
     std::string prefix() const { return "/service/sim/"; }
+    /// A `/config` with some synchronous mode.
+    std::string draw_configuration();
 
 private:
     io::Task<> live();
@@ -63,7 +66,13 @@ private:
     }
     Host* writable_host();
 
+    void operate();
+    void check_new_primary(const Host& host);
+
     Report report_{};
+    Clients clients_;
+    ha::Record record_{};          ///< as committed last
+    std::string last_writable_{};  ///< name and branch of the last server that took writes
     ha::Epoch last_epoch_ = 0;
     std::map<ha::Epoch, std::string> holder_of_{};
     std::map<ha::Epoch, std::pair<pg::Timeline, pg::Lsn>> promoted_{};

@@ -10,7 +10,8 @@
 namespace howdah::ha {
 namespace {
 
-constexpr Nanos ask_again_after = Seconds(2);
+/// Members try one after the other: seals of two at once would outbid each other for ever.
+constexpr Nanos turn_lasts = Seconds(2);
 
 bool record_is_lost(const View& v) {
     return v.cluster && v.cluster_fresh && v.cluster->record.absent() && v.cluster->record.bare() &&
@@ -78,13 +79,25 @@ std::string missing(const View& v) {
     return {};
 }
 
+/// When this member's turn began, if it is on; else when the next one begins.
+Instant next_turn(const View& v, Instant first) {
+    auto uuids = v.last_record->claimers;
+    std::sort(uuids.begin(), uuids.end());
+    const auto own = std::find(uuids.begin(), uuids.end(), v.self.uuid) - uuids.begin();
+    const auto turns = std::max<Nanos::rep>(std::ssize(uuids), own + 1);
+    const auto now = (v.now - first) / turn_lasts;
+    const auto wait = (own - now % turns + turns) % turns;
+    return first + (now + wait) * turn_lasts;
+}
+
 RuleResult claim_lost_record(const View& v) {
     if (!record_is_lost(v) || !can_lead(v)) {
         return std::nullopt;
     }
     if (!v.last_record) {
-        return Plan{.why = "the leader record is gone from the store, and this member never saw "
-                           "one: `howdah dcs recover` on another member writes it anew"};
+        return Plan{.why =
+                        "the leader record is gone from the store, and this member never saw "
+                        "one: `howdah dcs recover` on another member writes it anew"};
     }
     const auto free_at = v.memory.record_first_seen + v.memory.record_wait;
     if (v.now < free_at) {
@@ -93,7 +106,14 @@ RuleResult claim_lost_record(const View& v) {
                                        seconds_text(free_at - v.now)),
                     .wake = free_at};
     }
-    const auto asked = v.votes.epoch > v.self.stored_epoch && v.votes.asked >= free_at;
+    const auto turn = next_turn(v, free_at);
+    if (v.now < turn) {
+        return Plan{.why =
+                        "the leader record is gone from the store; another member tries to "
+                        "claim it first",
+                    .wake = turn};
+    }
+    const auto asked = v.votes.asked >= turn;
     if (asked && !v.votes.complete) {
         return Plan{.why = "the leader record is gone from the store: sealing every member"};
     }
@@ -103,11 +123,11 @@ RuleResult claim_lost_record(const View& v) {
                         "led is sealed",
                     .actions = {ClaimRecord{}}};
     }
-    if (asked && v.now < v.votes.asked + ask_again_after) {
+    if (asked) {
         return Plan{.why = fmt::format("the leader record is gone from the store; no claim without "
                                        "{} (`howdah dcs recover` overrides)",
                                        missing(v)),
-                    .wake = v.votes.asked + ask_again_after};
+                    .wake = turn + turn_lasts};
     }
     return Plan{.why = "the leader record is gone from the store: sealing every member",
                 .actions = {Seal{.epoch = next_epoch(v), .voters = known_members(v)}}};

@@ -69,9 +69,11 @@ void FakeInstance::replicate() {
     if (up_ && accepting_ && role_ == ha::Role::standby && following_) {
         const auto* from = reach(*following_);
         if (from != nullptr && from->up_ && from->accepting_ && on_history_of(*from)) {
-            branches_ = from->branches_;
-            end_ = from->end_;
             streaming_ = true;
+            if (clock_.now() >= receives_from_) {
+                branches_ = from->branches_;
+                end_ = from->end_;
+            }
         }
     }
     if (was != streaming_) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "instance/instance.h"
+#include "pg/sync_standbys.h"
 
 namespace howdah::instance {
 
@@ -57,6 +58,10 @@ public:
     void crash();
     /// The agent's process died or restarts: jobs that it ran itself are lost, the server runs on.
     void lose_agent();
+    /// So long this standby receives nothing, though it looks connected.
+    void stall_receiving(Instant until) { receives_from_ = until; }
+    /// Commits that end up to here are acknowledged to their clients by now.
+    pg::Lsn acknowledged() const;
     /// A client commits. False when this server does not take writes.
     bool write(std::uint64_t bytes);
     bool writable() const { return up_ && accepting_ && role_ == ha::Role::primary; }
@@ -95,6 +100,7 @@ private:
     Result<> begin(JobKind kind, Millis lasts, std::function<Result<>()> then);
     void die(bool crashed);
     void replicate();
+    bool streams_from_here(const FakeInstance& other) const;
     FakeInstance* reach(const Upstream& upstream) const;
     bool on_history_of(const FakeInstance& other) const;
     void copy_data(const FakeInstance& from);
@@ -114,8 +120,10 @@ private:
     bool up_ = false, accepting_ = false, crashed_ = false, streaming_ = false,
          needs_rewind_ = false;
     ha::Role role_ = ha::Role::none;
+    Instant receives_from_{};
     std::optional<Upstream> following_{};
     std::string sync_standbys_{};
+    pg::SyncStandbys names_{};  // sync_standbys_, taken apart
     Instant answered_{};
     Job job_{};
     Instant job_ends_{};

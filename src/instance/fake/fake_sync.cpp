@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "instance/fake/fake_instance.h"
 #include "pg/sync_standbys.h"
 
@@ -22,7 +24,7 @@ io::Task<Result<WalPosition>> FakeInstance::stop_receiving(Nanos /*limit*/) {
 
 io::Task<Result<>> FakeInstance::set_sync_standbys(std::optional<std::string> names,
                                                    Nanos /*limit*/) {
-    HD_CO_TRY_VOID(pg::SyncStandbys::parse(names.value_or("")));
+    HD_CO_TRY(names_, pg::SyncStandbys::parse(names.value_or("")));
     sync_standbys_ = names.value_or("");
     co_return Result<>{};
 }
@@ -39,14 +41,36 @@ io::Task<Result<>> FakeInstance::await_sync_flush(pg::Lsn lsn, int count,
     co_return writable() ? Result<>{} : fail(Errc::unavailable, "sync barrier: no primary runs");
 }
 
+pg::Lsn FakeInstance::acknowledged() const {
+    if (!writable()) {
+        return {};
+    }
+    if (names_.count == 0) {
+        return end_;
+    }
+    std::vector<pg::Lsn> flushed;
+    for (const auto* other : servers_.all()) {
+        if (streams_from_here(*other) && names_.priority_of(other->name_) > 0) {
+            flushed.push_back(other->end_);
+        }
+    }
+    std::sort(flushed.rbegin(), flushed.rend());
+    const auto needed = static_cast<std::size_t>(names_.count);
+    return flushed.size() < needed ? pg::Lsn{} : flushed[needed - 1];
+}
+
+bool FakeInstance::streams_from_here(const FakeInstance& other) const {
+    return other.streaming_ && other.following_ && other.reach(*other.following_) == this;
+}
+
 std::vector<Walsender> FakeInstance::walsenders() const {
     std::vector<Walsender> all;
     if (!up_ || !accepting_) {
         return all;
     }
-    const auto names = pg::SyncStandbys::parse(sync_standbys_).value_or(pg::SyncStandbys{});
+    const auto& names = names_;
     for (const auto* other : servers_.all()) {
-        if (!other->streaming_ || !other->following_ || other->reach(*other->following_) != this) {
+        if (!streams_from_here(*other)) {
             continue;
         }
         const auto priority = writable() ? names.priority_of(other->name_) : 0;
