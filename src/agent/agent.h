@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/compaction.h"
 #include "agent/control.h"
 #include "agent/lease_keeper.h"
 #include "agent/ports.h"
@@ -121,6 +122,8 @@ private:
     void publish_status();
     io::Task<> publish_history();
     io::Task<> keep_slots();
+    void compact_when_due();
+    io::Task<> compact(dcs::Revision to);
 
     Parts parts_;
     std::string prefix_;
@@ -152,6 +155,8 @@ private:
     pg::Timeline history_published_for_ = 0;
     std::vector<std::string> slots_for_{};
     std::int64_t seen_revision_ = 0;
+    Compaction compaction_{};
+    bool told_of_space_ = false;
     std::int64_t handled_failover_ = 0;
 
     io::Bell bell_;

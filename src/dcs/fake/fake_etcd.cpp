@@ -204,6 +204,19 @@ Result<std::vector<Event>> FakeEtcd::events(const std::string& prefix, Revision 
     return result;
 }
 
+Result<> FakeEtcd::compact(Revision revision) {
+    if (revision > revision_) {
+        return fail(Errc::conflict, "required revision is a future revision");
+    }
+    compacted_ = std::max(compacted_, revision);
+    std::erase_if(history_, [&](const Event& e) { return e.kv.mod_revision <= compacted_; });
+    return {};
+}
+
+Space FakeEtcd::space() const {
+    return {.used = std::ssize(history_) * 512, .limit = 2LL << 30};
+}
+
 void FakeEtcd::replace() {
     ++cluster_id;
     revision_ = 1;

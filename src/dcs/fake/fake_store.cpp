@@ -129,6 +129,16 @@ io::Task<Result<>> FakeStore::revoke(LeaseId lease, Patience patience) {
     return ask(std::move(question), patience.total);
 }
 
+io::Task<Result<>> FakeStore::compact(Revision revision, Patience patience) {
+    std::function<Result<>()> question = [this, revision] { return etcd_.compact(revision); };
+    return ask(std::move(question), patience.total);
+}
+
+io::Task<Result<Space>> FakeStore::space(Patience patience) {
+    std::function<Result<Space>()> question = [this]() -> Result<Space> { return etcd_.space(); };
+    return ask(std::move(question), patience.total);
+}
+
 std::unique_ptr<Watch> FakeStore::watch(std::string prefix, Revision from) {
     return std::make_unique<FakeWatch>(*this, std::move(prefix), from);
 }

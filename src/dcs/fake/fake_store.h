@@ -32,11 +32,13 @@ public:
     Result<std::vector<Event>> events(const std::string& prefix, Revision from);
 
     /// Forgets the history up to `revision`.
-    void compact(Revision revision) { compacted_ = revision; }
+    Result<> compact(Revision revision);
     /// A new, empty cluster in its place.
     void replace();
 
     Revision revision() const { return revision_; }
+    /// The model's measure of the space that its history takes.
+    Space space() const;
     std::uint64_t cluster_id = 1;
 
     /// Bells that ring with each commit.
@@ -95,6 +97,8 @@ public:
     io::Task<Result<Lease>> grant(Seconds ttl, Patience) override;
     io::Task<Result<>> keep_alive(LeaseId, Patience) override;
     io::Task<Result<>> revoke(LeaseId, Patience) override;
+    io::Task<Result<>> compact(Revision revision, Patience) override;
+    io::Task<Result<Space>> space(Patience) override;
     std::unique_ptr<Watch> watch(std::string prefix, Revision from) override;
 
 private:
