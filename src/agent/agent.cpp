@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "ha/explain.h"
+
 namespace howdah::agent {
 namespace {
 
@@ -207,6 +209,10 @@ Status Agent::status() const {
     s.rule = last_rule_;
     s.why = last_why_;
     return s;
+}
+
+std::vector<std::string> Agent::obstacles() const {
+    return ha::obstacles(look());
 }
 
 Standing Agent::standing() const {

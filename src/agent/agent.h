@@ -65,6 +65,7 @@ public:
 
     Status status() const override;
     Standing standing() const override;
+    std::vector<std::string> obstacles() const override;
     io::Task<Answer> switchover(SwitchoverRequest request) override;
     io::Task<ha::Vote> seal(ha::SealRequest request) override;
 

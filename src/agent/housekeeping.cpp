@@ -186,9 +186,10 @@ io::Task<> Agent::compact(dcs::Revision to) {
     const auto space = co_await parts_.store.space(patience);
     const auto tight = space && space->used > space->limit / 2;
     if (tight && !told_of_space_) {
-        spdlog::warn("the store holds {} MB, half of what etcd takes by default: defragment it, or "
-                     "raise --quota-backend-bytes",
-                     space->used >> 20U);
+        spdlog::warn(
+            "the store holds {} MB, half of what etcd takes by default: defragment it, or "
+            "raise --quota-backend-bytes",
+            space->used >> 20U);
     }
     told_of_space_ = tight;
 }

@@ -8,8 +8,9 @@
 
 namespace howdah::agent {
 
-/// A member's state directory (architecture.md, section 7): member_uuid, epoch, epochs, record, agent.pid,
-/// and the lock that lets one agent at a time use it. The lock is held as long as the object lives.
+/// A member's state directory (architecture.md, section 7): member_uuid, epoch, epochs, record,
+/// agent.pid, and the lock that lets one agent at a time use it. The lock is held as long as the
+/// object lives.
 class StateDir final : public Durable {
 public:
     /// Makes the directory (0700) where it is missing, locks it, draws the uuid at the first start,

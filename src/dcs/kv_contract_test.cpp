@@ -364,8 +364,8 @@ TEST_P(Contract, FeedFollowsTheScope) {
 io::Task<> compacts(Stage& s, std::string prefix) {
     Revision last = 0;
     for (int i = 0; i < 5; ++i) {
-        const auto put =
-            must(co_await s.store().commit({.then = {Put{prefix + "a", std::to_string(i)}}}, patient));
+        const auto put = must(
+            co_await s.store().commit({.then = {Put{prefix + "a", std::to_string(i)}}}, patient));
         last = put.revision;
     }
     EXPECT_GT(must(co_await s.store().space(patient)).used, 0);

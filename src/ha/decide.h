@@ -96,9 +96,9 @@ struct View {
     std::optional<Tenure> tenure{};  ///< set while this incarnation holds the record
     bool claim_unresolved = false;   ///< a claim was sent and nobody answered
     std::optional<Cluster>
-        cluster{};               ///< last consistent copy of the store; nullopt: never had one
+        cluster{};  ///< last consistent copy of the store; nullopt: never had one
     std::optional<Record> last_record{};  ///< the last one seen, when the store has none
-    bool cluster_fresh = false;  ///< the store answered within the last T
+    bool cluster_fresh = false;           ///< the store answered within the last T
     Peers peers{};
     Votes votes{};
     /// What synchronous_standby_names was last seen to be in force everywhere as; nullopt: unknown.

@@ -31,7 +31,8 @@ Result<> parse_keep_alive(std::string_view body);
 
 /// Of the answer to /maintenance/status.
 Result<std::int64_t> parse_db_size(std::string_view body);
-/// --quota-backend-bytes where nobody sets it; no answer tells it. Source: etcd docs, "System limits".
+/// --quota-backend-bytes where nobody sets it; no answer tells it. Source: etcd docs, "System
+/// limits".
 inline constexpr std::int64_t default_quota = 2LL << 30;
 
 struct WatchMessage {
