@@ -28,7 +28,7 @@ AgentRun::AgentRun(World& world, Host& host, std::uint64_t incarnation)
       keeper_store(world.etcd, world.random.next()),
       feed(world.clock, store, world.prefix()),
       keeper(world.context.get_executor(), world.clock, keeper_store, world.prefix(),
-             identity_of(host, incarnation), host.disk, host.disk,
+             identity_of(host, incarnation), host.disk, host.disk, host,
              [this](agent::Keeping keeping) { agent.heed(std::move(keeping)); }),
       agent({.executor = world.context.get_executor(),
              .clock = world.clock,
@@ -94,7 +94,8 @@ void Host::order_switchover(std::string candidate) {
 void Host::isolate(bool cut) {
     isolated_ = cut;
     if (run_) {
-        run_->store.faults.reachable = run_->keeper_store.faults.reachable = !cut;
+        run_->store.faults.reachable = run_->keeper_store.faults.reachable =
+            !cut && !world.store_lost;
     }
 }
 
@@ -127,6 +128,25 @@ io::Task<std::vector<ha::Vote>> Host::seal(std::vector<ha::Member> members, ha::
         }
     }
     co_return votes;
+}
+
+io::Task<std::vector<ha::PromiseAnswer>> Host::promise(std::vector<ha::Member> members,
+                                                       ha::PromiseRequest request, Nanos limit) {
+    std::vector<ha::PromiseAnswer> answers;
+    const auto until = world.clock.now() + limit;
+    for (const auto& other : world.hosts) {
+        const auto asked = std::any_of(members.begin(), members.end(),
+                                       [&](const auto& m) { return m.name == other->name; });
+        if (!asked) {
+            continue;
+        }
+        (void)co_await world.clock.until(world.clock.now() + Millis(world.random.between(1, 10)));
+        if (other->agent_lives() && !isolated_ && !other->isolated() && world.random.chance(0.98) &&
+            world.clock.now() < until) {
+            answers.push_back(other->agent().promise(request));
+        }
+    }
+    co_return answers;
 }
 
 }  // namespace howdah::sim

@@ -33,6 +33,11 @@ public:
         record_ = record;
         return {};
     }
+    std::optional<ha::StoredPromise> promise() const override { return promise_; }
+    Result<> store_promise(const ha::StoredPromise& promise) override {
+        promise_ = promise;
+        return {};
+    }
     void arm(Instant kill_at) override { kill_at_ = kill_at; }
     Instant armed() const override { return kill_at_; }
 
@@ -40,6 +45,7 @@ private:
     agent::Stored stored_{};
     std::vector<ha::EpochStart> epochs_{};
     std::optional<ha::Record> record_{};
+    std::optional<ha::StoredPromise> promise_{};
     Instant kill_at_{};
 };
 
@@ -57,7 +63,7 @@ struct AgentRun {
 };
 
 /// A database host of the simulated world.
-class Host final : public agent::PeerQuestions {
+class Host final : public agent::PeerQuestions, public agent::PromisePeers {
 public:
     Host(World& world, int number);
 
@@ -77,6 +83,9 @@ public:
     io::Task<std::vector<ha::Standing>> ask(std::vector<ha::Member> members, Nanos limit) override;
     io::Task<std::vector<ha::Vote>> seal(std::vector<ha::Member> members, ha::SealRequest request,
                                          Nanos limit) override;
+    io::Task<std::vector<ha::PromiseAnswer>> promise(std::vector<ha::Member> members,
+                                                     ha::PromiseRequest request,
+                                                     Nanos limit) override;
 
     World& world;
     const std::string name;

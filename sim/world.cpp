@@ -83,6 +83,7 @@ io::Task<> World::live() {
 io::Task<> World::heal() {
     say("faults stop");
     repairs_.clear();
+    lose_store(false);
     for (auto& host : hosts) {
         host->isolate(false);
         host->start_agent();
@@ -109,7 +110,7 @@ io::Task<> World::one_fault() {
         repairs_.emplace_back(clock.now() + lasts, std::move(how));
     };
     auto* v = &victim;
-    switch (random.between(0, 7)) {
+    switch (random.between(0, 8)) {
         case 0:
             say(fmt::format("{}: the postmaster is killed", v->name));
             v->postgres.crash();
@@ -147,12 +148,27 @@ io::Task<> World::one_fault() {
         case 5:
             operate();
             break;
+        case 6:
+            say(fmt::format("the store answers nobody for {} ms", lasts.count()));
+            lose_store(true);
+            repair([this]() -> io::Task<> {
+                lose_store(false);
+                co_return;
+            });
+            break;
         default:
             if (holder != nullptr && holder->agent_lives()) {
                 auto& candidate = pick();
                 say(fmt::format("an operator asks for a switchover to {}", candidate.name));
                 holder->order_switchover(candidate.name);
             }
+    }
+}
+
+void World::lose_store(bool lost) {
+    store_lost = lost;
+    for (auto& host : hosts) {
+        host->isolate(host->isolated());
     }
 }
 
@@ -176,9 +192,10 @@ void World::operate() {
 std::string World::draw_configuration() {
     static constexpr std::array<std::string_view, 3> modes{"off", "on", "quorum"};
     return fmt::format(
-        R"({{"synchronous_mode":"{}","synchronous_mode_strict":{},"synchronous_node_count":{}}})",
+        R"({{"synchronous_mode":"{}","synchronous_mode_strict":{},"synchronous_node_count":{},)"
+        R"("failsafe_mode":{}}})",
         modes.at(static_cast<std::size_t>(random.between(0, 2))), random.chance(0.3),
-        random.between(1, 2));
+        random.between(1, 2), random.chance(0.8));
 }
 
 void World::step() {
@@ -186,9 +203,10 @@ void World::step() {
         host->postgres.step();
     }
     for (auto& host : hosts) {
-        // In a sync mode a holder's commits are promised from the moment that the record says so.
-        clients_.use(host->postgres,
-                     record_.sync.mode != ha::SyncMode::off && record_.holder_name == host->name);
+        // In a sync mode commits are promised as soon as endpoints may lead to the primary.
+        clients_.use(host->postgres, record_.sync.mode != ha::SyncMode::off &&
+                                         record_.state == ha::RecordState::primary &&
+                                         record_.holder_name == host->name);
     }
     report_.writes = clients_.acknowledged();
     check();

@@ -45,6 +45,7 @@ public:
     Random random;
     Options options;
     std::vector<std::unique_ptr<Host>> hosts{};
+    bool store_lost = false;  ///< it answers nobody; the hosts still reach each other
 
     /// From the agents: which rule decided.
     void on_plan(const Host& host, const ha::View& view, const ha::Plan& plan);
@@ -67,6 +68,7 @@ private:
     Host* writable_host();
 
     void operate();
+    void lose_store(bool lost);
     void check_new_primary(const Host& host);
 
     Report report_{};

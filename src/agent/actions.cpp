@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "agent/agent.h"
 
@@ -11,6 +12,15 @@ namespace howdah::agent {
 namespace {
 
 constexpr Nanos fence_limit = Seconds(5);
+
+/// New clusters have the peer lease on, unless they say otherwise (safety-model.md, section 10).
+std::string first_configuration(const std::string& dcs_json) {
+    auto doc = nlohmann::ordered_json::parse(dcs_json.empty() ? "{}" : dcs_json, nullptr, false);
+    if (doc.is_object() && !doc.contains("failsafe_mode")) {
+        doc["failsafe_mode"] = true;
+    }
+    return doc.dump();
+}
 
 io::Task<Result<>> ready(Result<> result) {
     co_return result;
@@ -188,7 +198,9 @@ io::Task<Result<>> Agent::claim(bool take_over) {
     if (cluster.record.absent() && !won_initialize_) {
         order.lost = last_record_;
     }
+    claiming_ = true;
     auto tenure = co_await io::on(parts_.keeper.executor(), parts_.keeper.claim(std::move(order)));
+    claiming_ = false;
     if (!tenure) {
         co_return std::unexpected(std::move(tenure).error());
     }
@@ -206,11 +218,17 @@ io::Task<Result<>> Agent::race_initialize() {
                           dcs::Compare::absent(prefix_ + "howdah"),
                           dcs::Compare::absent(prefix_ + "leader")}};
     txn.then.emplace_back(dcs::Put{.key = prefix_ + "initialize", .lease = member_lease_});
+    txn.otherwise.emplace_back(dcs::Get{prefix_ + "initialize"});
     const auto answer = co_await parts_.store.commit(std::move(txn), patience);
+    race_unresolved_ = !answer;
     if (!answer) {
         co_return std::unexpected(answer.error());
     }
-    won_initialize_ = answer->succeeded;
+    // An earlier sending may have won unseen: then the key is under this member's lease.
+    const auto won_unseen = !answer->succeeded && !answer->found.empty() &&
+                            answer->found[0].value.empty() && member_lease_ != 0 &&
+                            answer->found[0].lease == member_lease_;
+    won_initialize_ = answer->succeeded || won_unseen;
     co_return Result<>{};
 }
 
@@ -220,9 +238,9 @@ io::Task<Result<>> Agent::finish_bootstrap() {
     dcs::Txn txn;
     txn.then.emplace_back(dcs::Put{.key = prefix_ + "initialize", .value = local_.system_id});
     if (parts_.feed.current()->config_json.empty()) {
-        const auto& text = parts_.config.bootstrap->dcs_json;
         txn.then.emplace_back(
-            dcs::Put{.key = prefix_ + "config", .value = text.empty() ? "{}" : text});
+            dcs::Put{.key = prefix_ + "config",
+                     .value = first_configuration(parts_.config.bootstrap->dcs_json)});
     }
     const auto answer = co_await parts_.store.commit(std::move(txn), patience);
     if (!answer) {

@@ -32,6 +32,7 @@ io::Task<Result<>> Agent::run() {
         co_return std::unexpected(std::move(adopted).error());
     }
     background_->spawn([this] { return keep_member_lease(); });
+    recall_promise();
     while (!halted_ && !stopping_) {
         co_await cycle();
         (void)co_await bell_.wait_until(next_cycle_);
@@ -61,6 +62,9 @@ io::Task<> Agent::cycle() {
     local_ = co_await parts_.instance.observe(observe_limit);
     co_await configure_instance();
     take_failover_key();
+    if (race_unresolved_) {
+        (void)co_await race_initialize();
+    }
     co_await answer_seals();
     if (auto learned = co_await learn_epochs(); !learned) {
         spdlog::error("nothing is done now: {}", learned.error().message);
@@ -68,6 +72,7 @@ io::Task<> Agent::cycle() {
         co_return;
     }
     co_await rank_history();
+    tell_keeper_of_peers();
     const auto view = look();
     const auto plan = ha::decide(view);
     if (watch_plan_) {
@@ -119,11 +124,13 @@ ha::View Agent::look() const {
                  .stored_epoch = stored.epoch,
                  .won_initialize = won_initialize_,
                  .armed_until = parts_.deadlines.armed(),
+                 .promised_until = promised_until_,
                  .history_epoch = history_epoch_};
     view.votes = votes_;
     view.confirmed_names = confirmed_names_;
     view.tenure = keeping_.tenure;
     view.claim_unresolved = keeping_.claim_unresolved;
+    view.on_promises = keeping_.on_promises;
     view.cluster = parts_.feed.current();
     if (view.cluster && view.cluster->record.absent()) {
         view.last_record = last_record_;

@@ -68,6 +68,7 @@ public:
     std::vector<std::string> obstacles() const override;
     io::Task<Answer> switchover(SwitchoverRequest request) override;
     io::Task<ha::Vote> seal(ha::SealRequest request) override;
+    ha::PromiseAnswer promise(const ha::PromiseRequest& request) override;
 
 private:
     struct Doing;  // one overload per action, in actions.cpp
@@ -90,6 +91,11 @@ private:
     io::Task<> ask_peers(ha::AskPeers question);
     io::Task<> checkpoint();
     void begin_switchover(ha::SwitchoverOrder order);
+
+    // promising.cpp: the peer lease
+    void recall_promise();
+    std::string keep_promise(const ha::PromiseRequest& request, const Stored& stored);
+    void tell_keeper_of_peers();
 
     // voting.cpp: epochs and seals
     struct PendingSeal {
@@ -139,10 +145,16 @@ private:
     std::optional<std::string> confirmed_names_{};
     std::vector<std::shared_ptr<PendingSeal>> pending_seals_{};
     ha::Epoch history_epoch_ = 0;
+    Instant promised_until_{};
+    std::optional<ha::StoredPromise> promise_{};
+    bool claiming_ = false;  ///< a claim is on its way
+    std::vector<ha::Member> known_members_{};
+    std::optional<bool> told_keeper_{};
     Ranked ranked_{};
     std::optional<ha::SwitchoverOrder> order_{};
     std::string switchover_failure_{};
     bool won_initialize_ = false;
+    bool race_unresolved_ = false;  ///< nobody answered this member's race for `/initialize`
     std::string last_rule_{}, last_why_{};
     std::optional<Error> halted_{};
     bool stopping_ = false;

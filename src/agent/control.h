@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ha/cluster.h"
+#include "ha/promise.h"
 #include "ha/settings.h"
 #include "ha/standing.h"
 #include "ha/vote.h"
@@ -58,6 +59,8 @@ public:
     virtual std::vector<std::string> obstacles() const = 0;
     /// Stops receiving from primaries of lower epochs, for good, and says what is here.
     virtual io::Task<ha::Vote> seal(ha::SealRequest request) = 0;
+    /// Promises not to claim for a while, or refuses (safety-model.md, G2).
+    virtual ha::PromiseAnswer promise(const ha::PromiseRequest& request) = 0;
     /// Blocks until the new leader is there or the attempt failed.
     virtual io::Task<Answer> switchover(SwitchoverRequest request) = 0;
 };

@@ -67,6 +67,14 @@ io::Task<std::vector<ha::Vote>> HttpPeers::seal(std::vector<ha::Member> members,
                              post("/howdah/seal", render(request)), limit, ha::parse_vote);
 }
 
+io::Task<std::vector<ha::PromiseAnswer>> HttpPeers::promise(std::vector<ha::Member> members,
+                                                            ha::PromiseRequest request,
+                                                            Nanos limit) {
+    return ask_all<ha::PromiseAnswer>(executor_, clock_, std::move(members),
+                                      post("/howdah/promise", render(request)), limit,
+                                      ha::parse_promise_answer);
+}
+
 io::HttpRequest HttpPeers::post(std::string target, std::string body) const {
     io::HttpRequest request{.method = "POST", .target = std::move(target), .body = std::move(body)};
     if (credentials_) {

@@ -6,8 +6,9 @@
 
 namespace howdah::agent {
 
-/// Asks over the members' REST ports: GET /howdah/standing, POST /howdah/seal.
-class HttpPeers final : public PeerQuestions {
+/// Asks over the members' REST ports: GET /howdah/standing, POST /howdah/seal,
+/// POST /howdah/promise.
+class HttpPeers final : public PeerQuestions, public PromisePeers {
 public:
     /// `credentials`: of restapi.authentication, which the members of a cluster share.
     HttpPeers(io::Executor executor, io::Clock& clock,
@@ -16,6 +17,9 @@ public:
     io::Task<std::vector<ha::Standing>> ask(std::vector<ha::Member> members, Nanos limit) override;
     io::Task<std::vector<ha::Vote>> seal(std::vector<ha::Member> members, ha::SealRequest request,
                                          Nanos limit) override;
+    io::Task<std::vector<ha::PromiseAnswer>> promise(std::vector<ha::Member> members,
+                                                     ha::PromiseRequest request,
+                                                     Nanos limit) override;
 
 private:
     io::HttpRequest post(std::string target, std::string body) const;

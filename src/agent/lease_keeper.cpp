@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 namespace howdah::agent {
 namespace {
+
+constexpr std::size_t unresolved_at_most = 8;
 
 /// A version of the record that must still stand: mod_revision *and* exact value, and the state of
 /// `leader` (L2).
@@ -52,7 +56,8 @@ ha::Sighting sighting(const std::vector<dcs::KeyValue>& found, const std::string
 
 LeaseKeeper::LeaseKeeper(io::Executor executor, io::Clock& clock, dcs::KeyValueStore& store,
                          std::string prefix, Identity identity, Deadlines& deadlines,
-                         Durable& durable, std::function<void(Keeping)> publish)
+                         Durable& durable, PromisePeers& peers,
+                         std::function<void(Keeping)> publish)
     : executor_(executor),
       clock_(clock),
       store_(store),
@@ -62,11 +67,12 @@ LeaseKeeper::LeaseKeeper(io::Executor executor, io::Clock& clock, dcs::KeyValueS
       deadlines_(deadlines),
       durable_(durable),
       publish_(std::move(publish)),
+      promise_peers_(peers),
       bell_(executor, clock),
       turnstile_(executor) {}
 
 void LeaseKeeper::update() {
-    Keeping now{.why_over = keeping_.why_over};
+    Keeping now{.why_over = keeping_.why_over, .on_promises = on_promises_};
     if (term_) {
         now.tenure = term_->tenure();
         now.claim_unresolved = term_->state() == ha::Term::State::claiming;
@@ -90,6 +96,7 @@ void LeaseKeeper::end_term(std::string why) {
     }
     wanted_.reset();
     carried_.clear();
+    on_promises_ = false;
     update();
 }
 
@@ -127,9 +134,11 @@ io::Task<Result<>> LeaseKeeper::send(ha::Attempt attempt, dcs::Txn txn, Nanos li
     }
     if (answer->succeeded) {
         term_->answered(attempt, ha::Committed{.revision = answer->revision});
+        confirmed_ = attempt.sent;
     } else {
         term_->answered(attempt,
-                        ha::Refused{.found = sighting(answer->found, record_key_, leader_key_)});
+                        ha::Refused{.found = sighting(answer->found, record_key_, leader_key_),
+                                    .received = clock_.now()});
     }
     co_return Result<>{};
 }
@@ -140,7 +149,8 @@ io::Task<Result<>> LeaseKeeper::refresh_lease() {
         co_return Result<>{};
     }
     const auto ttl = times_.leader_key_ttl();
-    const dcs::Patience patience{.total = times_.ttl / 5, .hedge = times_.hedge_after()};
+    const dcs::Patience patience{.total = times_.ttl / (on_promises_ ? 10 : 5),
+                                 .hedge = times_.hedge_after()};
     auto granted = co_await store_.grant(ttl, patience);
     if (!granted) {
         co_return std::unexpected(std::move(granted).error());
@@ -260,12 +270,21 @@ io::Task<Result<>> LeaseKeeper::renew() {
     next.seq = tenure->record.seq + 1 + term_->unresolved().size();
     next.ttl = times_.ttl;
     const auto carried = carried_;
-    const auto attempt = term_->prepare(std::move(next), lease_, clock_.now());
-    const auto limit = std::max<Nanos>(std::min<Nanos>(times_.ttl / 3, time_left()), Millis(50));
+    // While the store is silent the same value goes again and again: what may have committed unseen
+    // stays a handful.
+    const auto again = on_promises_ && term_->unresolved().size() >= unresolved_at_most &&
+                       term_->unresolved().back().lease.id == lease_.id;
+    const auto attempt =
+        again ? term_->again(clock_.now()) : term_->prepare(std::move(next), lease_, clock_.now());
+    const auto limit = std::max<Nanos>(std::min(patience_of_renewal(), time_left()), Millis(50));
     auto sent = co_await send(attempt, transaction(attempt, true), limit);
     if (term_->state() == ha::Term::State::over) {
         end_term({});
         co_return fail(Errc::conflict, term_->why_over());
+    }
+    if (sent && confirmed_ == attempt.sent && on_promises_) {
+        spdlog::info("the store answers again");
+        on_promises_ = false;
     }
     if (sent && term_->tenure()->record.seq == attempt.record.seq) {
         wanted_.reset();
@@ -278,6 +297,67 @@ io::Task<Result<>> LeaseKeeper::renew() {
     update();
     co_await revoke_left_lease();
     co_return sent;
+}
+
+/// While promises carry the term, their next round must not come too late.
+Nanos LeaseKeeper::patience_of_renewal() const {
+    return Nanos(times_.ttl) / (on_promises_ ? 6 : 3);
+}
+
+void LeaseKeeper::know_peers(std::vector<ha::Member> members, bool may_ask) {
+    io::asio::post(executor_, [this, m = std::move(members), may_ask]() mutable {
+        peers_ = std::move(m);
+        may_ask_ = may_ask;
+    });
+}
+
+/// G2, G3: one round, when no renewal has been confirmed for a third of T.
+io::Task<> LeaseKeeper::ask_for_promises() {
+    const auto tenure = term_ ? term_->tenure() : std::nullopt;
+    const auto sent = clock_.now();
+    if (!may_ask_ || !tenure || tenure->record.state != ha::RecordState::primary ||
+        sent < confirmed_ + Nanos(times_.ttl) / 3) {
+        co_return;
+    }
+    const auto last = tenure->deadline - times_.fence_budget - times_.graceful_budget;
+    const auto limit = std::min(Nanos(times_.ttl) / 4, last - sent);
+    if (limit <= Nanos{}) {
+        co_return;
+    }
+    const auto others = term_->promisers();
+    const ha::PromiseRequest request{.epoch = tenure->epoch,
+                                     .incarnation = identity_.incarnation,
+                                     .holder = identity_.uuid,
+                                     .holder_name = identity_.name,
+                                     .round = ++round_,
+                                     .set = others,
+                                     .set_version = tenure->record.set_version,
+                                     .ttl = tenure->record.ttl};
+    std::vector<ha::Member> asked;
+    std::copy_if(peers_.begin(), peers_.end(), std::back_inserter(asked), [&](const auto& m) {
+        return std::find(others.begin(), others.end(), m.uuid) != others.end();
+    });
+    ha::PromiseRound round(request, others, sent);
+    for (const auto& answer : co_await promise_peers_.promise(std::move(asked), request, limit)) {
+        round.take(answer);
+    }
+    if (!round.complete()) {
+        spdlog::warn("the store is silent, and the term can't go on by promises why=\"{}\"",
+                     round.why_not());
+        co_return;
+    }
+    const auto still = term_ ? term_->tenure() : std::nullopt;
+    if (!still || still->epoch != tenure->epoch) {
+        co_return;  // given up meanwhile
+    }
+    if (!on_promises_) {
+        spdlog::warn(
+            "the store is silent; every claimer promised to wait: the term goes on epoch={}",
+            tenure->epoch);
+    }
+    on_promises_ = true;
+    term_->promised(round, clock_.now());
+    update();
 }
 
 io::Task<> LeaseKeeper::run() {
@@ -296,6 +376,9 @@ io::Task<> LeaseKeeper::run() {
         }
         const auto renewed = co_await renew();
         failures = renewed ? 0 : failures + 1;
+        if (!renewed) {
+            co_await ask_for_promises();
+        }
         if (!renewed && failures == 1) {
             spdlog::warn("renewal not confirmed why=\"{}\" term_left_ms={}",
                          renewed.error().message, to_millis(time_left()).count());
@@ -308,6 +391,9 @@ io::Task<Result<>> LeaseKeeper::change(std::function<void(ha::Record&)> edit, Na
     const auto until = clock_.now() + limit;
     if (!term_ || !term_->tenure()) {
         co_return fail(Errc::conflict, "no term is held");
+    }
+    if (on_promises_) {
+        co_return fail(Errc::unavailable, "the store is silent: nothing is changed meanwhile");
     }
     auto next = wanted_ ? *wanted_ : term_->tenure()->record;
     edit(next);

@@ -17,7 +17,8 @@ struct Keeping {
     std::optional<ha::Tenure>
         tenure{};  ///< set while the term is not over; compare its deadline with now
     bool claim_unresolved = false;
-    std::string why_over{};  ///< of the last term
+    std::string why_over{};    ///< of the last term
+    bool on_promises = false;  ///< the store is silent; the members' promises carry the term
 };
 
 /// What a claim writes besides its own identity (safety-model.md, L6, L8).
@@ -40,7 +41,7 @@ public:
     /// `publish` is called on the keeper's executor whenever Keeping changed.
     LeaseKeeper(io::Executor executor, io::Clock& clock, dcs::KeyValueStore& store,
                 std::string prefix, Identity identity, Deadlines& deadlines, Durable& durable,
-                std::function<void(Keeping)> publish);
+                PromisePeers& peers, std::function<void(Keeping)> publish);
 
     io::Executor executor() const { return executor_; }
 
@@ -63,10 +64,16 @@ public:
     /// From any thread.
     void carry(std::string key, std::string value);
 
+    /// Members of the scope, for when the store falls silent; `may_ask`: the peer lease is on
+    /// (safety-model.md, section 10). From any thread.
+    void know_peers(std::vector<ha::Member> members, bool may_ask);
+
     const Keeping& keeping() const { return keeping_; }
 
 private:
     io::Task<Result<>> renew();
+    io::Task<> ask_for_promises();
+    Nanos patience_of_renewal() const;
     io::Task<Result<>> send(ha::Attempt attempt, dcs::Txn txn, Nanos limit);
     io::Task<Result<>> refresh_lease();
     io::Task<> revoke_left_lease();
@@ -86,6 +93,13 @@ private:
     Deadlines& deadlines_;
     Durable& durable_;
     std::function<void(Keeping)> publish_;
+
+    PromisePeers& promise_peers_;
+    std::vector<ha::Member> peers_{};
+    bool may_ask_ = false;
+    std::uint64_t round_ = 0;
+    Instant confirmed_{};  ///< sending of the last attempt that the store confirmed
+    bool on_promises_ = false;
 
     ha::LeaseTimes times_{};
     std::optional<ha::Term> term_{};

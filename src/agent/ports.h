@@ -7,6 +7,7 @@
 #include "base/instant.h"
 #include "base/result.h"
 #include "ha/cluster.h"
+#include "ha/promise.h"
 #include "ha/record.h"
 #include "ha/standing.h"
 #include "ha/vote.h"
@@ -47,6 +48,11 @@ public:
     virtual std::optional<ha::Record> last_record() const = 0;
     /// On disk (fsync) when it returns. Errors: Errc::io.
     virtual Result<> keep(const ha::Record& record) = 0;
+
+    /// The last promise that was given (safety-model.md, G2).
+    virtual std::optional<ha::StoredPromise> promise() const = 0;
+    /// On disk (fsync) when it returns. The same again: nothing happens. Errors: Errc::io.
+    virtual Result<> store_promise(const ha::StoredPromise& promise) = 0;
 };
 
 /// The fencer's page: the moment at which it kills PostgreSQL.
@@ -67,6 +73,16 @@ public:
     /// Seals members, in parallel (safety-model.md, section 5). Who is silent is not in the answer.
     virtual io::Task<std::vector<ha::Vote>> seal(std::vector<ha::Member> members,
                                                  ha::SealRequest request, Nanos limit) = 0;
+};
+
+/// Asks members for promises, in parallel. Who is silent is not in the answer. Called on the
+/// keeper's executor.
+class PromisePeers {
+public:
+    virtual ~PromisePeers() = default;
+    virtual io::Task<std::vector<ha::PromiseAnswer>> promise(std::vector<ha::Member> members,
+                                                             ha::PromiseRequest request,
+                                                             Nanos limit) = 0;
 };
 
 }  // namespace howdah::agent

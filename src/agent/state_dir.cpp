@@ -53,6 +53,27 @@ Result<std::vector<ha::EpochStart>> parse_epochs(const std::string& text) {
     return epochs;
 }
 
+Result<ha::StoredPromise> parse_promise(const std::string& text) {
+    try {
+        const auto doc = nlohmann::json::parse(text);
+        return ha::StoredPromise{.epoch = doc.at("epoch"),
+                                 .incarnation = doc.at("incarnation"),
+                                 .set_version = doc.at("set_version"),
+                                 .ttl = Millis(doc.at("ttl_ms").get<std::int64_t>())};
+    } catch (const nlohmann::json::exception& e) {
+        return fail(Errc::corrupt, fmt::format("promise: {}", e.what()));
+    }
+}
+
+std::string render(const ha::StoredPromise& p) {
+    return nlohmann::ordered_json{{"epoch", p.epoch},
+                                  {"incarnation", p.incarnation},
+                                  {"set_version", p.set_version},
+                                  {"ttl_ms", p.ttl.count()}}
+               .dump() +
+           "\n";
+}
+
 std::string render(const std::vector<ha::EpochStart>& epochs) {
     auto doc = nlohmann::ordered_json::array();
     for (const auto& e : epochs) {
@@ -115,6 +136,11 @@ Result<> StateDir::read_or_draw() {
     } else if (text.error().code != Errc::not_found) {
         return std::unexpected(text.error());
     }
+    if (const auto text = io::read_file(path_ + "/promise")) {
+        HD_TRY(promise_, parse_promise(*text));
+    } else if (text.error().code != Errc::not_found) {
+        return std::unexpected(text.error());
+    }
     if (const auto text = io::read_file(path_ + "/epochs")) {
         HD_TRY(epochs_, parse_epochs(*text));
     } else if (text.error().code != Errc::not_found) {
@@ -160,6 +186,21 @@ std::optional<ha::Record> StateDir::last_record() const {
 
 Result<> StateDir::keep(const ha::Record& record) {
     return io::write_file_atomically(path_ + "/record", ha::render(record) + "\n");
+}
+
+std::optional<ha::StoredPromise> StateDir::promise() const {
+    const std::scoped_lock lock(mutex_);
+    return promise_;
+}
+
+Result<> StateDir::store_promise(const ha::StoredPromise& promise) {
+    const std::scoped_lock lock(mutex_);
+    if (promise_ == promise) {
+        return {};
+    }
+    HD_TRY_VOID(io::write_file_atomically(path_ + "/promise", render(promise)));
+    promise_ = promise;
+    return {};
 }
 
 Result<> StateDir::store(const Stored& stored) {

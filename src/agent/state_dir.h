@@ -9,8 +9,8 @@
 namespace howdah::agent {
 
 /// A member's state directory (architecture.md, section 7): member_uuid, epoch, epochs, record,
-/// agent.pid, and the lock that lets one agent at a time use it. The lock is held as long as the
-/// object lives.
+/// promise, agent.pid, and the lock that lets one agent at a time use it. The lock is held as long
+/// as the object lives.
 class StateDir final : public Durable {
 public:
     /// Makes the directory (0700) where it is missing, locks it, draws the uuid at the first start,
@@ -28,6 +28,8 @@ public:
     Result<> remember(ha::EpochStart start) override;
     std::optional<ha::Record> last_record() const override;
     Result<> keep(const ha::Record& record) override;
+    std::optional<ha::StoredPromise> promise() const override;
+    Result<> store_promise(const ha::StoredPromise& promise) override;
 
 private:
     StateDir(std::string path, io::Fd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
@@ -39,6 +41,7 @@ private:
     mutable std::mutex mutex_{};
     Stored stored_{};
     std::vector<ha::EpochStart> epochs_{};
+    std::optional<ha::StoredPromise> promise_{};
 };
 
 /// 32 random hexadecimal digits.

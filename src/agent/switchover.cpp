@@ -38,6 +38,9 @@ io::Task<Answer> Agent::switchover(SwitchoverRequest request) {
     if (!keeping_.tenure || local_.role != ha::Role::primary || !parts_.feed.current()) {
         co_return Answer{.code = 503, .text = "Switchover failed"};
     }
+    if (keeping_.on_promises) {
+        co_return Answer{.code = 503, .text = "Switchover failed: DCS is not accessible"};
+    }
     if (!request.leader.empty() && request.leader != self) {
         co_return Answer{.code = 412, .text = "leader name does not match"};
     }

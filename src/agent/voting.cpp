@@ -99,6 +99,14 @@ std::string Agent::objection_to(const ha::SealRequest& request) const {
     if (request.epoch == stored.epoch && request.incarnation != stored.incarnation) {
         return "this epoch is stored here for another claimer";
     }
+    const auto& cluster = parts_.feed.current();
+    const auto read_from_store = cluster && cluster->record.record &&
+                                 cluster->record.record->epoch == request.epoch &&
+                                 cluster->record.record->incarnation == request.incarnation;
+    if (promise_ && request.epoch > promise_->epoch && parts_.clock.now() < promised_until_ &&
+        !read_from_store) {
+        return "a promise to the holder of a lower epoch stands";
+    }
     if (keeping_.tenure || keeping_.claim_unresolved) {
         return "this member holds the record, or may";
     }
@@ -108,8 +116,9 @@ std::string Agent::objection_to(const ha::SealRequest& request) const {
     if (local_.job.running) {
         return "the data directory is being changed";
     }
-    if (local_.data_dir != ha::DataDir::initialized || local_.needs_rewind) {
-        return "there is no data of this cluster's history here";
+    // One that has to be rewound may vote: its epoch says how far the common history goes.
+    if (local_.data_dir != ha::DataDir::initialized) {
+        return "there is no data here";
     }
     return {};
 }

@@ -72,11 +72,26 @@ io::Task<io::HttpResponse> RestServer::seal(io::HttpRequest request) {
                                .body = render(vote)};
 }
 
+io::HttpResponse RestServer::promise(const io::HttpRequest& request) {
+    if (auto refused = refuse_access(request, settings_.authentication)) {
+        return *std::move(refused);
+    }
+    const auto asked = ha::parse_promise_request(request.body);
+    if (!asked) {
+        return text_answer(400, asked.error().message);
+    }
+    return {.headers = {{"Content-Type", "application/json"}},
+            .body = render(control_.promise(*asked))};
+}
+
 io::Task<io::HttpResponse> RestServer::act(io::HttpRequest request) {
     const auto path = parse_target(request.target).path;
     const bool switchover = starts_segment(path, "/switchover");
     if (request.method == "POST" && path == "/howdah/seal") {
         co_return co_await seal(std::move(request));
+    }
+    if (request.method == "POST" && path == "/howdah/promise") {
+        co_return promise(request);
     }
     if (request.method != "POST" || (!switchover && !starts_segment(path, "/failover"))) {
         co_return answer(request, control_.status(), now());

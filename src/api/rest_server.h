@@ -26,6 +26,7 @@ public:
 private:
     io::Task<io::HttpResponse> act(io::HttpRequest request);
     io::Task<io::HttpResponse> seal(io::HttpRequest request);
+    io::HttpResponse promise(const io::HttpRequest& request);
     Now now() const;
 
     io::Clock& clock_;

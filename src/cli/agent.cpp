@@ -47,9 +47,10 @@ public:
           keeper_store_(connect_store(keeper_loop_.executor(), clock_, config_)),
           feed_(clock_, *store_, config_.prefix()),
           peers_(loop_.executor(), clock_, config_.restapi.authentication),
+          promise_peers_(keeper_loop_.executor(), clock_, config_.restapi.authentication),
           instance_(loop_.executor(), clock_, config_, std::move(binary)),
           keeper_(keeper_loop_.executor(), clock_, *keeper_store_, config_.prefix(), identity_,
-                  deadlines, state,
+                  deadlines, state, promise_peers_,
                   [this](agent::Keeping keeping) { tell_agent(std::move(keeping)); }),
           agent_({.executor = loop_.executor(),
                   .clock = clock_,
@@ -163,6 +164,7 @@ private:
     std::unique_ptr<dcs::KeyValueStore> keeper_store_;
     dcs::ClusterFeed feed_;
     agent::HttpPeers peers_;
+    agent::HttpPeers promise_peers_;  ///< on the keeper's thread
     instance::LocalInstance instance_;
     agent::LeaseKeeper keeper_;
     agent::Agent agent_;

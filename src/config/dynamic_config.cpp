@@ -262,6 +262,7 @@ Result<DynamicConfig> parse_dynamic_config(const std::string& json) {
     c.maximum_lag_on_failover = static_cast<std::uint64_t>(lag);
     c.primary_start_timeout = Seconds(start);
     c.pause = truth(doc, "pause", false);
+    c.failsafe_mode = truth(doc, "failsafe_mode", false);
     HD_TRY(c.synchronous_mode, sync_mode_of(doc));
     c.synchronous_mode_strict = truth(doc, "synchronous_mode_strict", false);
     HD_TRY(const auto count, number(doc, "synchronous_node_count", 1, 1));

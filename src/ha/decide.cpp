@@ -147,6 +147,10 @@ bool holds_as(const View& v, RecordState state) {
     return v.tenure && v.tenure->record.state == state;
 }
 
+bool promise_stands(const View& v) {
+    return !v.self.promised_until.never() && v.now < v.self.promised_until;
+}
+
 bool postgres_is_down(const View& v) {
     return !v.local.postmaster && v.local.tree_dead;
 }

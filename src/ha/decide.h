@@ -36,9 +36,10 @@ struct Self {
     bool can_bootstrap = false;  ///< its configuration has a `bootstrap` section
     Epoch stored_epoch = 0;      ///< greatest epoch durably stored
     bool won_initialize =
-        false;                ///< this run created `/initialize` and has not finished the bootstrap
-    Instant armed_until{};    ///< kill instant on the fencer's page; never: not armed
-    Epoch history_epoch = 0;  ///< last epoch in the history of the data directory; 0: unknown
+        false;              ///< this run created `/initialize` and has not finished the bootstrap
+    Instant armed_until{};  ///< kill instant on the fencer's page; never: not armed
+    Instant promised_until{};  ///< no claim before it (G2); never: no promise stands
+    Epoch history_epoch = 0;   ///< last epoch in the history of the data directory; 0: unknown
 };
 
 /// Answers of other members to one round of questions (L6).
@@ -95,6 +96,7 @@ struct View {
     Local local{};
     std::optional<Tenure> tenure{};  ///< set while this incarnation holds the record
     bool claim_unresolved = false;   ///< a claim was sent and nobody answered
+    bool on_promises = false;        ///< the store is silent; promises carry the term (G1)
     std::optional<Cluster>
         cluster{};  ///< last consistent copy of the store; nullopt: never had one
     std::optional<Record> last_record{};  ///< the last one seen, when the store has none

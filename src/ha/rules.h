@@ -38,6 +38,8 @@ bool may_stay_writable(const View& v);
 const Record* record_of(const View& v);
 /// The primary that endpoints may use and standbys follow; nullopt: none, or it is this member.
 std::optional<Upstream> upstream_of(const View& v);
+/// This member promised the holder not to claim, and the time has not run out.
+bool promise_stands(const View& v);
 bool postgres_is_down(const View& v);
 bool holds_as(const View& v, RecordState state);
 /// The record's sync set binds this claimer, and not enough has been proven for it yet. Promotion

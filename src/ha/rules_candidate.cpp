@@ -210,6 +210,10 @@ std::vector<std::string> ineligibilities(const View& v) {
     if (v.now < v.memory.suspect_until) {
         all.emplace_back("the store may have gone back in time");
     }
+    if (promise_stands(v)) {
+        all.push_back(fmt::format("it promised {} not to claim for another {}", record->holder_name,
+                                  seconds_text(v.self.promised_until - v.now)));
+    }
     if (record->sync.mode != SyncMode::off && record->sync.empty() &&
         record->promoted.uuid != v.self.uuid) {
         all.emplace_back(

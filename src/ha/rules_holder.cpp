@@ -57,7 +57,7 @@ bool may_start_in_place(const View& v) {
 RuleResult start_in_place(const View& v) {
     if (!holds_as(v, RecordState::claimed) || !postgres_is_down(v) || v.local.job.running ||
         v.local.data_dir != DataDir::initialized || !may_start_in_place(v) ||
-        !has_room_to_promote(v) || votes_missing(v) ||
+        !has_room_to_promote(v) || votes_missing(v) || promise_stands(v) ||
         (v.local.job.kind == JobKind::start && v.local.job.failures >= start_attempts) ||
         backing_off(v, JobKind::start, Millis(500))) {
         return std::nullopt;
@@ -78,7 +78,8 @@ RuleResult give_back(const View& v) {
 
 RuleResult promote(const View& v) {
     if (!holds_as(v, RecordState::claimed) || v.local.role != Role::standby || !v.local.accepting ||
-        v.local.job.running || !has_room_to_promote(v) || v.settings.pause || votes_missing(v)) {
+        v.local.job.running || !has_room_to_promote(v) || v.settings.pause || votes_missing(v) ||
+        promise_stands(v)) {
         return std::nullopt;
     }
     return Plan{.why = fmt::format("this standby holds epoch {}, at {}", v.tenure->epoch,
@@ -129,7 +130,7 @@ std::string objection(const View& v, const Standing* candidate) {
 }
 
 RuleResult switch_over(const View& v) {
-    if (!v.order || !leads(v) || v.local.job.running || v.memory.switching) {
+    if (!v.order || !leads(v) || v.local.job.running || v.memory.switching || v.on_promises) {
         return std::nullopt;
     }
     if (v.now > v.order->asked + switchover_patience) {
@@ -172,7 +173,7 @@ RuleResult drop_stale_switchover(const View& v) {
 }
 
 RuleResult admit_claimer(const View& v) {
-    if (!leads(v) || !v.cluster || v.order) {
+    if (!leads(v) || !v.cluster || v.order || v.on_promises) {
         return std::nullopt;
     }
     const auto& claimers = v.tenure->record.claimers;

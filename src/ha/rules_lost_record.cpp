@@ -21,7 +21,7 @@ bool record_is_lost(const View& v) {
 
 bool can_lead(const View& v) {
     return v.local.role == Role::standby && v.local.accepting && !v.local.job.running &&
-           !v.self.nofailover && !v.settings.pause && !v.local.needs_rewind &&
+           !v.self.nofailover && !promise_stands(v) && !v.settings.pause && !v.local.needs_rewind &&
            v.now >= v.memory.suspect_until;
 }
 

@@ -133,7 +133,7 @@ RuleResult show_timeline(const View& v) {
 }
 
 RuleResult change_sync_set(const View& v) {
-    if (!runs_as_primary(v) || !v.cluster || v.memory.switching ||
+    if (!runs_as_primary(v) || !v.cluster || v.memory.switching || v.on_promises ||
         (v.settings.sync_mode == SyncMode::off && v.tenure->record.sync == SyncSet{})) {
         return std::nullopt;
     }

@@ -56,6 +56,7 @@ void Term::adopt(const Attempt& attempt, Instant sent, std::int64_t revision) {
     tenure_.deadline = std::max(tenure_.deadline, deadline);
     tenure_.record = attempt.record;
     lease_ = attempt.lease;
+    went_back_.reset();
     state_ = State::held;
 }
 
@@ -86,6 +87,7 @@ void Term::answered(const Attempt& attempt, const Refused& answer) {
     if (!found.record || found.record->epoch < tenure_.epoch ||
         (!tenure_.record.system_id.empty() &&
          found.record->system_id != tenure_.record.system_id)) {
+        went_back_ = answer;
         return;  // the store went back: no answer (L12)
     }
     if (found.record->epoch > tenure_.epoch ||
@@ -97,6 +99,29 @@ void Term::answered(const Attempt& attempt, const Refused& answer) {
     base_ = found;
     tenure_.record = *found.record;
     unresolved_.clear();
+}
+
+std::vector<Uuid> Term::promisers() const {
+    auto all = tenure_.record.claimers;
+    for (const auto& attempt : unresolved_) {
+        all.insert(all.end(), attempt.record.claimers.begin(), attempt.record.claimers.end());
+    }
+    std::sort(all.begin(), all.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
+    std::erase(all, tenure_.record.holder);
+    return all;
+}
+
+void Term::promised(const PromiseRound& round, Instant now) {
+    if (state_ != State::held || tenure_.record.state != RecordState::primary ||
+        now >= tenure_.deadline || !round.complete() || round.request().epoch != tenure_.epoch) {
+        return;
+    }
+    tenure_.deadline = std::max(tenure_.deadline, round.sent() + Nanos(tenure_.record.ttl));
+    if (went_back_ && round.sent() > went_back_->received) {
+        base_ = went_back_->found;
+        went_back_.reset();
+    }
 }
 
 void Term::end(std::string why) {

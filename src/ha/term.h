@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/instant.h"
+#include "ha/promise.h"
 #include "ha/record.h"
 #include "ha/settings.h"
 
@@ -43,6 +44,7 @@ struct Committed {
 };
 struct Refused {
     Sighting found{};
+    Instant received{};
 };
 
 /// The writer's side of the record: claim, renew, change, give up (safety-model.md, L2 to L4, L12).
@@ -70,6 +72,14 @@ public:
     /// next prepare() copes), ends the term on another epoch, another incarnation or a foreign
     /// record.
     void answered(const Attempt& attempt, const Refused& answer);
+    /// Everybody in `round` promised not to claim (safety-model.md, G3): extends the deadline of a
+    /// term that is held as `primary` and not over at `now`. Does nothing else, and revives
+    /// nothing. A store that had gone back before the round began is written anew by the next
+    /// prepare() (L12).
+    void promised(const PromiseRound& round, Instant now);
+    /// Who has to promise: the claimers of the last version and of every attempt that may have
+    /// committed (G1), without the holder.
+    std::vector<Uuid> promisers() const;
     /// Ends the term: deadline passed, or `released`/`handover` is about to be handed to the
     /// socket.
     void end(std::string why);
@@ -96,6 +106,7 @@ private:
     Tenure tenure_{};
     AttachedLease lease_{};
     std::vector<Attempt> unresolved_{};
+    std::optional<Refused> went_back_{};  ///< L12: what a store that lost our version showed
 };
 
 }  // namespace howdah::ha

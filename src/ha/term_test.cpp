@@ -157,5 +157,78 @@ TEST_F(TermTest, NothingRevivesATermThatEnded) {
     EXPECT_EQ(term.state(), Term::State::over);
 }
 
+PromiseRound a_round(const Term& term, Instant sent) {
+    const auto tenure = *term.tenure();
+    PromiseRound round({.epoch = tenure.epoch, .incarnation = "i1", .round = 1, .ttl = 5s},
+                       term.promisers(), sent);
+    for (const auto& uuid : term.promisers()) {
+        round.take({.uuid = uuid,
+                    .promised = true,
+                    .epoch = tenure.epoch,
+                    .incarnation = "i1",
+                    .round = 1});
+    }
+    return round;
+}
+
+/// As held(), but the primary of a set of three.
+Term leading() {
+    Term term(Sighting{}, LeaseTimes{});
+    auto record = a_record();
+    record.state = RecordState::primary;
+    record.claimers = {"a", "b", "c"};
+    term.answered(term.prepare(record, a_lease(at(100s)), at(100s)), Committed{.revision = 10});
+    return term;
+}
+
+TEST_F(TermTest, PromisesOfAllExtendItFromTheSendingOfTheirRound) {
+    auto term = leading();
+    term.promised(a_round(term, at(103s)), at(104s));
+    EXPECT_EQ(term.tenure()->deadline, at(108s));
+}
+
+TEST_F(TermTest, PromisesThatArriveAfterTheDeadlineCountForNothing) {
+    auto term = leading();
+    term.promised(a_round(term, at(104s)), at(105s));
+    EXPECT_EQ(term.tenure()->deadline, at(105s));
+}
+
+TEST_F(TermTest, PromisesDoNotReviveATermThatWasGivenUp) {
+    auto term = leading();
+    const auto round = a_round(term, at(103s));
+    term.end("gave it up as handover");
+    term.promised(round, at(104s));
+    EXPECT_FALSE(term.tenure());
+}
+
+TEST_F(TermTest, PromisesDoNotExtendATermThatIsNotPrimary) {
+    auto term = held();
+    term.promised(a_round(term, at(103s)), at(104s));
+    EXPECT_EQ(term.tenure()->deadline, at(105s));
+}
+
+TEST_F(TermTest, WhoHasToPromiseIsTheUnionOverAttemptsThatMayHaveCommitted) {
+    auto term = leading();
+    auto next = term.tenure()->record;
+    next.claimers = {"a", "b", "d"};
+    next.seq = 2;
+    (void)term.prepare(next, a_lease(at(100s)), at(101s));
+    EXPECT_EQ(term.promisers(), (std::vector<Uuid>{"b", "c", "d"}));
+}
+
+TEST_F(TermTest, OnPromisesItWritesItsRecordOverThatOfAStoreThatWentBack) {
+    auto term = leading();
+    auto next = term.tenure()->record;
+    next.seq = 2;
+    const auto attempt = term.prepare(next, a_lease(at(100s)), at(101s));
+    const auto older = seen(a_record(0), 3);
+    term.answered(attempt, Refused{.found = older, .received = at(102s)});
+    EXPECT_EQ(term.version().revision, 10);
+    term.promised(a_round(term, at(101s)), at(103s));
+    EXPECT_EQ(term.version().revision, 10) << "the round began before";
+    term.promised(a_round(term, at(103s)), at(104s));
+    EXPECT_EQ(term.version().revision, 3);
+}
+
 }  // namespace
 }  // namespace howdah::ha

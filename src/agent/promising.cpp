@@ -1,0 +1,86 @@
+#include <spdlog/spdlog.h>
+
+#include "agent/agent.h"
+
+// The member's side of the peer lease (safety-model.md, section 10).
+
+namespace howdah::agent {
+
+/// No end is ever stored: a promise of an earlier run counts as given when this one began.
+void Agent::recall_promise() {
+    const auto stored = parts_.durable.promise();
+    if (!stored || (last_record_ && last_record_->epoch > stored->epoch)) {
+        return;
+    }
+    promised_until_ = ha::promised_until(parts_.clock.now(), {.ttl = stored->ttl}, dynamic_.lease);
+    promise_ = stored;
+}
+
+ha::PromiseAnswer Agent::promise(const ha::PromiseRequest& request) {
+    ha::PromiseAnswer answer{.uuid = parts_.identity.uuid,
+                             .name = parts_.identity.name,
+                             .epoch = request.epoch,
+                             .incarnation = request.incarnation,
+                             .round = request.round};
+    const auto stored = parts_.durable.load();
+    const auto writable = local_.role == ha::Role::primary && !local_.tree_dead;
+    ha::Promiser self{.stored_epoch = stored.epoch,
+                      .stored_incarnation = stored.incarnation,
+                      .may_hold = keeping_.tenure || keeping_.claim_unresolved || claiming_ ||
+                                  writable || won_initialize_};
+    if (const auto& cluster = parts_.feed.current()) {
+        self.record = cluster->record.record;
+    }
+    answer.refused = objection(request, self);
+    if (answer.refused.empty()) {
+        answer.refused = keep_promise(request, stored);
+    }
+    answer.promised = answer.refused.empty();
+    if (!answer.promised) {
+        spdlog::warn("no promise to {} epoch={} why=\"{}\"", request.holder_name, request.epoch,
+                     answer.refused);
+        return answer;
+    }
+    if (parts_.clock.now() >= promised_until_) {
+        spdlog::info("the store is silent; promised {} not to claim epoch={}", request.holder_name,
+                     request.epoch);
+    }
+    promised_until_ =
+        std::max(promised_until_, ha::promised_until(parts_.clock.now(), request, dynamic_.lease));
+    return answer;
+}
+
+/// Durable before the answer. Returns why not.
+std::string Agent::keep_promise(const ha::PromiseRequest& request, const Stored& stored) {
+    if (request.epoch != stored.epoch || request.incarnation != stored.incarnation) {
+        const auto kept = parts_.durable.store(Stored{.epoch = request.epoch,
+                                                      .incarnation = request.incarnation,
+                                                      .revision = stored.revision});
+        if (!kept) {
+            return kept.error().message;
+        }
+    }
+    const ha::StoredPromise promise{.epoch = request.epoch,
+                                    .incarnation = request.incarnation,
+                                    .set_version = request.set_version,
+                                    .ttl = request.ttl};
+    if (const auto kept = parts_.durable.store_promise(promise); !kept) {
+        return kept.error().message;
+    }
+    promise_ = promise;
+    return {};
+}
+
+/// Whom the keeper may have to ask when the store falls silent.
+void Agent::tell_keeper_of_peers() {
+    const auto& cluster = parts_.feed.current();
+    if (!cluster ||
+        (cluster->members == known_members_ && told_keeper_ == dynamic_.failsafe_mode)) {
+        return;
+    }
+    known_members_ = cluster->members;
+    told_keeper_ = dynamic_.failsafe_mode;
+    parts_.keeper.know_peers(known_members_, dynamic_.failsafe_mode);
+}
+
+}  // namespace howdah::agent

@@ -1,0 +1,119 @@
+#include "ha/promise.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace howdah::ha {
+
+std::string render(const PromiseRequest& r) {
+    return nlohmann::ordered_json{{"epoch", r.epoch},
+                                  {"incarnation", r.incarnation},
+                                  {"holder", r.holder},
+                                  {"holder_name", r.holder_name},
+                                  {"round", r.round},
+                                  {"set", r.set},
+                                  {"set_version", r.set_version},
+                                  {"ttl_ms", r.ttl.count()}}
+        .dump();
+}
+
+Result<PromiseRequest> parse_promise_request(const std::string& json) {
+    try {
+        const auto doc = nlohmann::json::parse(json);
+        return PromiseRequest{.epoch = doc.at("epoch"),
+                              .incarnation = doc.at("incarnation"),
+                              .holder = doc.at("holder"),
+                              .holder_name = doc.at("holder_name"),
+                              .round = doc.at("round"),
+                              .set = doc.at("set").get<std::vector<Uuid>>(),
+                              .set_version = doc.at("set_version"),
+                              .ttl = Millis(doc.at("ttl_ms").get<std::int64_t>())};
+    } catch (const nlohmann::json::exception& e) {
+        return fail(Errc::corrupt, std::string("promise request: ") + e.what());
+    }
+}
+
+std::string render(const PromiseAnswer& a) {
+    return nlohmann::ordered_json{{"uuid", a.uuid},         {"name", a.name},
+                                  {"promised", a.promised}, {"refused", a.refused},
+                                  {"epoch", a.epoch},       {"incarnation", a.incarnation},
+                                  {"round", a.round}}
+        .dump();
+}
+
+Result<PromiseAnswer> parse_promise_answer(const std::string& json) {
+    try {
+        const auto doc = nlohmann::json::parse(json);
+        return PromiseAnswer{.uuid = doc.at("uuid"),
+                             .name = doc.at("name"),
+                             .promised = doc.at("promised"),
+                             .refused = doc.at("refused"),
+                             .epoch = doc.at("epoch"),
+                             .incarnation = doc.at("incarnation"),
+                             .round = doc.at("round")};
+    } catch (const nlohmann::json::exception& e) {
+        return fail(Errc::corrupt, std::string("promise of a member: ") + e.what());
+    }
+}
+
+std::string objection(const PromiseRequest& request, const Promiser& member) {
+    if (member.may_hold) {
+        return "this member holds the record, or may";
+    }
+    if (request.ttl <= Millis{}) {
+        return "the request has no time";
+    }
+    const auto known = [&](Epoch epoch, const Uuid& incarnation) -> std::string {
+        if (epoch > request.epoch) {
+            return fmt::format("epoch {} is known here", epoch);
+        }
+        if (epoch == request.epoch && incarnation != request.incarnation) {
+            return fmt::format("epoch {} is known here as another's", epoch);
+        }
+        return {};
+    };
+    if (auto why = known(member.stored_epoch, member.stored_incarnation); !why.empty()) {
+        return why;
+    }
+    if (!member.record) {
+        return {};
+    }
+    const auto& record = *member.record;
+    if (auto why = known(record.epoch, record.incarnation); !why.empty()) {
+        return why;
+    }
+    const auto given_up =
+        record.state == RecordState::released || record.state == RecordState::handover;
+    return record.epoch == request.epoch && given_up ? "this epoch has been given up" : "";
+}
+
+Instant promised_until(Instant now, const PromiseRequest& request, LeaseTimes known) {
+    known.ttl = std::max(known.ttl, request.ttl);
+    return now + known.candidate_wait();
+}
+
+PromiseRound::PromiseRound(PromiseRequest request, std::vector<Uuid> others, Instant sent)
+    : request_(std::move(request)), missing_(std::move(others)), sent_(sent) {}
+
+void PromiseRound::take(const PromiseAnswer& a) {
+    if (a.epoch != request_.epoch || a.incarnation != request_.incarnation ||
+        a.round != request_.round) {
+        return;
+    }
+    if (!a.promised) {
+        refused_ = fmt::format("{} refused: {}", a.name, a.refused);
+        return;
+    }
+    std::erase(missing_, a.uuid);
+}
+
+std::string PromiseRound::why_not() const {
+    if (!refused_.empty()) {
+        return refused_;
+    }
+    return missing_.empty() ? "" : fmt::format("no answer from {}", fmt::join(missing_, ", "));
+}
+
+}  // namespace howdah::ha
