@@ -212,6 +212,9 @@ io::Task<Result<>> Agent::claim(bool take_over) {
 }
 
 io::Task<Result<>> Agent::race_initialize() {
+    if (member_lease_ == 0) {
+        co_return fail(Errc::unavailable, "bootstrap: no lease from the store yet");
+    }
     const dcs::Patience patience{.total = Seconds(2), .hedge = Millis(500)};
     // Under the member's lease, so that a bootstrap that dies does not block the scope for ever.
     dcs::Txn txn{.when = {dcs::Compare::absent(prefix_ + "initialize"),

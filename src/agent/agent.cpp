@@ -120,7 +120,7 @@ ha::View Agent::look() const {
     view.self = {.uuid = parts_.identity.uuid,
                  .name = parts_.identity.name,
                  .nofailover = parts_.config.nofailover,
-                 .can_bootstrap = parts_.config.bootstrap.has_value(),
+                 .can_bootstrap = parts_.config.bootstrap && member_lease_ != 0,
                  .stored_epoch = stored.epoch,
                  .won_initialize = won_initialize_,
                  .armed_until = parts_.deadlines.armed(),

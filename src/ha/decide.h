@@ -33,7 +33,7 @@ struct Self {
     Uuid uuid{};
     std::string name{};
     bool nofailover = false;
-    bool can_bootstrap = false;  ///< its configuration has a `bootstrap` section
+    bool can_bootstrap = false;  ///< has a `bootstrap` section, and a lease to race under
     Epoch stored_epoch = 0;      ///< greatest epoch durably stored
     bool won_initialize =
         false;              ///< this run created `/initialize` and has not finished the bootstrap

@@ -1,0 +1,83 @@
+"""What a silent store does to a cluster: nothing, as long as every member that could claim agrees."""
+import os
+import signal
+import time
+from contextlib import contextmanager, suppress
+
+import pytest
+from cluster import Writer, processes_of, wait_for
+
+T = 5.0  # the `default` lease profile
+
+
+@pytest.fixture(autouse=True)
+def healthy(cluster):
+    cluster.wait_healthy()
+    wait_for(lambda: len(cluster.record()["claimers"]) == 3, "all members may claim")
+
+
+def etcd_of(cluster, members):
+    found = {}
+    for member in members:
+        for pid, words in processes_of(os.path.dirname(member.data_dir)).items():
+            if "etcd" in words.split(" ")[0]:
+                found[pid] = member.name
+    return found
+
+
+@contextmanager
+def frozen(pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_writes_go_on_while_all_of_etcd_sleeps(cluster):
+    leader = cluster.leader()
+    epoch = cluster.record()["epoch"]
+    with Writer(leader.dsn) as writer:
+        with frozen(etcd_of(cluster, cluster.members.values())):
+            asleep = time.monotonic()
+            wait_for(lambda: time.monotonic() > asleep + 5 * T, "five lease times", 40)
+        wait_for(lambda: writer.times[-1] > asleep + 5 * T, "writes go on", 10)
+        assert writer.longest_gap(asleep) < 1.0 and writer.errors == []
+        cluster.wait_healthy()
+    assert cluster.record()["epoch"] == epoch and cluster.leader().name == leader.name
+    assert writer.missing() == []
+
+
+def test_primary_steps_down_when_a_claimer_is_silent_too(cluster):
+    leader = cluster.leader()
+    silent = next(m for m in cluster.members.values() if m is not leader)
+    def rounds():
+        with open(leader.log, errors="replace") as log:
+            return log.read().count("every claimer promised")
+
+    before = rounds()
+    with frozen(etcd_of(cluster, cluster.members.values())):
+        wait_for(lambda: rounds() > before, "promises", 2 * T)
+        silent.kill_everything()
+        wait_for(lambda: leader.name not in cluster.writable(), "the primary steps down", 3 * T)
+        assert cluster.writable() == []
+    silent.start_agent()
+    cluster.wait_healthy()
+
+
+def test_one_sleeping_etcd_member_demotes_nobody(cluster):
+    leader = cluster.leader()
+    epoch = cluster.record()["epoch"]
+    for member in cluster.members.values():
+        with Writer(cluster.endpoint) as writer:
+            with frozen(etcd_of(cluster, [member])):
+                asleep = time.monotonic()
+                wait_for(lambda: time.monotonic() > asleep + 2 * T, "two lease times", 30)
+            wait_for(lambda: writer.times[-1] > asleep + 2 * T, "writes go on", 20)
+            assert writer.errors == [] and writer.longest_gap(asleep) < 2.0
+    assert cluster.leader().name == leader.name
+    cluster.wait_healthy()
+    assert cluster.record()["epoch"] == epoch
