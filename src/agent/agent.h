@@ -69,6 +69,7 @@ public:
     io::Task<Answer> switchover(SwitchoverRequest request) override;
     io::Task<ha::Vote> seal(ha::SealRequest request) override;
     ha::PromiseAnswer promise(const ha::PromiseRequest& request) override;
+    ha::Vouch vouch() const override;
 
 private:
     struct Doing;  // one overload per action, in actions.cpp
@@ -147,6 +148,7 @@ private:
     ha::Epoch history_epoch_ = 0;
     Instant promised_until_{};
     std::optional<ha::StoredPromise> promise_{};
+    std::vector<ha::Uuid> promise_set_{};
     bool claiming_ = false;  ///< a claim is on its way
     std::vector<ha::Member> known_members_{};
     std::optional<bool> told_keeper_{};

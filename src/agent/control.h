@@ -61,6 +61,8 @@ public:
     virtual io::Task<ha::Vote> seal(ha::SealRequest request) = 0;
     /// Promises not to claim for a while, or refuses (safety-model.md, G2).
     virtual ha::PromiseAnswer promise(const ha::PromiseRequest& request) = 0;
+    /// What an endpoint without the store may rely on (G4).
+    virtual ha::Vouch vouch() const = 0;
     /// Blocks until the new leader is there or the attempt failed.
     virtual io::Task<Answer> switchover(SwitchoverRequest request) = 0;
 };

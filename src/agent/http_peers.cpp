@@ -1,57 +1,32 @@
 #include "agent/http_peers.h"
 
 #include "base/base64.h"
-#include "io/http.h"
+#include "io/http_many.h"
 
 namespace howdah::agent {
 namespace {
 
-/// One question to many, in parallel; what can't be read counts as silence.
-template <class Answer>
-struct Round {
-    Result<Answer> (*read)(const std::string&);
-    std::vector<Answer> answers{};
-    std::size_t open = 0;
-    io::Bell done;
-};
-
-template <class Answer>
-io::Task<> ask_one(io::Executor executor, io::Clock& clock, ha::Member::Address to,
-                   io::HttpRequest request, Nanos limit, Round<Answer>& round) {
-    io::HttpClient client(executor, clock, to.host, to.port);
-    const auto answer = co_await client.send(std::move(request), limit);
-    if (answer && answer->status == 200) {
-        if (auto read = round.read(answer->body)) {
-            round.answers.push_back(*std::move(read));
-        }
-    }
-    if (--round.open == 0) {
-        round.done.ring();
-    }
-}
-
+/// What can't be read counts as silence.
 template <class Answer>
 io::Task<std::vector<Answer>> ask_all(io::Executor executor, io::Clock& clock,
                                       std::vector<ha::Member> members, io::HttpRequest request,
                                       Nanos limit, Result<Answer> (*read)(const std::string&)) {
-    const auto until = clock.now() + limit;
-    Round<Answer> round{.read = read, .done = io::Bell(executor, clock)};
-    io::Scope scope(executor);
+    std::vector<io::HttpAddress> servers;
     for (const auto& member : members) {
         const auto address = member.api_address();
-        if (!address || member.is_patroni()) {
-            continue;
+        if (address && !member.is_patroni()) {
+            servers.push_back({.host = address->host, .port = address->port});
         }
-        ++round.open;
-        scope.spawn([executor, &clock, to = *address, request, limit, &round] {
-            return ask_one<Answer>(executor, clock, to, request, limit, round);
-        });
     }
-    if (round.open > 0) {
-        (void)co_await round.done.wait_until(until);
+    std::vector<Answer> answers;
+    const auto bodies =
+        co_await io::ask_many(executor, clock, std::move(servers), std::move(request), limit);
+    for (const auto& body : bodies) {
+        if (auto answer = read(body)) {
+            answers.push_back(*std::move(answer));
+        }
     }
-    co_await scope.close();
-    co_return std::move(round.answers);
+    co_return answers;
 }
 
 }  // namespace

@@ -81,6 +81,7 @@ void LeaseKeeper::update() {
         }
     }
     if (now.tenure) {
+        now.promisers = term_->promisers();
         deadlines_.arm(now.tenure->deadline - times_.fence_budget);
     }
     keeping_ = now;
@@ -282,7 +283,7 @@ io::Task<Result<>> LeaseKeeper::renew() {
         end_term({});
         co_return fail(Errc::conflict, term_->why_over());
     }
-    if (sent && confirmed_ == attempt.sent && on_promises_) {
+    if (sent && on_promises_) {
         spdlog::info("the store answers again");
         on_promises_ = false;
     }

@@ -19,6 +19,7 @@ struct Keeping {
     bool claim_unresolved = false;
     std::string why_over{};    ///< of the last term
     bool on_promises = false;  ///< the store is silent; the members' promises carry the term
+    std::vector<ha::Uuid> promisers{};  ///< whose promises that takes
 };
 
 /// What a claim writes besides its own identity (safety-model.md, L6, L8).

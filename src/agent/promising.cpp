@@ -47,7 +47,26 @@ ha::PromiseAnswer Agent::promise(const ha::PromiseRequest& request) {
     }
     promised_until_ =
         std::max(promised_until_, ha::promised_until(parts_.clock.now(), request, dynamic_.lease));
+    promise_set_ = request.set;
     return answer;
+}
+
+ha::Vouch Agent::vouch() const {
+    const auto now = parts_.clock.now();
+    ha::Vouch vouch{.uuid = parts_.identity.uuid};
+    if (keeping_.tenure && keeping_.tenure->record.state == ha::RecordState::primary) {
+        vouch.holds = true;
+        vouch.epoch = keeping_.tenure->epoch;
+        vouch.incarnation = keeping_.tenure->record.incarnation;
+        vouch.set = keeping_.promisers;
+        vouch.remaining = std::max(to_millis(keeping_.tenure->deadline - now), Millis{});
+    } else if (promise_ && !promise_set_.empty()) {
+        vouch.epoch = promise_->epoch;
+        vouch.incarnation = promise_->incarnation;
+        vouch.set = promise_set_;
+        vouch.remaining = std::max(to_millis(promised_until_ - now), Millis{});
+    }
+    return vouch;
 }
 
 /// Durable before the answer. Returns why not.

@@ -51,6 +51,10 @@ io::Task<io::HttpResponse> RestServer::handle(io::HttpRequest request) {
     if (request.method == "GET" && path == "/explain") {
         co_return explain(control_.status(), control_.obstacles());
     }
+    if (request.method == "GET" && path == "/howdah/vouch") {
+        co_return io::HttpResponse{.headers = {{"Content-Type", "application/json"}},
+                                   .body = render(control_.vouch())};
+    }
     if (request.method == "GET" && path == "/howdah/standing") {
         auto body = render(control_.standing());
         co_return io::HttpResponse{.headers = {{"Content-Type", "application/json"}},

@@ -158,6 +158,8 @@ TEST_F(FencerTest, TellsTheExitCodeAndPassesSignals) {
     EXPECT_EQ(client.exited()->status, "7");
     EXPECT_TRUE(all_dead());
     run(client.close());
+    // Who listens hears it before it is on disk.
+    ASSERT_TRUE(holds([&] { return read_exit(dir_).has_value(); }, 2s));
     EXPECT_EQ(read_exit(dir_)->status, "7");
 }
 

@@ -58,6 +58,52 @@ Result<PromiseAnswer> parse_promise_answer(const std::string& json) {
     }
 }
 
+std::string render(const Vouch& v) {
+    return nlohmann::ordered_json{{"uuid", v.uuid},   {"holds", v.holds},
+                                  {"epoch", v.epoch}, {"incarnation", v.incarnation},
+                                  {"set", v.set},     {"remaining_ms", v.remaining.count()}}
+        .dump();
+}
+
+Result<Vouch> parse_vouch(const std::string& json) {
+    try {
+        const auto doc = nlohmann::json::parse(json);
+        return Vouch{.uuid = doc.at("uuid"),
+                     .holds = doc.at("holds"),
+                     .epoch = doc.at("epoch"),
+                     .incarnation = doc.at("incarnation"),
+                     .set = doc.at("set").get<std::vector<Uuid>>(),
+                     .remaining = Millis(doc.at("remaining_ms").get<std::int64_t>())};
+    } catch (const nlohmann::json::exception& e) {
+        return fail(Errc::corrupt, std::string("vouch of a member: ") + e.what());
+    }
+}
+
+std::optional<Nanos> vouched_for(const std::vector<Vouch>& answers, const Record& record,
+                                 double clock_rate_bound) {
+    std::vector<Uuid> needed = record.claimers;
+    std::vector<Uuid> given;
+    auto least = Nanos::max();
+    for (const auto& v : answers) {
+        if (v.epoch != record.epoch || v.incarnation != record.incarnation ||
+            v.remaining <= Millis{} || v.holds != (v.uuid == record.holder)) {
+            continue;
+        }
+        needed.insert(needed.end(), v.set.begin(), v.set.end());
+        given.push_back(v.uuid);
+        least = std::min(least, Nanos(v.remaining));
+    }
+    needed.push_back(record.holder);
+    const auto all = std::all_of(needed.begin(), needed.end(), [&](const Uuid& uuid) {
+        return std::find(given.begin(), given.end(), uuid) != given.end();
+    });
+    if (!all) {
+        return std::nullopt;
+    }
+    return Nanos(
+        static_cast<Nanos::rep>(static_cast<double>(least.count()) / (1 + 3 * clock_rate_bound)));
+}
+
 std::string objection(const PromiseRequest& request, const Promiser& member) {
     if (member.may_hold) {
         return "this member holds the record, or may";

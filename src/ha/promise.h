@@ -63,6 +63,26 @@ struct Promiser {
     std::optional<Record> record{};  ///< last seen
 };
 
+/// What a member tells an endpoint (G4). A question extends no promise.
+struct Vouch {
+    Uuid uuid{};
+    bool holds = false;  ///< the holder: `remaining` is of its deadline; else of its promise
+    Epoch epoch = 0;
+    Uuid incarnation{};
+    std::vector<Uuid> set{};  ///< who promised besides the holder
+    Millis remaining{};       ///< 0: it vouches for nothing
+    bool operator==(const Vouch&) const = default;
+};
+std::string render(const Vouch& vouch);
+/// Errors: Errc::corrupt.
+Result<Vouch> parse_vouch(const std::string& json);
+
+/// How much longer an endpoint may route to this epoch, from the moment of its first question: the
+/// least of what holder and every member of the union of their sets have left, in true time.
+/// nullopt: somebody is missing, or speaks of another epoch or incarnation.
+std::optional<Nanos> vouched_for(const std::vector<Vouch>& answers, const Record& record,
+                                 double clock_rate_bound);
+
 /// Why the promise can't be given; empty: it can (G2).
 std::string objection(const PromiseRequest& request, const Promiser& member);
 

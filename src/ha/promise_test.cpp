@@ -108,9 +108,47 @@ TEST(PromiseRound, OfAHolderAloneIsCompleteAtOnce) {
     EXPECT_TRUE(PromiseRound(a_request(), {}, Instant{100s}).complete());
 }
 
+Record led_by_b() {
+    return {.epoch = 4, .holder = "b", .incarnation = "ib", .claimers = {"a", "b", "c"}};
+}
+Vouch vouch(const Uuid& uuid, Millis remaining) {
+    return {.uuid = uuid,
+            .holds = uuid == "b",
+            .epoch = 4,
+            .incarnation = "ib",
+            .set = {"a", "c"},
+            .remaining = remaining};
+}
+
+TEST(Vouch, NeedsTheHolderAndEveryMemberOfTheSet) {
+    EXPECT_FALSE(vouched_for({vouch("b", 3s), vouch("a", 3s)}, led_by_b(), 0.01));
+    EXPECT_FALSE(vouched_for({vouch("a", 3s), vouch("c", 3s)}, led_by_b(), 0.01));
+    EXPECT_TRUE(vouched_for({vouch("a", 3s), vouch("b", 3s), vouch("c", 3s)}, led_by_b(), 0.01));
+    auto wider = vouch("a", 3s);
+    wider.set = {"a", "c", "d"};
+    EXPECT_FALSE(vouched_for({wider, vouch("b", 3s), vouch("c", 3s)}, led_by_b(), 0.01));
+}
+
+TEST(Vouch, GivesTheLeastTimeThatIsLeftAndNotAFullT) {
+    const auto time =
+        vouched_for({vouch("a", 3s), vouch("b", 1030ms), vouch("c", 2s)}, led_by_b(), 0.01);
+    ASSERT_TRUE(time);
+    EXPECT_EQ(to_millis(*time), 1000ms);
+}
+
+TEST(Vouch, OfAnotherEpochOrIncarnationCountsForNothing) {
+    auto other = vouch("c", 3s);
+    other.incarnation = "iz";
+    EXPECT_FALSE(vouched_for({vouch("a", 3s), vouch("b", 3s), other}, led_by_b(), 0.01));
+    auto spent = vouch("c", 0s);
+    EXPECT_FALSE(vouched_for({vouch("a", 3s), vouch("b", 3s), spent}, led_by_b(), 0.01));
+}
+
 TEST(Promise, SurvivesItsWayOverTheWire) {
     EXPECT_EQ(*parse_promise_request(render(a_request())), a_request());
     EXPECT_EQ(*parse_promise_answer(render(yes("a"))), yes("a"));
+    EXPECT_EQ(*parse_vouch(render(vouch("a", 3s))), vouch("a", 3s));
+    EXPECT_FALSE(parse_vouch("{}"));
     EXPECT_FALSE(parse_promise_request("{}"));
     EXPECT_FALSE(parse_promise_answer("3"));
 }

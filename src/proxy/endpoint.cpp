@@ -8,6 +8,7 @@
 #include "io/resolve.h"
 #include "proxy/cancelled.h"
 #include "proxy/standbys.h"
+#include "proxy/vouches.h"
 
 namespace howdah::proxy {
 namespace {
@@ -75,6 +76,10 @@ io::Task<> Endpoint::run() {
             ++in_flight_;
             scope_.spawn([this] { return attempt(); });
         }
+        if (needs_vouching()) {
+            asking_members_ = true;
+            scope_.spawn([this] { return ask_members(); });
+        }
         update();
         (void)co_await bell_.wait_until(next);
     }
@@ -116,6 +121,24 @@ io::Task<> Endpoint::attempt() {
                               .store_revision = answer->revision});
         update();
     }
+}
+
+/// The store has been silent for half of T: the members may know better (safety-model.md, G4).
+bool Endpoint::needs_vouching() const {
+    const auto record = gate_.resting_on();
+    return record && !asking_members_ && follower_.current() &&
+           gate_.route(clock_.now()).deadline < clock_.now() + Nanos(record->ttl) / 2;
+}
+
+io::Task<> Endpoint::ask_members() {
+    const auto sent = clock_.now();
+    const auto record = gate_.resting_on();
+    if (record) {
+        gate_.vouch(sent, co_await ask_for_vouches(executor_, clock_, follower_.current()->members,
+                                                   Nanos(record->ttl) / 6));
+    }
+    asking_members_ = false;
+    update();
 }
 
 void Endpoint::follow_cluster() {

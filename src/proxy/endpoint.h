@@ -52,6 +52,8 @@ public:
 
 private:
     io::Task<> attempt();
+    bool needs_vouching() const;
+    io::Task<> ask_members();
     io::Task<> resolve_name(std::string host);
     void follow_cluster();
     void update();
@@ -75,6 +77,7 @@ private:
     std::function<void()> on_change_{};
 
     std::size_t in_flight_ = 0;
+    bool asking_members_ = false;
     bool store_answers_ = true;
     std::map<std::string, std::shared_ptr<const Backend>> backends_{};  ///< by the member's name
     std::map<std::string, std::string> resolved_{};  ///< host names; "" while being asked

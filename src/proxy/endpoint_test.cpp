@@ -63,6 +63,8 @@ public:
     }
     io::Task<Result<>> keep_alive(dcs::LeaseId, dcs::Patience) override { co_return Result<>{}; }
     io::Task<Result<>> revoke(dcs::LeaseId, dcs::Patience) override { co_return Result<>{}; }
+    io::Task<Result<>> compact(dcs::Revision, dcs::Patience) override { co_return Result<>{}; }
+    io::Task<Result<dcs::Space>> space(dcs::Patience) override { co_return dcs::Space{}; }
     std::unique_ptr<dcs::Watch> watch(std::string, dcs::Revision from) override {
         return std::make_unique<SmallWatch>(*this, from);
     }

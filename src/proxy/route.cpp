@@ -136,6 +136,20 @@ void RouteGate::close_foreign(const ha::Sighting& record) {
     vouched_.reset();
 }
 
+std::optional<ha::Record> RouteGate::resting_on() const {
+    return vouched_ ? std::optional(vouched_->record) : std::nullopt;
+}
+
+void RouteGate::vouch(Instant sent, const std::vector<ha::Vouch>& answers) {
+    if (!vouched_) {
+        return;
+    }
+    const auto left = ha::vouched_for(answers, vouched_->record, times(newest_).clock_rate_bound);
+    if (left) {
+        vouched_->deadline = std::max(vouched_->deadline, sent + *left);
+    }
+}
+
 std::string RouteGate::why_not_vouched() const {
     if (!foreign_leader_.empty()) {
         return fmt::format("the leader key names {} without a record", foreign_leader_);

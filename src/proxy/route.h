@@ -4,8 +4,10 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/instant.h"
+#include "ha/promise.h"
 #include "ha/record.h"
 
 namespace howdah::proxy {
@@ -52,6 +54,12 @@ public:
     void answer(Attempt attempt, const Seen& seen);
     /// A watch event, a read: anything but an own attempt.
     void hint(const Seen& seen);
+
+    /// What members said of the record that the route rests on, asked from `sent` on (G4). Extends
+    /// a route that nothing has closed; opens none.
+    void vouch(Instant sent, const std::vector<ha::Vouch>& answers);
+    /// The record that members could vouch for; nullopt: none, or something has superseded it.
+    std::optional<ha::Record> resting_on() const;
 
     Route route(Instant now) const;
     /// How often to attempt: T/6 of the newest record (of the default profile before there is one).

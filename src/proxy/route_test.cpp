@@ -410,5 +410,34 @@ TEST(RouteGate, IsNeverOpenToAnEpochThatHasBeenSuperseded) {
     EXPECT_GT(open_ticks, 100000U) << "the model must also show open routes";
 }
 
+/// The holder of epoch 1 alone, without other claimers.
+ha::Vouch its_holder(Millis remaining) {
+    return {.uuid = "uuid1", .holds = true, .epoch = 1, .incarnation = "run1", .remaining = remaining};
+}
+
+TEST(Vouching, CarriesTheRouteOnWhileTheStoreIsSilent) {
+    auto gate = an_open_gate();
+    gate.vouch(at(500), {its_holder(Millis(303))});
+    EXPECT_TRUE(gate.route(at(790)).open);
+    EXPECT_FALSE(gate.route(at(804)).open);
+    gate.vouch(at(700), {});
+    EXPECT_FALSE(gate.route(at(804)).open);
+}
+
+TEST(Vouching, NeverShortensARoute) {
+    auto gate = an_open_gate();
+    gate.vouch(at(100), {its_holder(Millis(10))});
+    EXPECT_TRUE(gate.route(at(590)).open);
+}
+
+TEST(Vouching, CountsForNothingOnceAnythingNewerWasSeen) {
+    for (const auto& newer : {a_record(2, 1), a_record(1, 3, RecordState::handover)}) {
+        auto gate = an_open_gate();
+        gate.hint(seen(newer, 90));
+        gate.vouch(at(500), {its_holder(Millis(5000))});
+        EXPECT_FALSE(gate.route(at(501)).open) << gate.route(at(501)).why;
+    }
+}
+
 }  // namespace
 }  // namespace howdah::proxy

@@ -233,15 +233,15 @@ class Cluster:
 class Writer:
     """Inserts numbered rows through the endpoint, one after the other; remembers what was acknowledged."""
 
-    def __init__(self, dsn, every=0.02):
-        self.dsn, self.every = dsn, every
+    def __init__(self, dsn, every=0.02, table="probe"):
+        self.dsn, self.every, self.table = dsn, every, table
         self.acknowledged, self.errors, self.times = [], [], []
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
 
     def __enter__(self):
-        query(self.dsn, "create table if not exists probe (n bigint primary key)")
-        first = query(self.dsn, "select coalesce(max(n), 0) from probe")[0][0]
+        query(self.dsn, f"create table if not exists {self.table} (n bigint primary key)")
+        first = query(self.dsn, f"select coalesce(max(n), 0) from {self.table}")[0][0]
         self.next = first + 1
         self.thread.start()
         wait_for(lambda: len(self.acknowledged) >= 10, "the first ten rows")
@@ -261,7 +261,7 @@ class Writer:
                     connection = psycopg2.connect(self.dsn, connect_timeout=40)
                     connection.autocommit = True
                 with connection.cursor() as cursor:
-                    cursor.execute("insert into probe values (%s)", (number,))
+                    cursor.execute(f"insert into {self.table} values (%s)", (number,))
                 self.acknowledged.append(number)
                 self.times.append(time.monotonic())
             except psycopg2.Error as error:
@@ -274,7 +274,7 @@ class Writer:
     def missing(self):
         """Acknowledged rows that are not there."""
         acknowledged = set(self.acknowledged)  # before the query: a running writer adds to it
-        there = {row[0] for row in query(self.dsn, "select n from probe")}
+        there = {row[0] for row in query(self.dsn, f"select n from {self.table}")}
         return sorted(acknowledged - there)
 
     def lost(self):
