@@ -78,6 +78,8 @@ struct Memory {
     Instant checked_at{};
     Instant gave_way_since{};  ///< a better candidate is expected to claim
     Instant suspect_until{};   ///< L12: the store may have gone back
+    Instant refused_until{};   ///< a member's answer forbade a claim; asked again then
+    std::string refusal{};     ///< and what it said
     Instant waiting_for_leader_since{};
     Epoch names_set_for = 0;      ///< epoch that synchronous_standby_names was prepared for
     Epoch writable_epoch = 0;     ///< epoch in which PostgreSQL was first seen as primary,

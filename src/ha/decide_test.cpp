@@ -141,6 +141,14 @@ TEST(Decide, MemberThatSaysItHoldsForbidsTheClaim) {
         AView{}.after(6s).asked({Standing{.name = "pgvm2", .holds = true}}).plan()));
 }
 
+TEST(Decide, RefusalOfAMemberIsNoSuspicionOfTheStore) {
+    const auto plan = AView{}.after(6s).asked({Standing{.name = "pgvm2", .holds = true}}).plan();
+    ASSERT_TRUE(plan.memory);
+    EXPECT_EQ(plan.memory->refusal, "pgvm2 says that it holds the record");
+    EXPECT_TRUE(plan.memory->suspect_until.never());
+    EXPECT_FALSE(plan.memory->refused_until.never());
+}
+
 TEST(Decide, StoredEpochAboveTheRecordsForbidsTheClaim) {
     EXPECT_FALSE(does<ClaimRecord>(
         AView{}.after(6s).asked({Standing{.name = "pgvm3", .stored_epoch = 5}}).plan()));

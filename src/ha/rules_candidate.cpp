@@ -9,6 +9,7 @@ namespace {
 
 /// How long a member with less WAL leaves the claim to one with more.
 constexpr Nanos courtesy = Seconds(1);
+constexpr Millis ask_again_after{500};
 constexpr Millis quick_round{50};
 
 std::string ineligible(const View& v) {
@@ -139,9 +140,12 @@ RuleResult claim_after_wait(const View& v) {
     }
     if (const auto no = veto(v)) {
         auto memory = v.memory;
-        memory.suspect_until =
-            v.now + (no->store_went_back ? Nanos(2 * memory.record_wait) : Nanos(Millis(500)));
-        return Plan{.why = "no claim: " + no->why, .memory = memory, .wake = memory.suspect_until};
+        memory.refusal = no->why;
+        memory.refused_until = v.now + ask_again_after;
+        if (no->store_went_back) {
+            memory.suspect_until = v.now + Nanos(2 * memory.record_wait);
+        }
+        return Plan{.why = "no claim: " + no->why, .memory = memory, .wake = memory.refused_until};
     }
     if (v.cluster->optime &&
         *v.cluster->optime > v.local.lsn.bytes() + v.settings.maximum_lag_on_failover) {
@@ -209,6 +213,9 @@ std::vector<std::string> ineligibilities(const View& v) {
     }
     if (v.now < v.memory.suspect_until) {
         all.emplace_back("the store may have gone back in time");
+    }
+    if (v.now < v.memory.refused_until) {
+        all.push_back(v.memory.refusal);
     }
     if (promise_stands(v)) {
         all.push_back(fmt::format("it promised {} not to claim for another {}", record->holder_name,

@@ -412,7 +412,8 @@ TEST(RouteGate, IsNeverOpenToAnEpochThatHasBeenSuperseded) {
 
 /// The holder of epoch 1 alone, without other claimers.
 ha::Vouch its_holder(Millis remaining) {
-    return {.uuid = "uuid1", .holds = true, .epoch = 1, .incarnation = "run1", .remaining = remaining};
+    return {
+        .uuid = "uuid1", .holds = true, .epoch = 1, .incarnation = "run1", .remaining = remaining};
 }
 
 TEST(Vouching, CarriesTheRouteOnWhileTheStoreIsSilent) {
