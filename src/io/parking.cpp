@@ -13,7 +13,8 @@ asio::awaitable<bool> Parking::wait() {
     return asio::async_initiate<const asio::use_awaitable_t<>, void(bool)>(
         [this](auto handler) {
             auto slot = asio::get_associated_cancellation_slot(handler);
-            const auto place = parked_.emplace(parked_.end(), std::move(handler));
+            const auto place = parked_.insert(
+                parked_.end(), One{.handler = std::move(handler), .slot = slot});
             if (slot.is_connected()) {
                 slot.assign([this, place](asio::cancellation_type) { resume(place, false); });
             }
@@ -22,8 +23,12 @@ asio::awaitable<bool> Parking::wait() {
 }
 
 void Parking::resume(Parked::iterator one, bool woken) {
-    auto handler = std::move(*one);
+    auto handler = std::move(one->handler);
+    auto slot = one->slot;
     parked_.erase(one);
+    if (slot.is_connected()) {
+        slot.clear();  // a cancellation from here on is not for this wait
+    }
     asio::post(executor_, [handler = std::move(handler), woken]() mutable { handler(woken); });
 }
 

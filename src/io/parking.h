@@ -2,6 +2,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <cstddef>
 #include <functional>
 #include <list>
@@ -28,7 +29,11 @@ public:
     const boost::asio::any_io_executor& executor() const { return executor_; }
 
 private:
-    using Parked = std::list<std::move_only_function<void(bool)>>;
+    struct One {
+        std::move_only_function<void(bool)> handler;
+        boost::asio::cancellation_slot slot;
+    };
+    using Parked = std::list<One>;
     void resume(Parked::iterator one, bool woken);
 
     boost::asio::any_io_executor executor_;
