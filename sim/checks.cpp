@@ -84,7 +84,7 @@ void Checks::record_committed(const ha::Record& record) {
     epoch_has_one_beginning(record);
     const auto before = record_ ? record_->sync : ha::SyncSet{};
     record_ = record;
-    if (record.sync.empty() && !record.sync.strict) {
+    if (record.sync.empty()) {
         kept_.clear();  // from here on commits wait for nobody: the mode allows their loss
     }
     if (record.sync != before) {
@@ -174,13 +174,11 @@ void Checks::enough_voters_have_all(const char* when) {
     }
 }
 
-void Checks::acknowledged(const instance::WalMark& mark, bool waited) {
+void Checks::acknowledged(const instance::WalMark& mark) {
     auto& told = told_[mark.branch];
     told = std::max(told, mark.lsn);
     // What lies behind a branch point counts for the history that left there.
-    const auto strict = record_ && record_->sync.strict;
-    const auto set = record_ && !record_->sync.empty();
-    if (strict || (waited && set)) {
+    if (record_ && !record_->sync.empty()) {
         auto& kept = kept_[mark.branch];
         kept = std::max(kept, mark.lsn);
     }

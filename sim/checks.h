@@ -28,7 +28,7 @@ public:
     void store_went_back();
     void decided(const Host& host, const ha::View& view, const ha::Plan& plan);
     void statement_sent(ha::Epoch connection, ha::Epoch newest_seen, Instant now, Instant deadline);
-    void acknowledged(const instance::WalMark& mark, bool waited);
+    void acknowledged(const instance::WalMark& mark);
     void warned_commit_told_as(bool success);
     void destructive_step(const Host& host);
     void loop_turned(std::size_t pending, std::uint64_t events_at_this_instant);

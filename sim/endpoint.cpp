@@ -203,7 +203,7 @@ void Client::answered(instance::Committed how, bool reads, ha::Epoch epoch) {
     switch (how.end) {
         case instance::CommitEnd::done:
             ++(reads ? world.report().reads : world.report().writes);
-            world.checks.acknowledged(how.mark, how.waited);
+            world.checks.acknowledged(how.mark);
             world.note_served();
             break;
         case instance::CommitEnd::warned:

@@ -41,7 +41,10 @@ constexpr std::array<Words, fault_kinds> all{{
     {"fill_disk", "the disk takes no writes"},
     {"hang_postmaster", "the postmaster hangs"},
     {"slow_recovery", "crash recovery is slow"},
+    {"stall_receiving", "the standby receives no WAL, though it looks connected"},
     {"cancel_waits", "somebody cancels all sessions that wait for a standby"},
+    {"write_config", "an operator writes another configuration"},
+    {"delete_record", "an operator deletes the leader record"},
     {"switchover", "an operator asks for a switchover"},
 }};
 

@@ -39,7 +39,10 @@ enum class FaultKind : std::uint8_t {
     fill_disk,
     hang_postmaster,
     slow_recovery,
+    stall_receiving,  ///< a standby looks connected and receives nothing
     cancel_waits,
+    write_config,   ///< an operator writes another synchronous mode
+    delete_record,  ///< an operator deletes what he should not
     switchover,
 };
 inline constexpr int fault_kinds = static_cast<int>(FaultKind::switchover) + 1;

@@ -35,6 +35,11 @@ public:
         }
         return {};
     }
+    std::optional<ha::Record> last_record() const override { return record_; }
+    Result<> keep(const ha::Record& record) override {
+        record_ = record;
+        return {};
+    }
     void arm(Instant kill_at) override {
         kill_at_ = kill_at;
         if (on_arm) {
@@ -49,6 +54,7 @@ public:
 private:
     agent::Stored stored_{};
     std::vector<ha::EpochStart> epochs_{};
+    std::optional<ha::Record> record_{};
     Instant kill_at_{};
 };
 

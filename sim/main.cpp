@@ -24,7 +24,8 @@ const std::set<std::string_view> unreachable{"wait_for_death",
                                              "refuse_adoption",
                                              "give_back",
                                              "stay_out",
-                                             "claim_handover_late"};
+                                             "claim_handover_late",
+                                             "give_up_outdated_claim"};
 constexpr int shrink_runs = 300;
 
 struct Asked {

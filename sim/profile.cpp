@@ -38,6 +38,8 @@ double usual_weight(FaultKind kind) {
         case FaultKind::etcd_compact:
         case FaultKind::cancel_waits:
             return 0.5;
+        case FaultKind::delete_record:
+            return 0.2;
         default:
             return 1;
     }

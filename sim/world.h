@@ -81,6 +81,7 @@ private:
     void later(Nanos after, std::function<io::Task<>()> then);
     io::Task<> begin_at_host(Fault fault, Host* host);
     void begin_at_store(const Fault& fault, std::size_t member);
+    void operate(const Fault& fault);
     void store_weather(FaultKind kind, bool on);
     void cut(int from, int to, Nanos lasts);
     void cut_store(int node, bool to, bool from, Nanos lasts);

@@ -25,6 +25,7 @@ std::function<io::Task<>()> at_once(std::function<void()> what) {
 
 bool over_at_once(FaultKind kind) {
     return kind == FaultKind::cancel_waits || kind == FaultKind::switchover ||
+           kind == FaultKind::write_config || kind == FaultKind::delete_record ||
            kind == FaultKind::kill_postmaster || kind == FaultKind::etcd_compact ||
            kind == FaultKind::etcd_roll_back || kind == FaultKind::etcd_lose_data;
 }
@@ -161,6 +162,13 @@ io::Task<> World::begin_at_host(Fault fault, Host* host) {
             host->postgres.times.crash_recovery = std::max<Millis>(to_millis(lasts), Millis(1000));
             ends([host] { host->postgres.times.crash_recovery = Millis(300); });
             break;
+        case FaultKind::stall_receiving:
+            host->postgres.stall_receiving(host->clock.now() + lasts);
+            break;
+        case FaultKind::write_config:
+        case FaultKind::delete_record:
+            operate(fault);
+            break;
         case FaultKind::cancel_waits:
             host->postgres.cancel_waits();
             break;
@@ -205,7 +213,7 @@ void World::begin_at_store(const Fault& fault, std::size_t member) {
             });
             break;
         case FaultKind::etcd_compact:
-            etcd.compact(etcd.revision());
+            (void)etcd.compact(etcd.revision());
             break;
         case FaultKind::etcd_forgets_answers:
         case FaultKind::etcd_repeats_events:
@@ -225,6 +233,25 @@ void World::begin_at_store(const Fault& fault, std::size_t member) {
         default:
             break;
     }
+}
+
+/// An operator writes another configuration, or deletes what he should not.
+void World::operate(const Fault& fault) {
+    if (etcd.range(prefix() + "config").keys.empty()) {
+        return;
+    }
+    dcs::Txn txn;
+    if (fault.kind == FaultKind::delete_record) {
+        txn.then = {dcs::Delete{record_key}, dcs::Delete{leader_key}};
+    } else {
+        auto config = profile;
+        const auto drawn = to_millis(fault.lasts).count();
+        config.sync_mode = static_cast<ha::SyncMode>(drawn % 3);
+        config.strict = profile.strict && drawn % 2 == 0;
+        say("", "the configuration is " + config.config_json());
+        txn.then = {dcs::Put{.key = prefix() + "config", .value = config.config_json()}};
+    }
+    (void)etcd.commit(txn);
 }
 
 void World::store_weather(FaultKind kind, bool on) {

@@ -185,10 +185,9 @@ io::Task<Result<>> Agent::claim(bool take_over) {
                 .epoch = epoch + 1,
                 .times = dynamic_.lease,
                 .system_id = local_.system_id};
-    for (const auto& member : memory_.known) {
-        order.claimers.push_back(member.uuid);
+    if (cluster.record.absent() && !won_initialize_) {
+        order.lost = last_record_;
     }
-    std::sort(order.claimers.begin(), order.claimers.end());
     auto tenure = co_await io::on(parts_.keeper.executor(), parts_.keeper.claim(std::move(order)));
     if (!tenure) {
         co_return std::unexpected(std::move(tenure).error());

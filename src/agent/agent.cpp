@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "ha/explain.h"
+
 namespace howdah::agent {
 namespace {
 
@@ -18,7 +20,8 @@ Agent::Agent(Parts parts)
     : parts_(std::move(parts)),
       prefix_(parts_.config.prefix()),
       bell_(parts_.executor, parts_.clock),
-      background_(std::make_unique<io::Scope>(parts_.executor)) {}
+      background_(std::make_unique<io::Scope>(parts_.executor)),
+      last_record_(parts_.durable.last_record()) {}
 
 Agent::~Agent() = default;
 
@@ -84,7 +87,6 @@ io::Task<> Agent::cycle() {
         memory_.record_first_seen = noticed.record_first_seen;
         memory_.record_wait = noticed.record_wait;
         memory_.checked_at = noticed.checked_at;
-        memory_.known = noticed.known;
         memory_.writable_epoch = noticed.writable_epoch;
         memory_.writable_lsn = noticed.writable_lsn;
         memory_.writable_at = noticed.writable_at;
@@ -123,6 +125,9 @@ ha::View Agent::look() const {
     view.tenure = keeping_.tenure;
     view.claim_unresolved = keeping_.claim_unresolved;
     view.cluster = parts_.feed.current();
+    if (view.cluster && view.cluster->record.absent()) {
+        view.last_record = last_record_;
+    }
     view.cluster_fresh = now < parts_.feed.last_answer() + Nanos(dynamic_.lease.ttl);
     return view;
 }
@@ -204,6 +209,10 @@ Status Agent::status() const {
     s.rule = last_rule_;
     s.why = last_why_;
     return s;
+}
+
+std::vector<std::string> Agent::obstacles() const {
+    return ha::obstacles(look());
 }
 
 Standing Agent::standing() const {

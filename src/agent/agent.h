@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/compaction.h"
 #include "agent/control.h"
 #include "agent/lease_keeper.h"
 #include "agent/ports.h"
@@ -64,6 +65,7 @@ public:
 
     Status status() const override;
     Standing standing() const override;
+    std::vector<std::string> obstacles() const override;
     io::Task<Answer> switchover(SwitchoverRequest request) override;
     io::Task<ha::Vote> seal(ha::SealRequest request) override;
 
@@ -121,6 +123,8 @@ private:
     void publish_status();
     io::Task<> publish_history();
     io::Task<> keep_slots();
+    void compact_when_due();
+    io::Task<> compact(dcs::Revision to);
 
     Parts parts_;
     std::string prefix_;
@@ -152,10 +156,13 @@ private:
     pg::Timeline history_published_for_ = 0;
     std::vector<std::string> slots_for_{};
     std::int64_t seen_revision_ = 0;
+    Compaction compaction_{};
+    bool told_of_space_ = false;
     std::int64_t handled_failover_ = 0;
 
     io::Bell bell_;
     std::unique_ptr<io::Scope> background_;
+    std::optional<ha::Record> last_record_{};
     std::function<void(const ha::View&, const ha::Plan&)> watch_plan_{};
 };
 

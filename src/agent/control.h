@@ -54,6 +54,8 @@ public:
     virtual ~Control() = default;
     virtual Status status() const = 0;
     virtual Standing standing() const = 0;
+    /// What would have to change for this member to become primary; empty: it is.
+    virtual std::vector<std::string> obstacles() const = 0;
     /// Stops receiving from primaries of lower epochs, for good, and says what is here.
     virtual io::Task<ha::Vote> seal(ha::SealRequest request) = 0;
     /// Blocks until the new leader is there or the attempt failed.

@@ -165,6 +165,35 @@ io::Task<> Agent::keep_slots() {
     }
 }
 
+/// An etcd that the agents run compacts itself.
+void Agent::compact_when_due() {
+    const auto& etcd = parts_.config.etcd;
+    if (etcd && !etcd->compact.value_or(!etcd->supervised)) {
+        return;
+    }
+    const auto to = compaction_.due(parts_.clock.now(), parts_.feed.current()->revision);
+    if (to) {
+        background_->spawn([this, to = *to] { return compact(to); });
+    }
+}
+
+io::Task<> Agent::compact(dcs::Revision to) {
+    const dcs::Patience patience{.total = Seconds(5)};
+    if (const auto done = co_await parts_.store.compact(to, patience); !done) {
+        spdlog::warn("the store was not compacted revision={} why=\"{}\"", to,
+                     done.error().message);
+    }
+    const auto space = co_await parts_.store.space(patience);
+    const auto tight = space && space->used > space->limit / 2;
+    if (tight && !told_of_space_) {
+        spdlog::warn(
+            "the store holds {} MB, half of what etcd takes by default: defragment it, or "
+            "raise --quota-backend-bytes",
+            space->used >> 20U);
+    }
+    told_of_space_ = tight;
+}
+
 io::Task<> Agent::keep_house() {
     const auto& cluster = parts_.feed.current();
     if (!cluster) {
@@ -181,6 +210,7 @@ io::Task<> Agent::keep_house() {
         co_return;
     }
     publish_status();
+    compact_when_due();
     co_await publish_history();
     co_await keep_slots();
 }

@@ -161,17 +161,15 @@ io::Task<> LeaseKeeper::revoke_left_lease() {
 
 ha::Record LeaseKeeper::fresh_record(const Claim& order) const {
     ha::Record next;
-    if (order.over.record) {
-        const auto& old = *order.over.record;
+    const auto& copied = order.over.record ? order.over.record : order.lost;
+    if (copied) {
+        const auto& old = *copied;
         next.claimers = old.claimers;
         next.set_version = old.set_version;
         next.sync_version = old.sync_version;
         next.sync = old.sync;
         next.promoted = old.promoted;
         next.system_id = old.system_id;
-    }
-    if (next.claimers.empty()) {
-        next.claimers = order.claimers;
     }
     if (next.claimers.empty()) {
         next.claimers = {identity_.uuid};

@@ -26,7 +26,7 @@ struct Claim {
     ha::Epoch epoch = 0;
     ha::LeaseTimes times{};
     std::string system_id{};
-    std::vector<ha::Uuid> claimers{};  ///< only where `over` has no record to copy them from
+    std::optional<ha::Record> lost{};  ///< the last one seen, where `over` has none to copy from
 };
 
 /// The one writer of the record: claims, renews every T/6, changes, gives up. It runs on a thread

@@ -41,6 +41,12 @@ public:
     virtual std::vector<ha::EpochStart> epochs() const = 0;
     /// On disk (fsync) when it returns. Known already: nothing happens. Errors: Errc::io.
     virtual Result<> remember(ha::EpochStart start) = 0;
+
+    /// The last record that was kept: who may claim and whose word counts, for when the store has
+    /// lost it.
+    virtual std::optional<ha::Record> last_record() const = 0;
+    /// On disk (fsync) when it returns. Errors: Errc::io.
+    virtual Result<> keep(const ha::Record& record) = 0;
 };
 
 /// The fencer's page: the moment at which it kills PostgreSQL.

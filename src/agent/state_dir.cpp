@@ -152,6 +152,16 @@ Result<> StateDir::remember(ha::EpochStart start) {
     return {};
 }
 
+std::optional<ha::Record> StateDir::last_record() const {
+    const auto text = io::read_file(path_ + "/record");
+    auto record = text ? ha::parse_record(*text) : Result<ha::Record>(fail(Errc::not_found, ""));
+    return record ? std::optional(*std::move(record)) : std::nullopt;
+}
+
+Result<> StateDir::keep(const ha::Record& record) {
+    return io::write_file_atomically(path_ + "/record", ha::render(record) + "\n");
+}
+
 Result<> StateDir::store(const Stored& stored) {
     const std::scoped_lock lock(mutex_);
     if (stored.epoch < stored_.epoch) {

@@ -8,8 +8,9 @@
 
 namespace howdah::agent {
 
-/// A member's state directory (architecture.md, section 7): member_uuid, epoch, epochs, agent.pid,
-/// and the lock that lets one agent at a time use it. The lock is held as long as the object lives.
+/// A member's state directory (architecture.md, section 7): member_uuid, epoch, epochs, record,
+/// agent.pid, and the lock that lets one agent at a time use it. The lock is held as long as the
+/// object lives.
 class StateDir final : public Durable {
 public:
     /// Makes the directory (0700) where it is missing, locks it, draws the uuid at the first start,
@@ -25,6 +26,8 @@ public:
     Result<> store(const Stored& stored) override;
     std::vector<ha::EpochStart> epochs() const override;
     Result<> remember(ha::EpochStart start) override;
+    std::optional<ha::Record> last_record() const override;
+    Result<> keep(const ha::Record& record) override;
 
 private:
     StateDir(std::string path, io::Fd lock) : path_(std::move(path)), lock_(std::move(lock)) {}

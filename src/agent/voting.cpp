@@ -22,6 +22,14 @@ io::Task<Result<>> Agent::learn_epochs() {
         co_return Result<>{};
     }
     const auto& record = *cluster->record.record;
+    const auto differs = [&](const ha::Record& last) {
+        return last.epoch != record.epoch || last.set_version != record.set_version ||
+               last.sync_version != record.sync_version || last.promoted != record.promoted;
+    };
+    if (!last_record_ || differs(*last_record_)) {
+        HD_CO_TRY_VOID(parts_.durable.keep(record));
+        last_record_ = record;
+    }
     if (ha::may_be_followed(record) && record.timeline != 0) {
         HD_CO_TRY_VOID(parts_.durable.remember(
             {.epoch = record.epoch, .timeline = record.timeline, .begin = record.lsn}));

@@ -28,15 +28,6 @@ Json history_json(const ha::Cluster& cluster) {
     return out;
 }
 
-Json explanation(const agent::Status& s) {
-    return {{"rule", s.rule},
-            {"why", s.why},
-            {"holds_leader", s.holds_leader},
-            {"epoch", s.epoch},
-            {"term_left_ms", s.term_left.count()},
-            {"member_uuid", s.member_uuid}};
-}
-
 io::HttpResponse from_store(const std::string& path, const agent::Status& s) {
     if (!s.dcs_reachable) {
         return text_answer(503, "DCS is not accessible");
@@ -67,9 +58,6 @@ io::HttpResponse get(const Target& target, const agent::Status& s, Now now) {
     }
     if (first == "/failsafe") {
         return error_page(502);
-    }
-    if (target.path == "/howdah/explain") {
-        return json_answer(200, explanation(s));
     }
     return json_answer(passes(target, s, now) ? 200 : 503, status_document(s));
 }

@@ -13,7 +13,7 @@ struct Now {
 };
 
 /// Answers GET, HEAD and OPTIONS from what the agent knows (patroni-compatibility.md 3.1, 3.3
-/// to 3.5), and GET /howdah/explain: {rule, why, epoch, term_left_ms, holds_leader}. Pure. Other
+/// to 3.5). Pure. Other
 /// methods: 501.
 ///
 /// One difference: where Patroni closes the connection without an answer, since the DCS is down

@@ -4,6 +4,7 @@
 
 #include "api/access.h"
 #include "api/answers.h"
+#include "api/explain.h"
 #include "api/health.h"
 #include "api/switchover.h"
 
@@ -46,7 +47,11 @@ io::Task<io::HttpResponse> RestServer::handle(io::HttpRequest request) {
     if (!is_safe(request)) {
         co_return co_await act(std::move(request));
     }
-    if (request.method == "GET" && parse_target(request.target).path == "/howdah/standing") {
+    const auto path = parse_target(request.target).path;
+    if (request.method == "GET" && path == "/explain") {
+        co_return explain(control_.status(), control_.obstacles());
+    }
+    if (request.method == "GET" && path == "/howdah/standing") {
         auto body = render(control_.standing());
         co_return io::HttpResponse{.headers = {{"Content-Type", "application/json"}},
                                    .body = std::move(body)};

@@ -29,6 +29,10 @@ struct HistoryCommand {
     std::string cluster{};  ///< empty: the configuration's scope
     std::string format = "pretty";
 };
+struct ExplainCommand {
+    std::string member{};  ///< empty: all
+    bool json = false;
+};
 struct SwitchoverCommand {
     std::string cluster{};  ///< empty: the configuration's scope
     std::string leader{};
@@ -53,8 +57,8 @@ struct DownCommand {
     std::string dir{};
 };
 using Command =
-    std::variant<AgentCommand, ProxyCommand, ListCommand, HistoryCommand, SwitchoverCommand,
-                 DcsStatusCommand, VersionCommand, UpCommand, DownCommand>;
+    std::variant<AgentCommand, ProxyCommand, ListCommand, HistoryCommand, ExplainCommand,
+                 SwitchoverCommand, DcsStatusCommand, VersionCommand, UpCommand, DownCommand>;
 
 struct CommandLine {
     std::string verb{};          ///< for messages: "list", "dcs status"

@@ -15,8 +15,8 @@ constexpr const char* run_group = "Run a cluster";
 constexpr const char* look_group = "Look at it and change it";
 constexpr const char* try_group = "Try it on this machine";
 
-const std::vector<std::string> verbs{"agent", "proxy", "list", "history", "switchover",
-                                     "dcs",   "up",    "down", "version"};
+const std::vector<std::string> verbs{"agent",      "proxy", "list", "history", "explain",
+                                     "switchover", "dcs",   "up",   "down",    "version"};
 
 /// The parser and what it fills in.
 class Parser {
@@ -36,6 +36,7 @@ public:
         add_proxy();
         add_list();
         add_history();
+        add_explain();
         add_switchover();
         add_dcs();
         add_up();
@@ -120,6 +121,11 @@ private:
             ->check(CLI::IsMember({"pretty", "tsv", "json", "yaml", "yml"}).description(""))
             ->type_name("pretty|tsv|json|yaml");
     }
+    void add_explain() {
+        auto* verb = add_verb("explain", "Say why each member is what it is", look_group, explain_);
+        verb->add_option("MEMBER", explain_.member, "Only this one")->type_name("");
+        verb->add_flag("--json", explain_.json, "As JSON");
+    }
     void add_switchover() {
         auto* verb = add_verb("switchover", "Move the primary to a standby, losing nothing",
                               look_group, switchover_);
@@ -182,6 +188,7 @@ private:
     ProxyCommand proxy_{};
     ListCommand list_{};
     HistoryCommand history_{};
+    ExplainCommand explain_{};
     SwitchoverCommand switchover_{};
     DcsStatusCommand dcs_status_{};
     VersionCommand version_{};

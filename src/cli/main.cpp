@@ -10,6 +10,7 @@
 #include "cli/config_file.h"
 #include "cli/dcs_status.h"
 #include "cli/down.h"
+#include "cli/explain.h"
 #include "cli/list.h"
 #include "cli/proxy.h"
 #include "cli/switchover.h"
@@ -39,6 +40,10 @@ struct Run {
         return done(run(c, config));
     }
     Result<int> operator()(const HistoryCommand& c) const {
+        HD_TRY(const auto config, operator_config(line.config_file));
+        return done(run(c, config));
+    }
+    Result<int> operator()(const ExplainCommand& c) const {
         HD_TRY(const auto config, operator_config(line.config_file));
         return done(run(c, config));
     }

@@ -244,8 +244,9 @@ Result<UpPrepared> prepare_up(const UpCommand& command) {
         const UpPasswords passwords{draw_password(), draw_password(), draw_password(),
                                     draw_password()};
         up.superuser_password = passwords.superuser;
-        HD_TRY_VOID(
-            write_files(up, passwords, {.lease_profile = command.profile, .sync = command.sync, .bin_dir = bin_dir}));
+        HD_TRY_VOID(write_files(
+            up, passwords,
+            {.lease_profile = command.profile, .sync = command.sync, .bin_dir = bin_dir}));
     }
     return up;
 }

@@ -97,6 +97,11 @@ public:
     virtual io::Task<Result<std::vector<Event>>> next() = 0;
 };
 
+struct Space {
+    std::int64_t used = 0;
+    std::int64_t limit = 0;
+};
+
 /// How long to try. `hedge` after the first sending without an answer, the same request goes to
 /// another endpoint as well (only one transaction can commit, since its compares fail for the
 /// second); at `total` the call gives up. Zero hedge: one endpoint after the other, sharing the
@@ -123,6 +128,12 @@ public:
     virtual io::Task<Result<Lease>> grant(Seconds ttl, Patience) = 0;
     virtual io::Task<Result<>> keep_alive(LeaseId, Patience) = 0;
     virtual io::Task<Result<>> revoke(LeaseId, Patience) = 0;
+    /// Forgets what keys were before `revision`. Already forgotten is no error. Errors:
+    /// Errc::conflict for a revision that has not been reached.
+    virtual io::Task<Result<>> compact(Revision revision, Patience) = 0;
+    /// Bytes that the store's data take on disk, and where it stops taking writes (as far as that
+    /// can be known).
+    virtual io::Task<Result<Space>> space(Patience) = 0;
     /// Changes with a revision of `from` or later.
     virtual std::unique_ptr<Watch> watch(std::string prefix, Revision from) = 0;
 };

@@ -361,6 +361,30 @@ TEST_P(Contract, FeedFollowsTheScope) {
     stage->run(feed_follows(*stage, prefix));
 }
 
+io::Task<> compacts(Stage& s, std::string prefix) {
+    Revision last = 0;
+    for (int i = 0; i < 5; ++i) {
+        const auto put = must(
+            co_await s.store().commit({.then = {Put{prefix + "a", std::to_string(i)}}}, patient));
+        last = put.revision;
+    }
+    EXPECT_GT(must(co_await s.store().space(patient)).used, 0);
+    EXPECT_TRUE(co_await s.store().compact(last - 1, patient));
+    EXPECT_TRUE(co_await s.store().compact(last - 2, patient)) << "already forgotten";
+    const auto future = co_await s.store().compact(last + 1000, patient);
+    EXPECT_EQ(future.error().code, Errc::conflict);
+    const auto now = must(co_await s.store().get(prefix, false, patient));
+    EXPECT_EQ(now.keys.at(0).value, "4");
+    const auto late = s.store().watch(prefix, last - 3);
+    const auto missed = co_await io::within(s.clock(), Seconds(15), late->next());
+    EXPECT_EQ(missed.error().code, Errc::conflict);
+    const auto fresh = s.store().watch(prefix, last);
+    EXPECT_EQ(must(co_await fresh->next()).at(0).kv.value, "4");
+}
+TEST_P(Contract, CompactionForgetsThePastAndKeepsThePresent) {
+    stage->run(compacts(*stage, prefix));
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, Contract, testing::Values("fake", "etcd"),
                          [](const auto& param) { return param.param; });
 

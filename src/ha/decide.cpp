@@ -9,19 +9,6 @@
 namespace howdah::ha {
 namespace {
 
-/// The claimers of the record, and its voters, with the names that the scope gives them.
-std::vector<Voter> known_members(const Cluster& cluster) {
-    auto known = cluster.record.record->sync.voters;
-    for (const auto& uuid : cluster.record.record->claimers) {
-        const auto same = [&](const Voter& voter) { return voter.uuid == uuid; };
-        if (std::none_of(known.begin(), known.end(), same)) {
-            const auto* member = cluster.member_by_uuid(uuid);
-            known.push_back({.uuid = uuid, .name = member != nullptr ? member->name : ""});
-        }
-    }
-    return known;
-}
-
 /// Since when this primary is one, and since when its standby names are in force.
 void remember_writable(const View& v, Memory& m) {
     if (!v.tenure || v.local.role != Role::primary || !v.local.accepting) {
@@ -64,9 +51,6 @@ Memory remember(const View& v) {
     }
     if (seen.record && seen.record->epoch < v.self.stored_epoch) {
         m.suspect_until = v.now + 2 * times.candidate_wait();
-    }
-    if (seen.record) {
-        m.known = known_members(*v.cluster);
     }
     m.record_revision = seen.revision;
     m.record_value = seen.value;

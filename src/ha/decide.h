@@ -84,7 +84,6 @@ struct Memory {
     Instant writable_at{};        ///< and when
     std::string barrier_names{};  ///< the setting that is in force,
     pg::Lsn barrier_lsn{};        ///< and where WAL ended when it had come into force everywhere
-    std::vector<Voter> known{};   ///< claimers of the last record seen, for when it is gone
     bool operator==(const Memory&) const = default;
 };
 
@@ -97,8 +96,9 @@ struct View {
     std::optional<Tenure> tenure{};  ///< set while this incarnation holds the record
     bool claim_unresolved = false;   ///< a claim was sent and nobody answered
     std::optional<Cluster>
-        cluster{};               ///< last consistent copy of the store; nullopt: never had one
-    bool cluster_fresh = false;  ///< the store answered within the last T
+        cluster{};  ///< last consistent copy of the store; nullopt: never had one
+    std::optional<Record> last_record{};  ///< the last one seen, when the store has none
+    bool cluster_fresh = false;           ///< the store answered within the last T
     Peers peers{};
     Votes votes{};
     /// What synchronous_standby_names was last seen to be in force everywhere as; nullopt: unknown.

@@ -283,6 +283,7 @@ TEST(SyncSet, WithoutVotersOnlyTheLastPrimaryMayClaim) {
 
 TEST(LostRecord, IsClaimedOnlyWhenEveryKnownMemberIsSealed) {
     Election e;
+    e.v.last_record = e.record();
     e.v.tenure.reset();
     e.v.memory = *decide(e.v).memory;
     e.v.cluster->record = {};

@@ -30,6 +30,8 @@ std::vector<Rule> lost_record_rules();
 /// Who claims the record, and when.
 std::vector<Rule> candidate_rules();
 
+/// Why this member may not claim at all; empty when it may. The scope has a record.
+std::vector<std::string> ineligibilities(const View& v);
 /// A term that can still keep a primary writable (I2, L9): before deadline - F.
 bool may_stay_writable(const View& v);
 /// The record, unless it is absent, not understood or foreign.

@@ -11,37 +11,9 @@ namespace {
 constexpr Nanos courtesy = Seconds(1);
 constexpr Millis quick_round{50};
 
-/// Why this member may not claim at all; empty when it may.
 std::string ineligible(const View& v) {
-    const auto* record = record_of(v);
-    const auto& claimers = record->claimers;
-    if (v.settings.pause) {
-        return "the cluster is paused";
-    }
-    if (v.self.nofailover) {
-        return "its tag nofailover is set";
-    }
-    if (std::find(claimers.begin(), claimers.end(), v.self.uuid) == claimers.end()) {
-        return "it is not among the claimers of the record";
-    }
-    if (!record->system_id.empty() && record->system_id != v.local.system_id) {
-        return "its system identifier is another one";
-    }
-    if (v.local.needs_rewind) {
-        return "its WAL left the cluster's history";
-    }
-    if (v.local.timeline < record->promoted.timeline) {
-        return fmt::format("it is on timeline {}, the last primary was on {}", v.local.timeline,
-                           record->promoted.timeline);
-    }
-    if (v.now < v.memory.suspect_until) {
-        return "the store may have gone back in time";
-    }
-    if (record->sync.mode != SyncMode::off && record->sync.empty() &&
-        record->promoted.uuid != v.self.uuid) {
-        return "the last primary waited for no standby, so only it holds every acknowledged commit";
-    }
-    return {};
+    const auto all = ineligibilities(v);
+    return all.empty() ? "" : all.front();
 }
 
 bool is_candidate(const View& v) {
@@ -211,6 +183,40 @@ RuleResult stand_by(const View& v) {
 }
 
 }  // namespace
+
+std::vector<std::string> ineligibilities(const View& v) {
+    const auto* record = record_of(v);
+    const auto& claimers = record->claimers;
+    std::vector<std::string> all;
+    if (v.settings.pause) {
+        all.emplace_back("the cluster is paused");
+    }
+    if (v.self.nofailover) {
+        all.emplace_back("its tag nofailover is set");
+    }
+    if (std::find(claimers.begin(), claimers.end(), v.self.uuid) == claimers.end()) {
+        all.emplace_back("it is not among the claimers of the record");
+    }
+    if (!record->system_id.empty() && record->system_id != v.local.system_id) {
+        all.emplace_back("its system identifier is another one");
+    }
+    if (v.local.needs_rewind) {
+        all.emplace_back("its WAL left the cluster's history");
+    }
+    if (v.local.timeline < record->promoted.timeline) {
+        all.push_back(fmt::format("it is on timeline {}, the last primary was on {}",
+                                  v.local.timeline, record->promoted.timeline));
+    }
+    if (v.now < v.memory.suspect_until) {
+        all.emplace_back("the store may have gone back in time");
+    }
+    if (record->sync.mode != SyncMode::off && record->sync.empty() &&
+        record->promoted.uuid != v.self.uuid) {
+        all.emplace_back(
+            "the last primary waited for no standby, so only it holds every acknowledged commit");
+    }
+    return all;
+}
 
 std::vector<Rule> candidate_rules() {
     return {{"stay_out", stay_out},

@@ -167,11 +167,13 @@ RuleResult rewind(const View& v) {
                 .actions = {Rewind{*leader}}};
 }
 
-/// A new primary is on its way; starting now could copy WAL that it then has to lose.
+/// A new primary is on its way; starting now could copy WAL that it then has to lose. One that
+/// was sealed starts: the claimer may need it.
 bool leader_is_coming(const View& v) {
     const auto* record = record_of(v);
     return record != nullptr && record->holder != v.self.uuid &&
            (record->state == RecordState::claimed || record->state == RecordState::released) &&
+           record->epoch != v.self.stored_epoch &&
            v.now < v.memory.record_first_seen + v.memory.record_wait;
 }
 

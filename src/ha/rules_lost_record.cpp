@@ -10,7 +10,8 @@
 namespace howdah::ha {
 namespace {
 
-constexpr Nanos ask_again_after = Seconds(2);
+/// Members try one after the other: seals of two at once would outbid each other for ever.
+constexpr Nanos turn_lasts = Seconds(2);
 
 bool record_is_lost(const View& v) {
     return v.cluster && v.cluster_fresh && v.cluster->record.absent() && v.cluster->record.bare() &&
@@ -22,6 +23,18 @@ bool can_lead(const View& v) {
     return v.local.role == Role::standby && v.local.accepting && !v.local.job.running &&
            !v.self.nofailover && !v.settings.pause && !v.local.needs_rewind &&
            v.now >= v.memory.suspect_until;
+}
+
+/// Who may have led, or may hold what nobody else has: claimers and voters of the last record.
+std::vector<Voter> known_members(const View& v) {
+    auto known = v.last_record->sync.voters;
+    for (const auto& uuid : v.last_record->claimers) {
+        if (v.last_record->sync.voter(uuid) == nullptr) {
+            const auto* member = v.cluster->member_by_uuid(uuid);
+            known.push_back({.uuid = uuid, .name = member != nullptr ? member->name : uuid});
+        }
+    }
+    return known;
 }
 
 /// Above every epoch that an answer has shown.
@@ -48,10 +61,14 @@ std::string missing(const View& v) {
     if (own == nullptr) {
         return "the own seal";
     }
-    for (const auto& member : v.memory.known) {
+    for (const auto& member : known_members(v)) {
         const auto* vote = vote_of(v, member.uuid);
         if (vote == nullptr) {
-            return fmt::format("the seal of {}", member.name.empty() ? member.uuid : member.name);
+            return fmt::format("the seal of {}", member.name);
+        }
+        if (vote->sync_version > v.last_record->sync_version ||
+            vote->set_version > v.last_record->set_version) {
+            return fmt::format("what {} has seen of a later record", vote->name);
         }
         const auto tie = !ahead(*own, *vote) && !ahead(*vote, *own);
         if (vote != own && vote->may_lead &&
@@ -62,14 +79,25 @@ std::string missing(const View& v) {
     return {};
 }
 
+/// When this member's turn began, if it is on; else when the next one begins.
+Instant next_turn(const View& v, Instant first) {
+    auto uuids = v.last_record->claimers;
+    std::sort(uuids.begin(), uuids.end());
+    const auto own = std::find(uuids.begin(), uuids.end(), v.self.uuid) - uuids.begin();
+    const auto turns = std::max<Nanos::rep>(std::ssize(uuids), own + 1);
+    const auto now = (v.now - first) / turn_lasts;
+    const auto wait = (own - now % turns + turns) % turns;
+    return first + (now + wait) * turn_lasts;
+}
+
 RuleResult claim_lost_record(const View& v) {
     if (!record_is_lost(v) || !can_lead(v)) {
         return std::nullopt;
     }
-    if (v.memory.known.empty()) {
+    if (!v.last_record) {
         return Plan{.why =
-                        "the leader record is gone from the store, and since its restart this "
-                        "agent has not seen who may lead: `howdah dcs recover` writes it anew"};
+                        "the leader record is gone from the store, and this member never saw "
+                        "one: `howdah dcs recover` on another member writes it anew"};
     }
     const auto free_at = v.memory.record_first_seen + v.memory.record_wait;
     if (v.now < free_at) {
@@ -78,7 +106,14 @@ RuleResult claim_lost_record(const View& v) {
                                        seconds_text(free_at - v.now)),
                     .wake = free_at};
     }
-    const auto asked = v.votes.epoch > v.self.stored_epoch && v.votes.asked >= free_at;
+    const auto turn = next_turn(v, free_at);
+    if (v.now < turn) {
+        return Plan{.why =
+                        "the leader record is gone from the store; another member tries to "
+                        "claim it first",
+                    .wake = turn};
+    }
+    const auto asked = v.votes.asked >= turn;
     if (asked && !v.votes.complete) {
         return Plan{.why = "the leader record is gone from the store: sealing every member"};
     }
@@ -88,14 +123,14 @@ RuleResult claim_lost_record(const View& v) {
                         "led is sealed",
                     .actions = {ClaimRecord{}}};
     }
-    if (asked && v.now < v.votes.asked + ask_again_after) {
+    if (asked) {
         return Plan{.why = fmt::format("the leader record is gone from the store; no claim without "
                                        "{} (`howdah dcs recover` overrides)",
                                        missing(v)),
-                    .wake = v.votes.asked + ask_again_after};
+                    .wake = turn + turn_lasts};
     }
     return Plan{.why = "the leader record is gone from the store: sealing every member",
-                .actions = {Seal{.epoch = next_epoch(v), .voters = v.memory.known}}};
+                .actions = {Seal{.epoch = next_epoch(v), .voters = known_members(v)}}};
 }
 
 }  // namespace

@@ -110,6 +110,11 @@ RuleResult yield_to_better(const View& v) {
     if (best == nullptr || best->uuid == v.self.uuid || !ahead(*best, *own_vote(v))) {
         return std::nullopt;
     }
+    if (!best->may_lead && v.now < v.votes.asked + ask_again_after) {
+        return Plan{
+            .why = fmt::format("waiting for {}, which holds more, to be able to lead", best->name),
+            .wake = v.votes.asked + ask_again_after};
+    }
     if (!best->may_lead) {
         return Plan{.why = fmt::format("{} holds more ({} of epoch {}) but can't lead now",
                                        best->name, best->flushed.text(), best->history_epoch),

@@ -436,6 +436,9 @@ io::Task<> InstanceContract::wait_for_standbys() {
     EXPECT_EQ((co_await a->observe(1s)).sync_standby_names, "");
     co_await job(b, b->promote(), "promote");
     EXPECT_EQ((co_await b->observe(1s)).sync_standby_names, "ANY 1 (c)");
+    if (GetParam()) {  // commits of the model wait for nobody
+        EXPECT_FALSE(co_await stage_->write("b"));
+    }
     expect_refused(co_await b->await_sync_flush(pg::Lsn(1), 1, {"c"}, 30ms), Errc::timeout,
                    "barrier of nobody");
 }

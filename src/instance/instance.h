@@ -74,9 +74,10 @@ public:
     virtual io::Task<Result<WalPosition>> stop_receiving(Nanos limit) = 0;
     /// Sets synchronous_standby_names durably ("": none; nullopt: what the configuration says) and
     /// waits until the postmaster, the checkpointer and every streaming walsender act by it, at
-    /// most `limit`. It stays so over restarts and role changes; a standby has it from the moment
-    /// it is promoted. Errors: Errc::invalid (not such a list; nothing was touched), Errc::timeout
-    /// (it is written, but somebody may not act by it yet: call again).
+    /// most `limit`. It stays so over restarts and role changes. Before promote() rather than
+    /// after: a standby has it from the moment it is promoted, and then its checkpointer may be
+    /// busy. Errors: Errc::invalid (not such a list; nothing was touched), Errc::timeout (it is
+    /// written, but somebody may not act by it yet: call again).
     virtual io::Task<Result<>> set_sync_standbys(std::optional<std::string> names, Nanos limit) = 0;
     /// The sync barrier (section 5, step 7): waits until `count` of the standbys named in `of` have
     /// flushed `lsn`, at most `limit`. Errors: Errc::timeout with how many have.

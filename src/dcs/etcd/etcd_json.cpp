@@ -134,6 +134,10 @@ Lease take_grant(const Json& json) {
     return {.id = number<LeaseId>(json, "ID"), .ttl = Seconds(number<std::int64_t>(json, "TTL"))};
 }
 
+std::int64_t take_db_size(const Json& doc) {
+    return number<std::int64_t>(doc, "dbSize");
+}
+
 std::int64_t take_ttl(const Json& json) {
     return number<std::int64_t>(part(json, "result"), "TTL");
 }
@@ -183,6 +187,10 @@ std::string render_lease(LeaseId id) {
     return Json{{"ID", std::to_string(id)}}.dump();
 }
 
+std::string render_compaction(Revision revision) {
+    return Json{{"revision", std::to_string(revision)}}.dump();
+}
+
 std::string render_watch(const std::string& prefix, Revision from) {
     auto json = range_of(prefix);
     json["start_revision"] = std::to_string(from);
@@ -208,6 +216,14 @@ Result<Lease> parse_grant(std::string_view body) {
 Result<> parse_keep_alive(std::string_view body) {
     HD_TRY(const auto ttl, parsed(body, take_ttl));
     return ttl > 0 ? Result<>{} : fail(Errc::not_found, "lease is gone");
+}
+
+Result<std::int64_t> parse_db_size(std::string_view body) {
+    return parsed(body, take_db_size);
+}
+
+bool says_compacted(const Error& error) {
+    return error.message.find("has been compacted") != std::string::npos;
 }
 
 Result<WatchMessage> parse_watch(std::string_view object) {

@@ -17,6 +17,7 @@ std::string render_range(const std::string& prefix, bool stale_is_fine);
 std::string render_txn(const Txn& txn);
 std::string render_grant(Seconds ttl);
 std::string render_lease(LeaseId id);
+std::string render_compaction(Revision revision);
 std::string render_watch(const std::string& prefix, Revision from);
 /// A linearizable read of next to nothing: it proves that the endpoint reaches a quorum.
 std::string render_probe();
@@ -27,6 +28,12 @@ Result<TxnAnswer> parse_txn(std::string_view body);
 Result<Lease> parse_grant(std::string_view body);
 /// Errors: Errc::not_found when the lease is gone.
 Result<> parse_keep_alive(std::string_view body);
+
+/// Of the answer to /maintenance/status.
+Result<std::int64_t> parse_db_size(std::string_view body);
+/// --quota-backend-bytes where nobody sets it; no answer tells it. Source: etcd docs, "System
+/// limits".
+inline constexpr std::int64_t default_quota = 2LL << 30;
 
 struct WatchMessage {
     Revision revision = 0;  ///< of the store, when it says; 0 otherwise
@@ -43,5 +50,7 @@ std::optional<std::string> cut_object(std::string& text);
 /// What a status other than 200 means. "needs a token" is told by needs_login.
 Error parse_error(int status, std::string_view body);
 bool needs_login(std::string_view body);
+/// "required revision has been compacted": somebody was there before.
+bool says_compacted(const Error& error);
 
 }  // namespace howdah::dcs::etcd

@@ -236,6 +236,20 @@ io::Task<Result<>> EtcdStore::revoke(LeaseId lease, Patience patience) {
     co_return Result<>{};
 }
 
+io::Task<Result<>> EtcdStore::compact(Revision revision, Patience patience) {
+    const auto done = co_await call("/kv/compaction", render_compaction(revision), patience);
+    if (!done && !says_compacted(done.error())) {
+        co_return std::unexpected(done.error());
+    }
+    co_return Result<>{};
+}
+
+io::Task<Result<Space>> EtcdStore::space(Patience patience) {
+    HD_CO_TRY(const auto body, co_await call("/maintenance/status", "{}", patience));
+    HD_CO_TRY(const auto used, parse_db_size(body));
+    co_return Space{.used = used, .limit = default_quota};
+}
+
 std::unique_ptr<Watch> EtcdStore::watch(std::string prefix, Revision from) {
     return std::make_unique<EtcdWatch>(executor_, clock_, options_, preferred_, std::move(prefix),
                                        from);

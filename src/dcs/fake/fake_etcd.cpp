@@ -220,12 +220,20 @@ Result<std::vector<Event>> FakeEtcd::events(const std::string& prefix, Revision 
     return result;
 }
 
-void FakeEtcd::compact(Revision revision) {
-    compacted_ = std::max(compacted_, std::min(revision, revision_));
+Result<> FakeEtcd::compact(Revision revision) {
+    if (revision > revision_) {
+        return fail(Errc::conflict, "required revision is a future revision");
+    }
+    compacted_ = std::max(compacted_, revision);
     while (!history_.empty() && history_.front().kv.mod_revision <= compacted_) {
         replay(base_, history_.front());
         history_.pop_front();
     }
+    return {};
+}
+
+Space FakeEtcd::space() const {
+    return {.used = std::ssize(history_) * 512, .limit = 2LL << 30};
 }
 
 void FakeEtcd::replace() {

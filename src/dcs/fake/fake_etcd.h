@@ -47,7 +47,7 @@ public:
     Result<std::vector<Event>> events(const std::string& prefix, Revision from, Revision to) const;
 
     /// Forgets the history up to `revision`.
-    void compact(Revision revision);
+    Result<> compact(Revision revision);
     /// A new, empty cluster in its place.
     void replace();
     /// The store as a backup or a lost disk has it: everything after `revision` never happened.
@@ -55,6 +55,8 @@ public:
 
     Revision revision() const { return revision_; }
     Revision compacted() const { return compacted_; }
+    /// The model's measure of the space that its history takes.
+    Space space() const;
     std::uint64_t cluster_id = 1;
 
     // ---- members

@@ -274,6 +274,18 @@ io::Task<Result<>> FakeStore::revoke(LeaseId lease, Patience patience) {
         Kind::raft, [&etcd = etcd_, lease](std::size_t) { return etcd.revoke(lease); }, patience);
 }
 
+io::Task<Result<>> FakeStore::compact(Revision revision, Patience patience) {
+    return ask<void>(
+        Kind::raft, [&etcd = etcd_, revision](std::size_t) { return etcd.compact(revision); },
+        patience);
+}
+
+io::Task<Result<Space>> FakeStore::space(Patience patience) {
+    return ask<Space>(
+        Kind::serializable,
+        [&etcd = etcd_](std::size_t) -> Result<Space> { return etcd.space(); }, patience);
+}
+
 std::unique_ptr<Watch> FakeStore::watch(std::string prefix, Revision from) {
     return std::make_unique<FakeWatch>(*this, std::move(prefix), from);
 }

@@ -37,6 +37,8 @@ public:
     io::Task<Result<Lease>> grant(Seconds ttl, Patience) override;
     io::Task<Result<>> keep_alive(LeaseId, Patience) override;
     io::Task<Result<>> revoke(LeaseId, Patience) override;
+    io::Task<Result<>> compact(Revision revision, Patience) override;
+    io::Task<Result<Space>> space(Patience) override;
     std::unique_ptr<Watch> watch(std::string prefix, Revision from) override;
 
 private:

@@ -74,6 +74,8 @@ public:
     void fence_now();
     /// The agent's process died or restarts: jobs that it ran itself are lost, the server runs on.
     void lose_agent();
+    /// So long this standby receives nothing, though it looks connected.
+    void stall_receiving(Instant until) { receives_from_ = until; }
     /// A client commits, without telling when. False when this server does not take writes.
     bool write(std::uint64_t bytes);
     /// A session commits; `then` is told once how that ended.
@@ -213,6 +215,7 @@ private:
     std::string in_force_text_{};
     pg::SyncStandbys in_force_{};
     Instant answered_{};
+    Instant receives_from_{};
     Job job_{};
     std::uint64_t job_number_ = 0;
     std::function<Result<>()> job_then_{};

@@ -135,6 +135,11 @@ void FakeInstance::receive(FakeInstance& from, std::uint64_t session, WalHistory
     if (!streaming_ || session != session_ || !up_) {
         return;
     }
+    if (clock_.now() < receives_from_) {
+        return later(receives_from_ - clock_.now(), [this, &from, session, history, lsn] {
+            receive(from, session, history, lsn);
+        });
+    }
     branches_ = std::move(history);
     end_ = std::max(end_, lsn);
     if (!disk_trouble.empty()) {

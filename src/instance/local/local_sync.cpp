@@ -142,6 +142,7 @@ io::Task<Result<>> LocalInstance::await_launch(Instant end) {
 io::Task<Result<>> LocalInstance::await_setting(std::string name, std::string value, Instant end) {
     std::string last = "PostgreSQL does not answer";
     while (local_.postmaster && clock_.now() < end) {
+        HD_CO_TRY_VOID(may_connect());
         const auto rows = co_await query_once(local_keywords(""), "SHOW " + name,
                                               std::min(query_limit, end - clock_.now()));
         if (rows && !rows->empty() && rows->front().front() == value) {
