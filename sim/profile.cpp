@@ -130,7 +130,7 @@ Profile draw_profile(const Options& o, Random& random) {
     p.packet_max = p.packet_min + Nanos(random.between(100'000, 7'000'000));
     p.fencer_late = Nanos(p.lease.fence_budget) * random.between(0, 9) / 10;
     p.orphans = Millis(random.chance(0.5) ? random.between(1, 50) : random.between(1, 500));
-    p.client_pause = Millis(random.between(150, 1500));
+    p.client_pause = Millis(random.between(200, 2000));
     return p;
 }
 

@@ -44,7 +44,7 @@ struct Profile {
     Nanos fencer_late{};  ///< at most; below F
     Nanos orphans{};      ///< at most; so long backends outlive their postmaster
     Nanos client_pause{};
-    int clients = 3;
+    int clients = 2;
 
     std::string config_json() const;
     /// Longest time to become writable again (P5).

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 
 namespace howdah::sim {
 namespace {
@@ -188,9 +189,13 @@ Host* World::writable_host() {
 }
 
 void World::heed(const dcs::Event& event) {
-    for (const auto c : event.kv.value) {
-        report_.fingerprint =
-            (report_.fingerprint ^ static_cast<unsigned char>(c)) * 1099511628211U;
+    // Eight bytes at a time, by FNV-1a's multiplication.
+    const std::string_view text = event.kv.value;
+    for (std::size_t i = 0; i < text.size(); i += sizeof(std::uint64_t)) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, text.data() + i, std::min(sizeof(word), text.size() - i));
+        report_.fingerprint = (report_.fingerprint ^ word ^ (report_.fingerprint >> 29U)) *
+                              1099511628211U;
     }
     if (event.deleted || event.kv.key != record_key) {
         return;

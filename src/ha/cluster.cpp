@@ -107,6 +107,13 @@ const Member* Cluster::member_by_uuid(std::string_view uuid) const {
     return it == members.end() ? nullptr : &*it;
 }
 
+bool is_shown(std::string_view name) {
+    constexpr std::array<std::string_view, 9> shown{"howdah", "leader",   "initialize",
+                                                    "config", "failover", "history",
+                                                    "status", "optime/leader", "sync"};
+    return name.starts_with(members) || std::find(shown.begin(), shown.end(), name) != shown.end();
+}
+
 bool update(Cluster& cluster, const ScopeKey& key) {
     if (key.name.starts_with(members)) {
         const auto name = std::string_view(key.name).substr(members.size());
@@ -120,19 +127,11 @@ bool update(Cluster& cluster, const ScopeKey& key) {
     }
     if (key.name == "howdah") {
         cluster.record.record.reset();
-    } else if (key.name != "leader" && key.name != "status" && key.name != "failover" &&
-               key.name != "history") {
+    } else if (!is_shown(key.name) || key.name == "optime/leader") {
         return false;
     }
     take(cluster, key);
     return true;
-}
-
-bool is_shown(std::string_view name) {
-    constexpr std::array<std::string_view, 9> shown{"howdah", "leader",   "initialize",
-                                                    "config", "failover", "history",
-                                                    "status", "optime/leader", "sync"};
-    return name.starts_with(members) || std::find(shown.begin(), shown.end(), name) != shown.end();
 }
 
 bool is_renewal(const Sighting& before, const Sighting& now) {

@@ -80,7 +80,9 @@ bool may_be_followed(const Record& record) {
            (record.state == RecordState::claimed && record.timeline != 0);
 }
 
-Result<Record> parse_record(const std::string& json) {
+namespace {
+
+Result<Record> parse(const std::string& json) {
     try {
         const auto doc = Json::parse(json);
         const auto state = parse_state(doc.at("state").get<std::string>());
@@ -97,6 +99,20 @@ Result<Record> parse_record(const std::string& json) {
     } catch (const std::exception& e) {
         return fail(Errc::corrupt, fmt::format("record: {}", e.what()));
     }
+}
+
+}  // namespace
+
+Result<Record> parse_record(const std::string& json) {
+    // Every version is read several times in a row: from watch, read and answers. The last one is
+    // kept; this changes nothing but the time it takes.
+    thread_local std::string last_text;
+    thread_local Record last;
+    if (json != last_text || json.empty()) {
+        HD_TRY(last, parse(json));
+        last_text = json;
+    }
+    return last;
 }
 
 std::string render(const Record& r) {
