@@ -218,11 +218,38 @@ void World::on_plan(const Host& host, const ha::View& view, const ha::Plan& plan
 
 void World::violation(std::string_view invariant, const std::string& what) {
     say("", fmt::format("VIOLATION of {}: {}", invariant, what));
+    tell_state();
     report_.violations.push_back(
         {.invariant = std::string(invariant),
          .what = fmt::format("at {:.3f} s: {}", to_seconds(clock.now() - begun_), what),
          .at = clock.now() - begun_});
     bell_.ring();
+}
+
+void World::tell_state() {
+    for (const auto& host : hosts) {
+        const auto& pg = host->postgres;
+        std::string standbys;
+        for (const auto& w : pg.walsenders()) {
+            standbys += fmt::format(" [{} flushed {}, silent for {} ms]", w.application_name,
+                                    w.flush.text(), w.silent.count());
+        }
+        say(host->name,
+            fmt::format("{}{}{}, timeline {}, flushed {}, waits for '{}', agent {}{}",
+                        pg.tree_dead()     ? "down"
+                        : pg.writable()    ? "writable"
+                        : pg.streaming()   ? "streams"
+                        : pg.accepting()   ? "runs alone"
+                                           : "not ready",
+                        standbys.empty() ? "" : ", standbys", standbys,
+                        pg.history()->empty() ? 0 : pg.history()->back().timeline,
+                        pg.flushed().text(), pg.names_in_force(),
+                        host->agent_lives() ? "lives" : "is dead",
+                        pg.disk_trouble.empty() ? "" : ", its disk is full"));
+    }
+    if (const auto& record = checks.record()) {
+        say("", "the record: " + ha::render(*record));
+    }
 }
 
 void World::say(const std::string& who, const std::string& what) {

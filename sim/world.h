@@ -86,6 +86,7 @@ private:
     void cut(int from, int to, Nanos lasts);
     void cut_store(int node, bool to, bool from, Nanos lasts);
     void draw_times(Host& host);
+    void tell_state();
     void heed(const dcs::Event& event);
     Host* writable_host();
 

@@ -103,6 +103,7 @@ public:
     bool has_flushed(const WalMark& mark) const { return contains(mark, flushed_); }
     /// Up to where sessions see what was committed.
     WalMark visible() const;
+    std::vector<Walsender> walsenders() const;
     /// What commits wait for now.
     const std::string& names_in_force() const { return in_force_text_; }
     const std::string& name() const { return name_; }
@@ -179,7 +180,7 @@ private:
     void pump(const std::string& name, Sender& sender);
     void receive(FakeInstance& from, std::uint64_t session, WalHistory history, pg::Lsn lsn);
     void confirmed(const std::string& name, std::uint64_t session, pg::Lsn lsn);
-    std::vector<Walsender> walsenders() const;
+    void listen_to_upstream(std::uint64_t session);
 
     // fake_sync.cpp
     void reload(std::string names);

@@ -41,7 +41,25 @@ void FakeInstance::connect() {
             from->serve(*this, session, end);
         }
     });
+    listen_to_upstream(session_);
     changed();
+}
+
+/// wal_receiver_timeout: an upstream that is gone without a word is noticed late.
+void FakeInstance::listen_to_upstream(std::uint64_t session) {
+    later(stream_timeout, [this, session] {
+        if (!streaming_ || session != session_ || !following_) {
+            return;
+        }
+        const auto* from = servers_.at(following_->host, following_->port);
+        const auto known = from->senders_.find(name_);
+        if (!reach(*following_) || known == from->senders_.end() ||
+            known->second.session != session) {
+            upstream_gone(session);
+        } else {
+            listen_to_upstream(session);
+        }
+    });
 }
 
 void FakeInstance::disconnect() {
