@@ -29,6 +29,7 @@ World::World(Options o)
       checks(*this),
       bell_(context.get_executor(), clock) {
     etcd.members.resize(etcd_members);
+    etcd.unheeded = prefix() + "howdah-endpoint/";
     etcd.on_event = [this](const dcs::Event& event) { heed(event); };
     etcd.on_loss = [this] { checks.store_went_back(); };
     const auto nodes = options.hosts + etcd_members + 1;

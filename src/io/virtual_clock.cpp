@@ -1,12 +1,14 @@
 #include "io/virtual_clock.h"
 
 #include <boost/asio/associated_cancellation_slot.hpp>
+#include <algorithm>
 #include <boost/asio/associated_executor.hpp>
 
 namespace howdah::io {
 namespace {
 
 constexpr std::int64_t million = 1'000'000;
+constexpr std::uint64_t places_at_most = 1U << 20U;
 
 /// Awaits `set(callback)`, which names what `call_off(name)` takes back.
 template <class Set, class CallOff>
@@ -55,9 +57,34 @@ std::int64_t VirtualClock::wall_nanos() const {
 }
 
 VirtualClock::Event VirtualClock::at(Instant when, Callback then) {
-    const Event event{std::max(when, now_), ++sequence_};
-    events_.emplace(event, std::move(then));
+    if (free_.empty()) {
+        free_.push_back(slots_.size());
+        slots_.emplace_back();
+        HD_CHECK(slots_.size() <= slots_at_most);
+    }
+    const auto slot = free_.back();
+    free_.pop_back();
+    last_ += slots_at_most;
+    const Event event = last_ | slot;
+    slots_[slot] = {.event = event, .then = std::move(then)};
+    queue_.push_back({.when = std::max(when, now_), .event = event, .slot = slot});
+    std::push_heap(queue_.begin(), queue_.end(), std::greater<>{});
     return event;
+}
+
+void VirtualClock::call_off(Event event) {
+    const auto slot = event % slots_at_most;
+    if (event != 0 && slots_[slot].event == event) {
+        slots_[slot] = {};
+        free_.push_back(slot);
+    }
+}
+
+void VirtualClock::drop_called_off() {
+    while (!queue_.empty() && slots_[queue_.front().slot].event != queue_.front().event) {
+        std::pop_heap(queue_.begin(), queue_.end(), std::greater<>{});
+        queue_.pop_back();
+    }
 }
 
 Task<Result<>> VirtualClock::until(Instant when) {
@@ -74,17 +101,30 @@ bool VirtualClock::advance(asio::io_context& context) {
     do {
         context.restart();
     } while (context.poll() > 0);
-    if (events_.empty()) {
+    drop_called_off();
+    if (queue_.empty()) {
         return false;
     }
-    auto next = events_.extract(events_.begin());
-    now_ = next.key().when;
-    next.mapped()();
+    now_ = queue_.front().when;
+    const auto slot = queue_.front().slot;
+    std::pop_heap(queue_.begin(), queue_.end(), std::greater<>{});
+    queue_.pop_back();
+    auto then = std::move(slots_[slot].then);
+    slots_[slot] = {};
+    free_.push_back(slot);
+    then();
     return true;
 }
 
 Instant VirtualClock::next() const {
-    return events_.empty() ? Instant{} : events_.begin()->first.when;
+    Instant earliest{};
+    for (const auto& turn : queue_) {
+        if (slots_[turn.slot].event == turn.event &&
+            (earliest.never() || turn.when < earliest)) {
+            earliest = turn.when;
+        }
+    }
+    return earliest;
 }
 
 HostClock::HostClock(VirtualClock& world, Nanos offset, std::int64_t ppm)
@@ -112,11 +152,28 @@ std::int64_t HostClock::wall_nanos() const {
     return world_.wall_nanos();
 }
 
+HostClock::Pending* HostClock::find(Handle handle) {
+    const auto place = handle % places_at_most;
+    return handle != 0 && pending_[place].handle == handle ? &pending_[place] : nullptr;
+}
+
+void HostClock::forget(Pending& pending) {
+    free_.push_back(pending.handle % places_at_most);
+    pending = {};
+}
+
 HostClock::Handle HostClock::add(Instant when, Instant true_time, Callback then) {
-    const auto handle = ++last_;
+    if (free_.empty()) {
+        free_.push_back(pending_.size());
+        pending_.emplace_back();
+        HD_CHECK(pending_.size() <= places_at_most);
+    }
+    const auto place = free_.back();
+    free_.pop_back();
+    last_ += places_at_most;
+    const Handle handle = last_ | place;
     const auto event = world_.at(true_time, [this, handle] { due(handle); });
-    pending_.emplace_hint(pending_.end(), handle,
-                          Pending{.when = when, .event = event, .then = std::move(then)});
+    pending_[place] = {.handle = handle, .when = when, .event = event, .then = std::move(then)};
     return handle;
 }
 
@@ -129,29 +186,28 @@ HostClock::Handle HostClock::arrive(Instant true_time, Callback then) {
 }
 
 void HostClock::call_off(Handle handle) {
-    if (const auto it = pending_.find(handle); it != pending_.end()) {
-        world_.call_off(it->second.event);
-        pending_.erase(it);
+    if (auto* pending = find(handle)) {
+        world_.call_off(pending->event);
+        forget(*pending);
     }
 }
 
 void HostClock::due(Handle handle) {
-    const auto it = pending_.find(handle);
-    if (it == pending_.end()) {
+    auto* pending = find(handle);
+    if (pending == nullptr) {
         return;
     }
     if (held()) {
         held_.push_back(handle);
         return;
     }
-    auto& pending = it->second;
-    if (now() < pending.when) {  // a hidden pause came between
-        pending.event =
-            world_.at(true_time(pending.when), [this, handle] { due(handle); });
+    if (now() < pending->when) {  // a hidden pause came between
+        pending->event = world_.at(true_time(pending->when), [this, handle] { due(handle); });
         return;
     }
-    const auto then = pending_.extract(it);
-    then.mapped().then();
+    auto then = std::move(pending->then);
+    forget(*pending);
+    then();
 }
 
 Task<Result<>> HostClock::until(Instant when) {

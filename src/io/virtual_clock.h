@@ -1,9 +1,7 @@
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <vector>
 
@@ -16,12 +14,8 @@ namespace howdah::io {
 class VirtualClock final : public Clock {
 public:
     using Callback = std::move_only_function<void()>;
-    /// Names an event that has not come yet.
-    struct Event {
-        Instant when{};
-        std::uint64_t sequence = 0;
-        auto operator<=>(const Event&) const = default;
-    };
+    /// Names an event that has not come yet, for ever. 0: none.
+    using Event = std::uint64_t;
 
     explicit VirtualClock(Instant start = Instant{Seconds(1000)}) : now_(start) {}
 
@@ -35,18 +29,35 @@ public:
     /// For models: `then` runs at `when`, outside of any coroutine.
     Event at(Instant when, Callback then);
     /// Nothing happens when it has come already.
-    void call_off(Event event) { events_.erase(event); }
+    void call_off(Event event);
 
     /// Runs what can run, then jumps to the earliest event. False when there is none.
     bool advance(asio::io_context& context);
     /// The instant of the earliest event; never() when there is none.
     Instant next() const;
-    std::size_t pending() const { return events_.size(); }
+    std::size_t pending() const { return queue_.size(); }
 
 private:
+    struct Turn {
+        Instant when{};
+        Event event = 0;  ///< they count up: the order in which they were asked for
+        std::size_t slot = 0;
+        bool operator>(const Turn& other) const {
+            return when != other.when ? when > other.when : event > other.event;
+        }
+    };
+    struct Slot {
+        Event event = 0;
+        Callback then{};
+    };
+    void drop_called_off();
+
     Instant now_;
-    std::uint64_t sequence_ = 0;
-    std::map<Event, Callback> events_{};
+    Event last_ = 0;
+    std::vector<Turn> queue_{};  ///< a heap, the earliest first; events called off stay in it
+    std::vector<Slot> slots_{};
+    std::vector<std::size_t> free_{};
+    static constexpr std::uint64_t slots_at_most = 1U << 20U;
 };
 
 /// CLOCK_BOOTTIME of one simulated host: it began somewhere else and runs a little fast or slow.
@@ -87,10 +98,13 @@ public:
 
 private:
     struct Pending {
+        Handle handle = 0;
         Instant when{};  ///< on this clock; never: due as soon as it comes
-        VirtualClock::Event event{};
+        VirtualClock::Event event = 0;
         Callback then{};
     };
+    Pending* find(Handle handle);
+    void forget(Pending& pending);
     Handle add(Instant when, Instant true_time, Callback then);
     void due(Handle handle);
 
@@ -101,7 +115,8 @@ private:
     int holds_ = 0;
     Instant stopped_at_{};  ///< true time; never: it runs
     Handle last_ = 0;
-    std::map<Handle, Pending> pending_{};
+    std::vector<Pending> pending_{};
+    std::vector<std::size_t> free_{};
     std::vector<Handle> held_{};
 };
 

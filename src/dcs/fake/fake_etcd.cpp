@@ -63,10 +63,12 @@ void FakeEtcd::record(Event event) {
     if (on_event) {
         on_event(event);
     }
+    unheard_ = unheard_ && !unheeded.empty() && event.kv.key.starts_with(unheeded);
     history_.push_back(std::move(event));
 }
 
-void FakeEtcd::tell() const {
+void FakeEtcd::tell() {
+    unheard_ = true;
     for (auto* listener : listeners) {
         listener->committed();
     }
@@ -174,7 +176,7 @@ Result<TxnAnswer> FakeEtcd::commit(const Txn& txn) {
         }
     }
     answer.revision = revision_;
-    if (writes) {
+    if (writes && !unheard_) {
         tell();
     }
     return answer;

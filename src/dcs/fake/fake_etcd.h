@@ -73,6 +73,8 @@ public:
     bool has_leader = true;
     /// Leases outlive their time by so much, as in an election.
     Nanos late_expiry{};
+    /// Keys below it wake no watch by themselves: all readers skip them (endpoints' attempts).
+    std::string unheeded{};
     // For all clients, besides their own Faults.
     double lose_answers = 0, apply_late = 0, repeat_events = 0;
 
@@ -82,7 +84,7 @@ public:
         virtual void committed() = 0;
     };
     std::list<Listener*> listeners{};
-    void tell() const;
+    void tell();
     /// Called with each committed change, for a simulation's oracle.
     std::function<void(const Event&)> on_event{};
     /// Called when the store itself goes back or loses its data.
@@ -102,6 +104,7 @@ private:
     void put(const Put& put);
     void erase(const std::string& key);
     void record(Event event);
+    bool unheard_ = true;  ///< nothing that a watch should wake for since tell()
     void drop(LeaseId lease);
 
     io::Executor executor_;
