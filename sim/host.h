@@ -12,12 +12,19 @@
 namespace howdah::sim {
 
 class World;
+class Host;
 
 /// What survives an agent on its host: the state directory and the fencer's page.
 class Disk final : public agent::Durable, public agent::Deadlines {
 public:
     agent::Stored load() const override { return stored_; }
     Result<> store(const agent::Stored& stored) override {
+        if (stored.epoch < stored_.epoch) {
+            return fail(Errc::conflict, "the epoch is below the stored one");
+        }
+        if (full) {
+            return fail(Errc::io, "the epoch was not written: no space left on device");
+        }
         stored_ = stored;
         return {};
     }
@@ -35,11 +42,22 @@ public:
     }
     std::optional<ha::StoredPromise> promise() const override { return promise_; }
     Result<> store_promise(const ha::StoredPromise& promise) override {
+        if (full) {
+            return fail(Errc::io, "the promise was not written: no space left on device");
+        }
         promise_ = promise;
         return {};
     }
-    void arm(Instant kill_at) override { kill_at_ = kill_at; }
+    void arm(Instant kill_at) override {
+        kill_at_ = kill_at;
+        if (on_arm) {
+            on_arm();
+        }
+    }
     Instant armed() const override { return kill_at_; }
+
+    std::function<void()> on_arm{};
+    bool full = false;
 
 private:
     agent::Stored stored_{};
@@ -51,7 +69,7 @@ private:
 
 /// One run of an agent: the product's own keeper and loop over models.
 struct AgentRun {
-    AgentRun(World& world, class Host& host, std::uint64_t incarnation);
+    AgentRun(World& world, Host& host, std::uint64_t number);
     void begin();
 
     dcs::fake::FakeStore store;
@@ -60,25 +78,33 @@ struct AgentRun {
     agent::LeaseKeeper keeper;
     agent::Agent agent;
     io::Scope scope;
+    std::string incarnation;
 };
 
 /// A database host of the simulated world.
 class Host final : public agent::PeerQuestions, public agent::PromisePeers {
 public:
-    Host(World& world, int number);
+    /// `offset` and `ppm`: how its clock differs from true time.
+    Host(World& world, int number, Nanos offset, std::int64_t ppm);
+    ~Host() override;
 
+    // ---- what happens to it
     void start_agent();
     /// As by SIGKILL: from here on nothing of it reaches anybody.
     io::Task<> kill_agent();
-    bool agent_lives() const { return run_ != nullptr; }
-    agent::Agent& agent() { return run_->agent; }
+    void stop_agent() { agent_clock.hold(); }
+    void continue_agent() { agent_clock.release(); }
+    void pause(bool hidden);
+    void resume(bool hidden);
+    io::Task<> lose_power();
+    void power_on();
     /// An operator's order; its answer is nobody's concern: what must hold are the invariants.
     void order_switchover(std::string candidate);
-    bool holds() const { return run_ && run_->agent.standing().holds; }
 
-    /// Cut from the store and from the other hosts, or not.
-    void isolate(bool cut);
-    bool isolated() const { return isolated_; }
+    bool agent_lives() const { return run_ != nullptr; }
+    agent::Agent& agent() { return run_->agent; }
+    bool holds() const { return run_ && run_->agent.standing().holds; }
+    const std::string& incarnation() const { return run_ ? run_->incarnation : last_incarnation_; }
 
     io::Task<std::vector<ha::Standing>> ask(std::vector<ha::Member> members, Nanos limit) override;
     io::Task<std::vector<ha::Vote>> seal(std::vector<ha::Member> members, ha::SealRequest request,
@@ -88,15 +114,30 @@ public:
                                                      Nanos limit) override;
 
     World& world;
+    const int node;
     const std::string name;
+    const std::string uuid;
     const std::string address;
+    io::HostClock clock;        ///< of PostgreSQL and the fencer
+    io::HostClock agent_clock;  ///< the same time, but the agent may be stopped alone
     Disk disk{};
     instance::FakeInstance postgres;
 
 private:
+    template <class Answer>
+    struct Round;
+    template <class Answer>
+    io::Task<std::vector<Answer>> round(
+        std::vector<ha::Member> members, Nanos limit,
+        std::function<void(Host&, std::function<void(Answer)>)> question);
+    void arm_fencer();
+
     std::unique_ptr<AgentRun> run_{};
-    std::uint64_t incarnations_ = 0;
-    bool isolated_ = false;
+    std::uint64_t runs_ = 0;
+    std::string last_incarnation_{};
+    bool powered_ = true;
+    Instant fencer_armed_for_{};
+    io::HostClock::Handle kill_ = 0, overdue_ = 0;
 };
 
 }  // namespace howdah::sim

@@ -2,10 +2,13 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
+#include <ctime>
+#include <fstream>
 #include <set>
+#include <sstream>
 
 #include "ha/decide.h"
+#include "shrink.h"
 #include "world.h"
 
 namespace {
@@ -13,10 +16,6 @@ namespace {
 using howdah::sim::Options;
 using howdah::sim::Report;
 using howdah::sim::World;
-
-Report run_seed(Options options) {
-    return World(options).run();
-}
 
 /// Rules that no fault of this simulation can reach yet.
 const std::set<std::string_view> unreachable{"wait_for_death",
@@ -27,6 +26,35 @@ const std::set<std::string_view> unreachable{"wait_for_death",
                                              "stay_out",
                                              "claim_handover_late",
                                              "give_up_outdated_claim"};
+constexpr int shrink_runs = 300;
+
+struct Asked {
+    Options options{};
+    std::uint64_t seeds = 1;
+    double minutes = 15;
+    bool coverage = false;
+    bool no_shrink = false;
+    bool print_schedule = false;
+    std::string schedule_file{};
+    std::string sync{};
+    std::vector<std::string> skip{};
+};
+
+struct Totals {
+    std::set<std::string, std::less<>> rules{};
+    std::uint64_t failed = 0, writes = 0, reads = 0, unknown = 0, terms = 0, events = 0;
+    howdah::Nanos simulated{};
+
+    void add(const Report& r) {
+        rules.insert(r.rules.begin(), r.rules.end());
+        writes += r.writes;
+        reads += r.reads;
+        unknown += r.unknown;
+        terms += r.terms;
+        events += r.events;
+        simulated += r.simulated;
+    }
+};
 
 bool report_coverage(const std::set<std::string, std::less<>>& fired) {
     auto whole = true;
@@ -39,49 +67,136 @@ bool report_coverage(const std::set<std::string, std::less<>>& fired) {
     return whole;
 }
 
+std::string replay_options(const Asked& asked, const Options& options) {
+    auto text = fmt::format("--seed {} --minutes {} --hosts {}", options.seed, asked.minutes,
+                            options.hosts);
+    text += options.pauses ? " --pauses" : "";
+    text += options.store_loss ? " --store-loss" : "";
+    text += options.lease.empty() ? "" : " --lease " + options.lease;
+    text += asked.sync.empty() ? "" : " --sync " + asked.sync;
+    for (const auto& name : asked.skip) {
+        text += " --skip " + name;
+    }
+    return text;
+}
+
+/// The shortest schedule that still breaks it, and what happens then, hour by hour.
+void explain(const Asked& asked, Options options, const Report& report) {
+    const auto& first = report.violations.front();
+    fmt::print("seed {}: {} {}\n  replay: howdah-sim {} -v\n", options.seed, first.invariant,
+               first.what, replay_options(asked, options));
+    if (asked.no_shrink) {
+        return;
+    }
+    if (first.invariant != "P5") {
+        options.lasts = std::min(options.lasts, first.at + howdah::Seconds(60));
+    }
+    const auto least = howdah::sim::shrink(options, report.schedule, first.invariant, shrink_runs);
+    options.schedule = least;
+    options.transcript = true;
+    const auto again = World(options).run();
+    fmt::print("{} faults of {} are enough (--schedule FILE):\n{}what happens then:\n{}",
+               least.size(), report.schedule.size(), howdah::sim::render(least), again.transcript);
+}
+
+void run_all(const Asked& asked, Totals& totals) {
+    for (std::uint64_t i = 0; i < asked.seeds; ++i) {
+        auto options = asked.options;
+        options.seed += i;
+        const auto report = World(options).run();
+        totals.add(report);
+        if (asked.print_schedule) {
+            fmt::print("{}", howdah::sim::render(report.schedule));
+        }
+        if (i == 0) {
+            auto quiet = options;
+            quiet.verbose = false;
+            const auto again = World(quiet).run();
+            totals.simulated += again.simulated;
+            if (again.fingerprint != report.fingerprint) {
+                fmt::print("seed {} is not reproducible\n", options.seed);
+                ++totals.failed;
+            }
+        }
+        if (!report.violations.empty()) {
+            ++totals.failed;
+            explain(asked, options, report);
+        }
+    }
+}
+
+howdah::Result<> read_schedule(Asked& asked) {
+    if (asked.schedule_file.empty()) {
+        return {};
+    }
+    std::ifstream in(asked.schedule_file);
+    std::ostringstream text;
+    text << in.rdbuf();
+    if (!in) {
+        return howdah::fail(howdah::Errc::io, asked.schedule_file + ": can't be read");
+    }
+    HD_TRY(asked.options.schedule, howdah::sim::parse_schedule(text.str()));
+    return {};
+}
+
+void take_sync(Asked& asked) {
+    auto& o = asked.options;
+    if (asked.sync == "off") {
+        o.sync_mode = howdah::ha::SyncMode::off;
+    } else if (asked.sync == "on" || asked.sync == "on-strict") {
+        o.sync_mode = howdah::ha::SyncMode::on;
+        o.strict = asked.sync == "on-strict";
+    } else if (!asked.sync.empty()) {
+        o.sync_mode = howdah::ha::SyncMode::quorum;
+        o.strict = asked.sync == "quorum-strict";
+    }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    Options options;
-    std::uint64_t seeds = 1;
-    double minutes = 15;
+    Asked asked;
+    auto& options = asked.options;
     CLI::App app{
-        "howdah-sim: the product's own decisions and agent loop on models of etcd and PostgreSQL"};
+        "howdah-sim: the product's own decisions and agent loop on models of etcd, PostgreSQL, "
+        "network and clients"};
     app.add_option("--seed", options.seed, "first seed");
-    app.add_option("--seeds", seeds, "how many, one after the other");
-    app.add_option("--minutes", minutes, "simulated minutes with faults, a seed");
+    app.add_option("--seeds", asked.seeds, "how many, one after the other");
+    app.add_option("--minutes", asked.minutes, "simulated minutes with faults, a seed");
     app.add_option("--hosts", options.hosts, "database hosts")->check(CLI::Range(1, 9));
-    bool coverage = false;
-    app.add_flag("--coverage", coverage, "fail when a rule never fired");
+    app.add_option("--sync", asked.sync, "instead of what the seed draws")
+        ->check(CLI::IsMember({"off", "on", "on-strict", "quorum", "quorum-strict"}));
+    app.add_option("--lease", options.lease, "instead of what the seed draws")
+        ->check(CLI::IsMember({"lan-fast", "default", "wan"}));
+    app.add_flag("--pauses", options.pauses,
+                 "hosts stand still for long, half of them without their clock showing it: P1 may "
+                 "break then, P2 not");
+    app.add_flag("--store-loss", options.store_loss, "etcd goes back or loses its data");
+    app.add_option("--skip", asked.skip, "invariants not to check: I1 ... I12, P5");
+    app.add_option("--schedule", asked.schedule_file, "faults from this file");
+    app.add_flag("--print-schedule", asked.print_schedule, "print the faults drawn");
+    app.add_flag("--no-shrink", asked.no_shrink, "don't look for a shorter schedule that fails");
+    app.add_flag("--coverage", asked.coverage, "fail when a rule never fired");
     app.add_flag("-v,--verbose", options.verbose, "tell what happens");
     CLI11_PARSE(app, argc, argv);
-    options.lasts = howdah::Nanos(static_cast<howdah::Nanos::rep>(minutes * 60e9));
+    options.lasts = howdah::Nanos(static_cast<howdah::Nanos::rep>(asked.minutes * 60e9));
+    options.skip = {asked.skip.begin(), asked.skip.end()};
+    take_sync(asked);
+    if (const auto read = read_schedule(asked); !read) {
+        fmt::print(stderr, "howdah-sim: {}\n", read.error().message);
+        return 2;
+    }
     spdlog::set_level(options.verbose ? spdlog::level::warn : spdlog::level::off);
 
-    const auto begun = std::chrono::steady_clock::now();
-    std::set<std::string, std::less<>> rules;
-    std::uint64_t failed = 0;
-    std::uint64_t writes = 0;
-    for (std::uint64_t i = 0; i < seeds; ++i) {
-        auto one = options;
-        one.seed = options.seed + i;
-        const auto report = run_seed(one);
-        rules.insert(report.rules.begin(), report.rules.end());
-        writes += report.writes;
-        if (i == 0 && run_seed(one).fingerprint != report.fingerprint) {
-            fmt::print("seed {} is not reproducible\n", one.seed);
-            ++failed;
-        }
-        for (const auto& violation : report.violations) {
-            fmt::print("seed {}: {}\n  replay: howdah-sim --seed {} --minutes {} -v\n", one.seed,
-                       violation, one.seed, minutes);
-            ++failed;
-        }
-    }
-    const auto seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-    const auto whole = !coverage || report_coverage(rules);
-    fmt::print("{} seeds, {} writes, {} violations, {:.1f} simulated cluster-hours a second\n",
-               seeds, writes, failed, static_cast<double>(seeds + 1) * minutes / 60 / seconds);
-    return failed == 0 && whole ? 0 : 1;
+    Totals totals;
+    run_all(asked, totals);
+    // Of this process: others may share the core.
+    const auto seconds = static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+    const auto whole = !asked.coverage || report_coverage(totals.rules);
+    fmt::print(
+        "{} seeds, {} writes and {} reads told, {} unknown, {} terms, {} seeds with violations, "
+        "{} events, {:.1f} simulated cluster-hours a second of one core\n",
+        asked.seeds, totals.writes, totals.reads, totals.unknown, totals.terms, totals.failed,
+        totals.events, howdah::to_seconds(totals.simulated) / 3600 / seconds);
+    return totals.failed == 0 && whole ? 0 : 1;
 }

@@ -3,34 +3,82 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
+#include <cstring>
 
 namespace howdah::sim {
 namespace {
 
-constexpr Nanos step_every = Millis(5);
-/// P5: 4T + 10 s, and the slowest start of the model.
-constexpr Nanos back_within = Seconds(4 * 5 + 10);
-/// A run that has not made any progress in virtual time after this many turns hangs.
-constexpr std::uint64_t turns_at_most = 200'000'000;
+constexpr int etcd_members = 3;
+constexpr std::size_t transcript_at_most = 4U << 20U;
+
+std::uint64_t mixed(std::uint64_t seed, std::uint64_t stream) {
+    return Random(seed * 0x9e3779b97f4a7c15U + stream).next();
+}
 
 }  // namespace
 
 World::World(Options o)
-    : etcd(context.get_executor(), clock), random(o.seed), options(o), clients_(random) {
-    servers.reaches = [this](const std::string& from, const std::string& to) {
-        return std::none_of(hosts.begin(), hosts.end(), [&](const auto& h) {
-            return h->isolated() && (h->name == from || h->name == to);
-        });
-    };
+    : options(std::move(o)),
+      random(mixed(options.seed, 1)),
+      profile([this] {
+          Random drawn(mixed(options.seed, 2));
+          return draw_profile(options, drawn);
+      }()),
+      etcd(context.get_executor(), clock),
+      checks(*this),
+      bell_(context.get_executor(), clock) {
+    etcd.members.resize(etcd_members);
+    etcd.unheeded = prefix() + "howdah-endpoint/";
     etcd.on_event = [this](const dcs::Event& event) { heed(event); };
-    for (int i = 1; i <= options.hosts; ++i) {
-        hosts.push_back(std::make_unique<Host>(*this, i));
+    etcd.on_loss = [this] { checks.store_went_back(); };
+    const auto nodes = options.hosts + etcd_members + 1;
+    begun_ = clock.now();
+    network =
+        std::make_unique<Network>(nodes, random.next(), profile.packet_min, profile.packet_max);
+    servers.delay = [this](const instance::FakeInstance& from, const instance::FakeInstance& to) {
+        return network->stream(from.number, to.number);
+    };
+    for (int i = 0; i < options.hosts; ++i) {
+        hosts.push_back(std::make_unique<Host>(*this, i, Millis(random.between(0, 100'000)),
+                                               random.between(-9000, 9000)));
+        hosts.back()->postgres.number = i;
+        draw_times(*hosts.back());
     }
+    endpoint = std::make_unique<Endpoint>(*this, nodes - 1, Millis(random.between(0, 100'000)),
+                                          random.between(-9000, 9000));
 }
 
 World::~World() = default;
+
+void World::connect(dcs::fake::FakeStore& store, int node) {
+    store.faults.way = [this, node](std::size_t member, bool to_store) {
+        const auto other = options.hosts + static_cast<int>(member);
+        return to_store ? network->packet(node, other) : network->packet(other, node);
+    };
+    store.faults.lose_request = store.faults.lose_answer = 0.0005;
+}
+
+Host* World::host_of(const std::string& uuid) {
+    const auto it =
+        std::find_if(hosts.begin(), hosts.end(), [&](const auto& h) { return h->uuid == uuid; });
+    return it == hosts.end() ? nullptr : it->get();
+}
+
+void World::draw_times(Host& host) {
+    auto& times = host.postgres.times;
+    times.start = Millis(random.between(60, 400));
+    times.stop = Millis(random.between(20, 200));
+    times.promote = Millis(random.between(60, 250));
+    times.clone = Millis(random.between(500, 3000));
+    times.rewind = Millis(random.between(200, 1500));
+    times.flush = Millis(random.between(1, 8));
+    times.reload = Millis(random.between(2, 60));
+    times.fence = Millis(random.between(5, 60));
+    times.crash_recovery = Millis(random.between(0, 800));
+    times.orphans = Millis(random.between(1, to_millis(profile.orphans).count()));
+    times.checkpoint = Millis(random.between(50, 2000));
+}
 
 Report World::run() {
     auto finished = false;
@@ -40,247 +88,99 @@ Report World::run() {
             std::rethrow_exception(error);
         }
     });
-    std::uint64_t turns = 0;
+    Instant last{};
+    std::uint64_t at_this_instant = 0;
+    const auto begun = clock.now();
     while (!finished && clock.advance(context)) {
-        if (++turns > turns_at_most) {
-            violation("the simulation does not end (I12)");
+        ++report_.events;
+        at_this_instant = clock.now() == last ? at_this_instant + 1 : 0;
+        last = clock.now();
+        if ((report_.events & 1023U) == 0 || at_this_instant > 1000) {
+            checks.loop_turned(clock.pending(), at_this_instant);
+        }
+        if (at_this_instant > 1'000'000) {
             break;
         }
     }
-    return report_;
+    report_.simulated = clock.now() - begun;
+    report_.terms = checks.terms();
+    return std::move(report_);
+}
+
+io::Task<> World::wait_until(Instant when) {
+    while (clock.now() < when && report_.violations.empty()) {
+        const auto next = agenda_.empty() ? when : std::min(when, agenda_.begin()->first);
+        (void)co_await bell_.wait_until(next);
+        while (!agenda_.empty() && agenda_.begin()->first <= clock.now() &&
+               report_.violations.empty()) {
+            const auto one = agenda_.extract(agenda_.begin());
+            co_await one.mapped()();
+        }
+        if (healing_ && served_) {
+            co_return;
+        }
+    }
 }
 
 io::Task<> World::live() {
+    if (options.schedule) {
+        report_.schedule = *options.schedule;
+    } else {
+        Random drawn(mixed(options.seed, 3));
+        report_.schedule = draw_schedule(options, profile, drawn);
+    }
+    say("", fmt::format("seed {}: lease {}, sync {}{}, {} faults", options.seed, profile.lease_name,
+                        ha::name_of(profile.sync_mode), profile.strict ? " strict" : "",
+                        report_.schedule.size()));
+    const auto begun = clock.now();
+    for (const auto& fault : report_.schedule) {
+        if (fault.at < options.lasts) {
+            agenda_.emplace(begun + fault.at, [this, fault] { return begin_fault(fault); });
+        }
+    }
     for (auto& host : hosts) {
         host->start_agent();
     }
-    const auto calm_until = clock.now() + Seconds(20);
-    const auto end = clock.now() + options.lasts;
-    auto next_fault = calm_until;
-    while (clock.now() < end && report_.violations.empty()) {
-        (void)co_await clock.until(clock.now() + step_every);
-        step();
-        if (clock.now() >= next_fault) {
-            co_await one_fault();
-            next_fault = clock.now() + Millis(random.between(500, 20'000));
-        }
-        for (auto it = repairs_.begin(); it != repairs_.end();) {
-            if (clock.now() >= it->first) {
-                auto repair = std::move(it->second);
-                it = repairs_.erase(it);
-                co_await repair();
-            } else {
-                ++it;
-            }
-        }
+    endpoint->begin();
+    co_await wait_until(begun + options.lasts);
+    if (report_.violations.empty()) {
+        co_await heal();
     }
-    co_await heal();
+    agenda_.clear();
+    co_await endpoint->close();
     for (auto& host : hosts) {
         co_await host->kill_agent();
     }
 }
 
 io::Task<> World::heal() {
-    say("faults stop");
-    repairs_.clear();
-    lose_store(false);
-    for (auto& host : hosts) {
-        host->isolate(false);
-        host->start_agent();
+    say("", "all faults stop");
+    // Ends of faults that are still on; an end may have an end.
+    while (!agenda_.empty()) {
+        const auto end = agenda_.extract(agenda_.begin());
+        co_await end.mapped()();
     }
-    const auto until = clock.now() + back_within;
-    while (clock.now() < until && report_.violations.empty()) {
-        (void)co_await clock.until(clock.now() + step_every);
-        step();
-        if (writable_host() != nullptr) {
-            co_return;
-        }
-    }
-    if (report_.violations.empty()) {
-        violation("not writable again within 4T + 10 s after the faults stopped (P5)");
+    network->heal();
+    served_ = false;
+    healing_ = true;
+    co_await wait_until(clock.now() + profile.back_within());
+    if (report_.violations.empty() && !served_) {
+        violation("P5", fmt::format("no client was served within {} s after the faults stopped",
+                                    to_seconds(profile.back_within())));
     }
 }
 
-/// Biased to the holder: there the interesting things break.
-io::Task<> World::one_fault() {
-    auto* holder = writable_host();
-    auto& victim = holder != nullptr && random.chance(0.7) ? *holder : pick();
-    const auto lasts = Millis(random.between(100, 15'000));
-    const auto repair = [this, lasts](std::function<io::Task<>()> how) {
-        repairs_.emplace_back(clock.now() + lasts, std::move(how));
-    };
-    auto* v = &victim;
-    switch (random.between(0, 8)) {
-        case 0:
-            say(fmt::format("{}: the postmaster is killed", v->name));
-            v->postgres.crash();
-            break;
-        case 1:
-            say(fmt::format("{}: the agent is killed for {} ms", v->name, lasts.count()));
-            co_await v->kill_agent();
-            repair([v]() -> io::Task<> {
-                v->start_agent();
-                co_return;
-            });
-            break;
-        case 2:
-            say(fmt::format("{}: agent and postmaster are killed for {} ms", v->name,
-                            lasts.count()));
-            co_await v->kill_agent();
-            v->postgres.crash();
-            repair([v]() -> io::Task<> {
-                v->start_agent();
-                co_return;
-            });
-            break;
-        case 3:
-            say(fmt::format("{}: cut off for {} ms", v->name, lasts.count()));
-            v->isolate(true);
-            repair([v]() -> io::Task<> {
-                v->isolate(false);
-                co_return;
-            });
-            break;
-        case 4:
-            say(fmt::format("{}: receives no WAL for {} ms", v->name, lasts.count()));
-            v->postgres.stall_receiving(clock.now() + lasts);
-            break;
-        case 5:
-            operate();
-            break;
-        case 6:
-            say(fmt::format("the store answers nobody for {} ms", lasts.count()));
-            lose_store(true);
-            repair([this]() -> io::Task<> {
-                lose_store(false);
-                co_return;
-            });
-            break;
-        default:
-            if (holder != nullptr && holder->agent_lives()) {
-                auto& candidate = pick();
-                say(fmt::format("an operator asks for a switchover to {}", candidate.name));
-                holder->order_switchover(candidate.name);
-            }
+void World::note_served() {
+    served_ = true;
+    if (healing_) {
+        bell_.ring();
     }
 }
 
-void World::lose_store(bool lost) {
-    store_lost = lost;
-    for (auto& host : hosts) {
-        host->isolate(host->isolated());
+void World::note_writable(const Host& host) {
+    if (host.postgres.writable()) {
+        last_holder_ = host_of(host.uuid);
     }
-}
-
-/// An operator writes another configuration, or deletes what he should not.
-void World::operate() {
-    if (etcd.range(prefix() + "config").keys.empty()) {
-        return;
-    }
-    dcs::Txn txn;
-    if (random.chance(0.1)) {
-        say("an operator deletes the leader record");
-        txn.then = {dcs::Delete{prefix() + "howdah"}, dcs::Delete{prefix() + "leader"}};
-    } else {
-        auto config = draw_configuration();
-        say("an operator writes /config " + config);
-        txn.then = {dcs::Put{.key = prefix() + "config", .value = std::move(config)}};
-    }
-    (void)etcd.commit(txn);
-}
-
-std::string World::draw_configuration() {
-    static constexpr std::array<std::string_view, 3> modes{"off", "on", "quorum"};
-    return fmt::format(
-        R"({{"synchronous_mode":"{}","synchronous_mode_strict":{},"synchronous_node_count":{},)"
-        R"("failsafe_mode":{}}})",
-        modes.at(static_cast<std::size_t>(random.between(0, 2))), random.chance(0.3),
-        random.between(1, 2), random.chance(0.8));
-}
-
-void World::step() {
-    for (auto& host : hosts) {
-        host->postgres.step();
-    }
-    for (auto& host : hosts) {
-        // In a sync mode commits are promised as soon as endpoints may lead to the primary.
-        clients_.use(host->postgres, record_.sync.mode != ha::SyncMode::off &&
-                                         record_.state == ha::RecordState::primary &&
-                                         record_.holder_name == host->name);
-    }
-    report_.writes = clients_.acknowledged();
-    check();
-}
-
-void World::check() {
-    std::vector<std::string> writable;
-    for (const auto& host : hosts) {
-        if (!host->postgres.writable()) {
-            continue;
-        }
-        writable.push_back(host->name);
-        check_new_primary(*host);
-        const auto kill_at = host->disk.armed();
-        if (kill_at.never() || clock.now() > kill_at + step_every) {
-            violation(fmt::format(
-                "{} is writable without an armed fencer, or past its deadline (I3)", host->name));
-        }
-    }
-    if (writable.size() > 1) {
-        violation(fmt::format("{} and {} are writable at once (I1)", writable[0], writable[1]));
-    }
-}
-
-void World::check_new_primary(const Host& host) {
-    const auto now = fmt::format("{} {}", host.name, host.postgres.branches().back().id);
-    if (now == last_writable_) {
-        return;
-    }
-    last_writable_ = now;
-    if (const auto lost = clients_.missing_on(host.postgres); !lost.empty()) {
-        violation(fmt::format("{} became writable without acknowledged commits: {} (I6)", host.name,
-                              lost));
-    }
-}
-
-void World::heed(const dcs::Event& event) {
-    for (const auto c : event.kv.key + event.kv.value) {
-        report_.fingerprint =
-            (report_.fingerprint ^ static_cast<unsigned char>(c)) * 1099511628211U;
-    }
-    if (event.deleted || event.kv.key != prefix() + "howdah") {
-        return;
-    }
-    const auto record = ha::parse_record(event.kv.value);
-    if (!record) {
-        return violation("a record that can't be read was committed");
-    }
-    if (record->epoch < last_epoch_) {
-        violation(fmt::format("the epoch went from {} to {} (I4)", last_epoch_, record->epoch));
-    }
-    last_epoch_ = std::max(last_epoch_, record->epoch);
-    record_ = *record;
-    report_.terms = holder_of_.size();
-    const auto [holder, fresh] = holder_of_.emplace(record->epoch, record->incarnation);
-    if (!fresh && holder->second != record->incarnation) {
-        violation(fmt::format("epoch {} has two holders, {} and {} (I4)", record->epoch,
-                              holder->second, record->incarnation));
-    }
-    if (record->state == ha::RecordState::primary) {
-        const auto [where, first] =
-            promoted_.emplace(record->epoch, std::pair{record->timeline, record->lsn});
-        if (!first && where->second != std::pair{record->timeline, record->lsn}) {
-            violation(fmt::format("epoch {} has two timelines or start LSNs (I4)", record->epoch));
-        }
-    }
-}
-
-void World::on_plan(const Host& host, const ha::View& /*view*/, const ha::Plan& plan) {
-    report_.rules.emplace(plan.rule);
-    if (options.verbose && last_rule_[host.name] != plan.rule) {
-        say(fmt::format("{}: {} ({})", host.name, plan.why, plan.rule));
-    }
-    last_rule_[host.name] = plan.rule;
 }
 
 Host* World::writable_host() {
@@ -289,15 +189,80 @@ Host* World::writable_host() {
     return it == hosts.end() ? nullptr : it->get();
 }
 
-void World::violation(std::string what) {
-    say("VIOLATION: " + what);
-    report_.violations.push_back(
-        fmt::format("at {:.3f} s: {}", to_seconds(clock.now().since_boot), what));
+void World::heed(const dcs::Event& event) {
+    // Eight bytes at a time, by FNV-1a's multiplication.
+    const std::string_view text = event.kv.value;
+    for (std::size_t i = 0; i < text.size(); i += sizeof(std::uint64_t)) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, text.data() + i, std::min(sizeof(word), text.size() - i));
+        report_.fingerprint =
+            (report_.fingerprint ^ word ^ (report_.fingerprint >> 29U)) * 1099511628211U;
+    }
+    if (event.deleted || event.kv.key != record_key) {
+        return;
+    }
+    const auto record = ha::parse_record(event.kv.value);
+    if (!record) {
+        return violation("I4", "a record that can't be read was committed");
+    }
+    checks.record_committed(*record);
 }
 
-void World::say(const std::string& what) const {
+void World::on_plan(const Host& host, const ha::View& view, const ha::Plan& plan) {
+    report_.rules.emplace(plan.rule);
+    checks.decided(host, view, plan);
+    if ((options.verbose || options.transcript) && last_rule_[host.name] != plan.rule) {
+        say(host.name, fmt::format("{} ({})", plan.why, plan.rule));
+        last_rule_[host.name] = plan.rule;
+    }
+}
+
+void World::violation(std::string_view invariant, const std::string& what) {
+    say("", fmt::format("VIOLATION of {}: {}", invariant, what));
+    tell_state();
+    report_.violations.push_back(
+        {.invariant = std::string(invariant),
+         .what = fmt::format("at {:.3f} s: {}", to_seconds(clock.now() - begun_), what),
+         .at = clock.now() - begun_});
+    bell_.ring();
+}
+
+void World::tell_state() {
+    for (const auto& host : hosts) {
+        const auto& pg = host->postgres;
+        std::string standbys;
+        for (const auto& w : pg.walsenders()) {
+            standbys += fmt::format(" [{} flushed {}, silent for {} ms]", w.application_name,
+                                    w.flush.text(), w.silent.count());
+        }
+        say(host->name, fmt::format("{}{}{}, timeline {}, flushed {}, waits for '{}', agent {}{}",
+                                    pg.tree_dead()   ? "down"
+                                    : pg.writable()  ? "writable"
+                                    : pg.streaming() ? "streams"
+                                    : pg.accepting() ? "runs alone"
+                                                     : "not ready",
+                                    standbys.empty() ? "" : ", standbys", standbys,
+                                    pg.history()->empty() ? 0 : pg.history()->back().timeline,
+                                    pg.flushed().text(), pg.names_in_force(),
+                                    host->agent_lives() ? "lives" : "is dead",
+                                    pg.disk_trouble.empty() ? "" : ", its disk is full"));
+    }
+    if (const auto& record = checks.record()) {
+        say("", "the record: " + ha::render(*record));
+    }
+}
+
+void World::say(const std::string& who, const std::string& what) {
+    if (!options.verbose && !options.transcript) {
+        return;
+    }
+    auto line = fmt::format("{:10.3f} s  {:7}{}\n", to_seconds(clock.now() - begun_),
+                            who.empty() ? "" : who + ":", what);
     if (options.verbose) {
-        fmt::print("{:10.3f} s  {}\n", to_seconds(clock.now().since_boot), what);
+        fmt::print("{}", line);
+    }
+    if (options.transcript && report_.transcript.size() < transcript_at_most) {
+        report_.transcript += line;
     }
 }
 

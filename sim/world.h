@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -7,78 +8,96 @@
 #include <vector>
 
 #include "base/random.h"
-#include "clients.h"
+#include "checks.h"
+#include "endpoint.h"
 #include "host.h"
+#include "network.h"
+#include "profile.h"
 
 namespace howdah::sim {
 
-struct Options {
-    std::uint64_t seed = 1;
-    int hosts = 3;
-    Nanos lasts =
-        Seconds(600);  ///< with faults; then they stop and the cluster must become writable
-    bool verbose = false;
+struct Violation {
+    std::string invariant{};  ///< I1 ... I12, P5
+    std::string what{};       ///< with the moment
+    Nanos at{};               ///< since the run began
 };
 
-/// What a run showed. No violation: the invariants held after every step, and the cluster came
+/// What a run showed. No violation: the invariants held after every event, and the cluster came
 /// back.
 struct Report {
-    std::vector<std::string> violations{};
+    std::vector<Violation> violations{};
     std::set<std::string, std::less<>> rules{};  ///< that fired
-    std::uint64_t writes = 0;
+    std::uint64_t writes = 0, reads = 0;         ///< that a client was told of
+    std::uint64_t unknown = 0, held = 0;         ///< connection broke; no route
     std::uint64_t terms = 0;
+    std::uint64_t events = 0;
+    Nanos simulated{};
     std::uint64_t fingerprint = 0;  ///< of everything that was committed: equal for equal seeds
+    std::vector<Fault> schedule{};
+    std::string transcript{};
 };
 
-/// A cluster of agents on models of etcd and PostgreSQL, on virtual time, with faults drawn from
-/// one seed.
+/// A cluster of agents on models of etcd, PostgreSQL, network and clients, on virtual time, with
+/// faults drawn from one seed.
 class World {
 public:
     explicit World(Options options);
     ~World();
     Report run();
 
+    Options options;
+    Random random;
+    Profile profile;
     io::asio::io_context context{1};
     io::VirtualClock clock{};
     dcs::fake::FakeEtcd etcd;
     instance::FakeServers servers{};
-    Random random;
-    Options options;
+    std::unique_ptr<Network> network{};
+    Checks checks;
     std::vector<std::unique_ptr<Host>> hosts{};
-    bool store_lost = false;  ///< it answers nobody; the hosts still reach each other
+    std::unique_ptr<Endpoint> endpoint{};
+    const std::string record_key = prefix() + "howdah", leader_key = prefix() + "leader",
+                      endpoint_key = prefix() + "howdah-endpoint/sim";
 
-    /// From the agents: which rule decided.
-    void on_plan(const Host& host, const ha::View& view, const ha::Plan& plan);
     std::string prefix() const { return "/service/sim/"; }
-    /// A `/config` with some synchronous mode.
-    std::string draw_configuration();
+    Host* host_of(const std::string& uuid);
+    /// Lets a client's packets take the network's ways.
+    void connect(dcs::fake::FakeStore& store, int node);
+    Report& report() { return report_; }
+
+    // ---- what is told from below
+    void on_plan(const Host& host, const ha::View& view, const ha::Plan& plan);
+    void note_writable(const Host& host);
+    /// A client was served by a primary.
+    void note_served();
+    void violation(std::string_view invariant, const std::string& what);
+    void say(const std::string& who, const std::string& what);
 
 private:
     io::Task<> live();
-    io::Task<> one_fault();
     io::Task<> heal();
-    void step();
-    void check();
+    io::Task<> wait_until(Instant when);
+    io::Task<> begin_fault(Fault fault);
+    void later(Nanos after, std::function<io::Task<>()> then);
+    io::Task<> begin_at_host(Fault fault, Host* host);
+    void begin_at_store(const Fault& fault, std::size_t member);
+    void operate(const Fault& fault);
+    void store_weather(FaultKind kind, bool on);
+    void cut(int from, int to, Nanos lasts);
+    void cut_store(int node, bool to, bool from, Nanos lasts);
+    void draw_times(Host& host);
+    void tell_state();
     void heed(const dcs::Event& event);
-    void violation(std::string what);
-    void say(const std::string& what) const;
-    Host& pick() {
-        return *hosts[static_cast<std::size_t>(random.between(0, std::ssize(hosts) - 1))];
-    }
     Host* writable_host();
 
-    void operate();
-    void lose_store(bool lost);
-    void check_new_primary(const Host& host);
-
     Report report_{};
-    Clients clients_;
-    ha::Record record_{};          ///< as committed last
-    std::string last_writable_{};  ///< name and branch of the last server that took writes
-    ha::Epoch last_epoch_ = 0;
-    std::map<ha::Epoch, std::string> holder_of_{};
-    std::map<ha::Epoch, std::pair<pg::Timeline, pg::Lsn>> promoted_{};
-    std::vector<std::pair<Instant, std::function<io::Task<>()>>> repairs_{};
+    /// Faults and their ends.
+    std::multimap<Instant, std::function<io::Task<>()>> agenda_{};
+    io::Bell bell_;
+    Instant begun_{};
+    bool healing_ = false;
+    bool served_ = false;
+    Host* last_holder_ = nullptr;
     std::map<std::string, std::string> last_rule_{};
 };
 

@@ -132,6 +132,7 @@ ha::View Agent::look() const {
     view.claim_unresolved = keeping_.claim_unresolved;
     view.on_promises = keeping_.on_promises;
     view.cluster = parts_.feed.current();
+    view.record_seen = parts_.feed.record_seen();
     if (view.cluster && view.cluster->record.absent()) {
         view.last_record = last_record_;
     }

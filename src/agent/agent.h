@@ -164,7 +164,8 @@ private:
 
     dcs::LeaseId member_lease_ = 0;
     Instant member_lease_kept_{};
-    std::string published_member_{};
+    ha::Member published_member_{};
+    dcs::LeaseId published_lease_ = 0;
     Instant published_at_{};
     Instant status_published_at_{};
     pg::Timeline history_published_for_ = 0;

@@ -73,9 +73,9 @@ io::Task<> Agent::publish_member() {
     shape.xlog_location.reset();
     shape.receive_lsn.reset();
     shape.replay_lsn.reset();
-    const auto text = fmt::format("{}@{}", ha::render(shape), member_lease_);
     const auto now = parts_.clock.now();
-    if (text == published_member_ && now < published_at_ + Nanos(dynamic_.loop_wait)) {
+    if (shape == published_member_ && member_lease_ == published_lease_ &&
+        now < published_at_ + Nanos(dynamic_.loop_wait)) {
         co_return;
     }
     dcs::Txn txn;
@@ -85,7 +85,8 @@ io::Task<> Agent::publish_member() {
     const auto done = co_await parts_.store.commit(
         std::move(txn), dcs::Patience{.total = Seconds(1), .hedge = Millis(300)});
     if (done) {
-        published_member_ = text;
+        published_member_ = std::move(shape);
+        published_lease_ = member_lease_;
         published_at_ = now;
     } else if (done.error().code == Errc::not_found) {
         member_lease_ = 0;

@@ -42,7 +42,7 @@ io::Task<> Agent::shut_down() {
         spdlog::info("gave the record up confirmed={}", released.has_value());
     }
     published_at_ = {};
-    published_member_.clear();
+    published_member_ = {};
     co_await publish_member();
 }
 

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace howdah::dcs {
 namespace {
@@ -112,25 +113,28 @@ void ClusterFeed::take(Snapshot snapshot, Instant sent) {
     if (same_store && snapshot.revision < revision_ && last_event_ >= sent) {
         return;  // the watch was quicker; a store restored from a backup is behind for longer
     }
-    std::map<std::string, KeyValue> keys;
-    for (auto& kv : snapshot.keys) {
-        auto name = kv.key;
-        keys.emplace(std::move(name), std::move(kv));
-    }
+    std::erase_if(snapshot.keys, [this](const KeyValue& kv) { return !shows(kv.key); });
     cluster_id_ = snapshot.cluster_id;
     snapshot_revision_ = revision_ = snapshot.revision;
-    if (begun_ && keys == keys_) {
+    const auto same = [](const auto& known, const KeyValue& kv) { return known.second == kv; };
+    if (begun_ &&
+        std::equal(keys_.begin(), keys_.end(), snapshot.keys.begin(), snapshot.keys.end(), same)) {
         current_->revision = revision_;
         return;
     }
     begun_ = true;
-    keys_ = std::move(keys);
-    rebuild();
+    keys_.clear();
+    for (auto& kv : snapshot.keys) {
+        auto name = kv.key;
+        keys_.emplace(std::move(name), std::move(kv));
+    }
+    show(nullptr);
 }
 
 void ClusterFeed::take(const std::vector<Event>& events) {
     last_event_ = clock_.now();
-    bool changed = false;
+    bool deleted = false;
+    std::vector<KeyValue> written;
     for (const auto& event : events) {
         const auto& kv = event.kv;
         const auto known = keys_.find(kv.key);
@@ -138,26 +142,53 @@ void ClusterFeed::take(const std::vector<Event>& events) {
             (known != keys_.end() && known->second.mod_revision >= kv.mod_revision)) {
             continue;
         }
-        changed = true;
         revision_ = std::max(revision_, kv.mod_revision);
+        if (!shows(kv.key)) {
+            continue;
+        }
         if (event.deleted) {
             keys_.erase(kv.key);
+            deleted = true;
         } else {
             keys_[kv.key] = kv;
+            written.push_back(kv);
         }
     }
-    if (changed) {
-        rebuild();
+    if (deleted || !written.empty()) {
+        show(deleted ? nullptr : &written);
     }
 }
 
-void ClusterFeed::rebuild() {
-    std::vector<KeyValue> keys;
-    for (const auto& [name, kv] : keys_) {
-        keys.push_back(kv);
+bool ClusterFeed::shows(std::string_view key) const {
+    return key.starts_with(prefix_) && ha::is_shown(key.substr(prefix_.size()));
+}
+
+void ClusterFeed::show(const std::vector<KeyValue>* written) {
+    const auto before = current_ ? current_->record : ha::Sighting{};
+    bool whole = written == nullptr || !current_;
+    bool quiet = !whole;
+    if (!whole) {
+        for (const auto& kv : *written) {
+            const auto key = scope_key(kv, prefix_);
+            whole = whole || !key || !ha::update(*current_, *key);
+            quiet = quiet && key &&
+                    (key->name == "howdah" || key->name == "leader" || key->name == "status");
+        }
     }
-    current_ = cluster_of(keys, prefix_, revision_);
-    if (on_change_) {
+    if (whole) {
+        std::vector<KeyValue> keys;
+        for (const auto& [name, kv] : keys_) {
+            keys.push_back(kv);
+        }
+        current_ = cluster_of(keys, prefix_, revision_);
+    }
+    const auto& cluster = std::as_const(*current_);
+    current_->revision = revision_;
+    if (!before.same_version(cluster.record) || record_seen_.never()) {
+        record_seen_ = clock_.now();
+    }
+    quiet = quiet && (before == cluster.record || ha::is_renewal(before, cluster.record));
+    if (on_change_ && !quiet) {
         on_change_();
     }
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/shared.h"
 #include "dcs/kv.h"
 #include "ha/cluster.h"
 
@@ -29,22 +30,27 @@ public:
     /// Follows until cancelled. Call it once.
     io::Task<> run();
 
-    /// nullopt before the first answer. Replaced between two co_awaits of the reader: copy it to
-    /// keep it.
-    const std::optional<ha::Cluster>& current() const { return current_; }
+    /// None before the first answer. Changed between two co_awaits of the reader: copy it to keep
+    /// it.
+    const Shared<ha::Cluster>& current() const { return current_; }
+    /// When the version of the record in current() came here first.
+    Instant record_seen() const { return record_seen_; }
     /// When the last linearizable read that succeeded was *sent*: current() is no older than that.
     /// never() before the first.
     Instant last_answer() const { return last_answer_; }
-    /// Called after each change of current(), its revision alone not counted.
+    /// Called after each change of current() but those of a quiet cluster: its revision, a renewal
+    /// by the same holder, the leader's position.
     void on_change(std::function<void()> heed) { on_change_ = std::move(heed); }
 
 private:
     io::Task<> refresh_for_ever();
     io::Task<> watch_for_ever();
     io::Task<Result<>> refresh();
+    bool shows(std::string_view key) const;
     void take(Snapshot snapshot, Instant sent);
     void take(const std::vector<Event>& events);
-    void rebuild();
+    /// Shows keys_ anew, of which those in `written` have been put; nullptr: anything may differ.
+    void show(const std::vector<KeyValue>* written);
 
     io::Clock& clock_;
     KeyValueStore& store_;
@@ -53,7 +59,8 @@ private:
     std::uint64_t cluster_id_ = 0;
     Revision snapshot_revision_ = 0;
     Revision revision_ = 0;  ///< the newest that keys_ shows
-    std::optional<ha::Cluster> current_{};
+    Shared<ha::Cluster> current_{};
+    Instant record_seen_{};
     Instant last_answer_{};
     Instant last_event_{};
     std::function<void()> on_change_{};

@@ -1,6 +1,7 @@
 #include "ha/cluster.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -60,8 +61,9 @@ std::optional<std::uint64_t> parse_optime(const std::string& text) {
     return std::nullopt;
 }
 
+constexpr std::string_view members = "members/";
+
 void take(Cluster& cluster, const ScopeKey& key) {
-    constexpr std::string_view members = "members/";
     if (key.name == "howdah") {
         cluster.record.revision = key.mod_revision;
         cluster.record.value = key.value;
@@ -103,6 +105,44 @@ const Member* Cluster::member_by_uuid(std::string_view uuid) const {
         return !m.uuid.empty() && m.uuid == uuid;
     });
     return it == members.end() ? nullptr : &*it;
+}
+
+bool is_shown(std::string_view name) {
+    constexpr std::array<std::string_view, 9> shown{"howdah", "leader",        "initialize",
+                                                    "config", "failover",      "history",
+                                                    "status", "optime/leader", "sync"};
+    return name.starts_with(members) || std::find(shown.begin(), shown.end(), name) != shown.end();
+}
+
+bool update(Cluster& cluster, const ScopeKey& key) {
+    if (key.name.starts_with(members)) {
+        const auto name = std::string_view(key.name).substr(members.size());
+        const auto known = std::find_if(cluster.members.begin(), cluster.members.end(),
+                                        [&](const Member& m) { return m.name == name; });
+        if (known == cluster.members.end()) {
+            return false;
+        }
+        *known = parse_member(std::string(name), key.value);
+        return true;
+    }
+    if (key.name == "howdah") {
+        cluster.record.record.reset();
+    } else if (!is_shown(key.name) || key.name == "optime/leader") {
+        return false;
+    }
+    take(cluster, key);
+    return true;
+}
+
+bool is_renewal(const Sighting& before, const Sighting& now) {
+    if (!before.record || !now.record || !before.intact() || !now.intact() ||
+        before.leader != now.leader) {
+        return false;
+    }
+    auto same = *before.record;
+    same.seq = now.record->seq;
+    same.lease = now.record->lease;
+    return same == *now.record;
 }
 
 Cluster parse_cluster(const std::vector<ScopeKey>& keys, std::int64_t revision) {

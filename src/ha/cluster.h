@@ -59,6 +59,13 @@ struct ScopeKey {
 };
 /// Tolerant of what it does not know. `keys` in any order.
 Cluster parse_cluster(const std::vector<ScopeKey>& keys, std::int64_t revision);
+/// The same with one key written anew. False, and nothing is changed, when only all keys together
+/// tell what it says.
+bool update(Cluster& cluster, const ScopeKey& key);
+/// False for keys that no Cluster shows.
+bool is_shown(std::string_view name);
+/// `now` says that the holder of `before` goes on, and nothing else.
+bool is_renewal(const Sighting& before, const Sighting& now);
 
 /// Rows of a timeline history file (pg_wal/<TLI>.history): "parent<TAB>X/Y<TAB>reason" a line;
 /// others are skipped, as PostgreSQL skips comments. Source: PostgreSQL docs, 26.3.6.

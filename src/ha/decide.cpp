@@ -54,7 +54,7 @@ Memory remember(const View& v) {
     }
     m.record_revision = seen.revision;
     m.record_value = seen.value;
-    m.record_first_seen = v.now;
+    m.record_first_seen = v.record_seen.never() ? v.now : v.record_seen;
     m.record_wait = wait;
     m.gave_way_since = {};
     return m;

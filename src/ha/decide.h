@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/instant.h"
+#include "base/shared.h"
 #include "ha/cluster.h"
 #include "ha/local.h"
 #include "ha/settings.h"
@@ -99,8 +100,8 @@ struct View {
     std::optional<Tenure> tenure{};  ///< set while this incarnation holds the record
     bool claim_unresolved = false;   ///< a claim was sent and nobody answered
     bool on_promises = false;        ///< the store is silent; promises carry the term (G1)
-    std::optional<Cluster>
-        cluster{};  ///< last consistent copy of the store; nullopt: never had one
+    Shared<Cluster> cluster{};       ///< last consistent copy of the store; none: never had one
+    Instant record_seen{};           ///< when this process saw its record first; never: now
     std::optional<Record> last_record{};  ///< the last one seen, when the store has none
     bool cluster_fresh = false;           ///< the store answered within the last T
     Peers peers{};

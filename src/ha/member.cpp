@@ -117,7 +117,9 @@ std::string object_text(const Json& doc, const std::string& json, const char* ke
 
 }  // namespace
 
-Member parse_member(std::string name, const std::string& json) {
+namespace {
+
+Member parse(std::string name, const std::string& json) {
     Member m{.name = std::move(name)};
     const auto doc = Json::parse(json, nullptr, false);
     if (!doc.is_object()) {
@@ -148,6 +150,19 @@ Member parse_member(std::string name, const std::string& json) {
         m.uuid = text_of(*howdah, "uuid");
     }
     return m;
+}
+
+}  // namespace
+
+Member parse_member(std::string name, const std::string& json) {
+    // As for the record: the same text is read more than once.
+    thread_local std::string last_text;
+    thread_local Member last;
+    if (json != last_text || name != last.name) {
+        last = parse(std::move(name), json);
+        last_text = json;
+    }
+    return last;
 }
 
 std::string render(const Member& m) {

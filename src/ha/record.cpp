@@ -80,7 +80,9 @@ bool may_be_followed(const Record& record) {
            (record.state == RecordState::claimed && record.timeline != 0);
 }
 
-Result<Record> parse_record(const std::string& json) {
+namespace {
+
+Result<Record> parse(const std::string& json) {
     try {
         const auto doc = Json::parse(json);
         const auto state = parse_state(doc.at("state").get<std::string>());
@@ -99,7 +101,64 @@ Result<Record> parse_record(const std::string& json) {
     }
 }
 
+/// The last version that was read or written here. Every version is read several times in a row,
+/// from watch, read and answers, and a renewal differs from the version before it in two numbers.
+/// This changes nothing but the time it takes.
+struct LastVersion {
+    std::string text{};
+    Record record{};
+};
+thread_local LastVersion last_read, last_written;
+
+std::string seq_of(const Record& r) {
+    return fmt::format(R"("seq":{},)", r.seq);
+}
+std::string lease_of(const Record& r) {
+    return fmt::format(R"("lease":"{}"}})", r.lease);
+}
+
+/// As `last_written` with another seq and lease; nullopt when more differs.
+std::optional<std::string> renew_text(const Record& r) {
+    const auto& last = last_written;
+    if (last.text.empty()) {
+        return std::nullopt;
+    }
+    auto same = last.record;
+    same.seq = r.seq;
+    same.lease = r.lease;
+    const auto seq = last.text.find(seq_of(last.record));
+    const auto lease = lease_of(last.record);
+    if (!(same == r) || seq == std::string::npos || !last.text.ends_with(lease)) {
+        return std::nullopt;
+    }
+    const auto after_seq = seq + seq_of(last.record).size();
+    const auto until_lease = last.text.size() - lease.size();
+    return last.text.substr(0, seq) + seq_of(r) +
+           last.text.substr(after_seq, until_lease - after_seq) + lease_of(r);
+}
+
+std::string write(const Record& r);
+
+}  // namespace
+
+Result<Record> parse_record(const std::string& json) {
+    if (json != last_read.text || json.empty()) {
+        HD_TRY(last_read.record, parse(json));
+        last_read.text = json;
+    }
+    return last_read.record;
+}
+
 std::string render(const Record& r) {
+    auto text = renew_text(r);
+    last_written = {.text = text ? *std::move(text) : write(r), .record = r};
+    last_read = last_written;
+    return last_written.text;
+}
+
+namespace {
+
+std::string write(const Record& r) {
     nlohmann::ordered_json doc{{"epoch", r.epoch},
                                {"holder_uuid", r.holder},
                                {"holder_name", r.holder_name},
@@ -124,5 +183,7 @@ std::string render(const Record& r) {
     doc["lease"] = std::to_string(r.lease);
     return doc.dump();
 }
+
+}  // namespace
 
 }  // namespace howdah::ha

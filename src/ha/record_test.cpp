@@ -27,6 +27,20 @@ TEST(Record, SurvivesARoundTrip) {
     EXPECT_EQ(parse_record(render(record)).value(), record);
 }
 
+TEST(Record, ARenewalReadsAsItWasWritten) {
+    Record record{.epoch = 1, .holder_name = "\"seq\":1,", .seq = 1, .ttl = 5s, .lease = 17};
+    for (const auto lease : {17, 17, 1, 9999}) {
+        record.lease = lease;
+        ++record.seq;
+        const auto text = render(record);
+        (void)render(Record{.epoch = 2, .ttl = 5s});
+        (void)parse_record(render(Record{.epoch = 3, .ttl = 5s}));
+        EXPECT_EQ(render(record), text);
+        (void)render(Record{.epoch = 2, .ttl = 5s});
+        EXPECT_EQ(parse_record(text).value(), record);
+    }
+}
+
 TEST(Record, RefusesWhatIsNotOne) {
     for (const auto* text :
          {"", "{}", "[]", "pgvm1", R"({"epoch":1})", R"({"epoch":"x","state":"primary"})"}) {

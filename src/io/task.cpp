@@ -1,5 +1,6 @@
 #include "io/task.h"
 
+#include <algorithm>
 #include <boost/asio/multiple_exceptions.hpp>
 #include <ctime>
 
@@ -32,40 +33,31 @@ Task<> Scope::close() {
         (it++)->emit(asio::cancellation_type::terminal);
     }
     while (!running_.empty()) {
-        co_await idle_.async_wait(as_result);
+        co_await idle_.wait();
     }
 }
 
 Task<> until_cancelled() {
-    asio::steady_timer never(co_await asio::this_coro::executor);
-    never.expires_at(asio::steady_timer::time_point::max());
+    Parking never(co_await asio::this_coro::executor);
     while ((co_await asio::this_coro::cancellation_state).cancelled() ==
            asio::cancellation_type::none) {
-        co_await never.async_wait(as_result);
+        co_await never.wait();
     }
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
 }
 
-Task<Result<>> Bell::rung() {
-    if (!rung_) {
-        co_await timer_.async_wait(as_result);
-    }
-    if (!rung_) {
-        co_return fail(Errc::cancelled, "wait cancelled");
-    }
-    co_return Result<>{};
-}
-
 Task<bool> Bell::wait_until(Instant when) {
-    if (!rung_) {
-        (void)co_await within(clock_, when - clock_.now(), rung());
+    if (!rung_ && when > clock_.now()) {
+        const auto alarm =
+            clock_.call_at(waiting_.executor(), when, [this] { waiting_.wake_all(); });
+        co_await waiting_.wait();
     }
     co_return std::exchange(rung_, false);
 }
 
 Task<Turnstile::Turn> Turnstile::take() {
     while (taken_) {
-        (void)co_await free_.async_wait(as_result);
+        co_await free_.wait();
     }
     taken_ = true;
     co_return Turn(*this);
@@ -94,6 +86,46 @@ Task<Result<>> SystemClock::until(Instant when) {
             co_return fail(Errc::cancelled, "wait cancelled");
         }
     }
+}
+
+namespace {
+
+class SystemAlarm final : public Clock::Alarm {
+public:
+    SystemAlarm(const Clock& clock, Executor executor, Instant when, std::function<void()> then)
+        : clock_(clock), timer_(executor), when_(when), then_(std::move(then)) {
+        wait();
+    }
+
+private:
+    // As in until(): the steady clock stops while the host sleeps.
+    void wait() {
+        const auto left = std::clamp<Nanos>(when_ - clock_.now(), Nanos{}, Seconds(3600));
+        timer_.expires_after(std::chrono::duration_cast<asio::steady_timer::duration>(left));
+        timer_.async_wait([this, alive = std::weak_ptr(alive_)](boost::system::error_code) {
+            if (alive.expired()) {
+                return;
+            }
+            if (clock_.now() < when_) {
+                return wait();
+            }
+            const auto then = then_;  // it may destroy this alarm
+            then();
+        });
+    }
+
+    const Clock& clock_;
+    asio::steady_timer timer_;
+    Instant when_;
+    std::function<void()> then_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace
+
+std::unique_ptr<Clock::Alarm> SystemClock::call_at(Executor executor, Instant when,
+                                                   std::function<void()> then) {
+    return std::make_unique<SystemAlarm>(*this, std::move(executor), when, std::move(then));
 }
 
 }  // namespace howdah::io

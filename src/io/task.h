@@ -18,13 +18,16 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <functional>
 #include <list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "base/instant.h"
 #include "base/result.h"
+#include "io/parking.h"
 
 namespace howdah::io {
 
@@ -46,6 +49,15 @@ public:
     virtual std::int64_t wall_nanos() const = 0;
     /// Returns at `when` or later; at once if that has passed. Errors: Errc::cancelled.
     virtual Task<Result<>> until(Instant when) = 0;
+
+    /// Calls back once; destroying it calls it off.
+    class Alarm {
+    public:
+        virtual ~Alarm() = default;
+    };
+    /// Calls `then` on `executor` at `when` or later, soon if that has passed; never from in here.
+    virtual std::unique_ptr<Alarm> call_at(Executor executor, Instant when,
+                                           std::function<void()> then) = 0;
 };
 
 /// Runs `task`, cancelling it after `limit`. Errors: Errc::timeout, or what `task` returns.
@@ -70,9 +82,7 @@ bool is_cancellation(const std::exception_ptr& error);
 /// process.
 class Scope {
 public:
-    explicit Scope(Executor executor) : executor_(executor), idle_(executor) {
-        idle_.expires_at(asio::steady_timer::time_point::max());
-    }
+    explicit Scope(Executor executor) : executor_(executor), idle_(executor) {}
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
     ~Scope() { HD_CHECK(running_.empty()); }
@@ -83,7 +93,7 @@ public:
         auto done = [this, stop](std::exception_ptr error) {
             running_.erase(stop);
             if (running_.empty()) {
-                idle_.cancel();
+                idle_.wake_all();
             }
             if (error && !is_cancellation(error)) {
                 std::rethrow_exception(error);
@@ -101,7 +111,7 @@ public:
 
 private:
     Executor executor_;
-    asio::steady_timer idle_;
+    Parking idle_;
     std::list<asio::cancellation_signal> running_;
 };
 
@@ -113,23 +123,19 @@ Task<> until_cancelled();
 /// made on.
 class Bell {
 public:
-    Bell(Executor executor, Clock& clock) : clock_(clock), timer_(executor) {
-        timer_.expires_at(asio::steady_timer::time_point::max());
-    }
+    Bell(Executor executor, Clock& clock) : clock_(clock), waiting_(executor) {}
 
     void ring() {
         rung_ = true;
-        timer_.cancel();
+        waiting_.wake_all();
     }
 
     /// True when it was rung before `when` (or since the last wait), false at `when`.
     Task<bool> wait_until(Instant when);
 
 private:
-    Task<Result<>> rung();
-
     Clock& clock_;
-    asio::steady_timer timer_;
+    Parking waiting_;
     bool rung_ = false;
 };
 
@@ -144,7 +150,7 @@ public:
         ~Turn() {
             if (stile_ != nullptr) {
                 stile_->taken_ = false;
-                stile_->free_.cancel();
+                stile_->free_.wake_all();
             }
         }
 
@@ -152,13 +158,11 @@ public:
         Turnstile* stile_;
     };
 
-    explicit Turnstile(Executor executor) : free_(executor) {
-        free_.expires_at(asio::steady_timer::time_point::max());
-    }
+    explicit Turnstile(Executor executor) : free_(executor) {}
     Task<Turn> take();
 
 private:
-    asio::steady_timer free_;
+    Parking free_;
     bool taken_ = false;
 };
 
@@ -179,6 +183,8 @@ public:
     Instant now() const override;
     std::int64_t wall_nanos() const override;
     Task<Result<>> until(Instant when) override;
+    std::unique_ptr<Alarm> call_at(Executor executor, Instant when,
+                                   std::function<void()> then) override;
 };
 
 }  // namespace howdah::io

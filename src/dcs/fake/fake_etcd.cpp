@@ -1,7 +1,7 @@
+#include "dcs/fake/fake_etcd.h"
+
 #include <algorithm>
 #include <set>
-
-#include "dcs/fake/fake_store.h"
 
 namespace howdah::dcs::fake {
 namespace {
@@ -12,25 +12,33 @@ const std::string& key_of(const Operation& operation) {
 
 }  // namespace
 
-Instant FakeEtcd::next_expiry() const {
+void FakeEtcd::expire() {
+    const auto now = clock_.now();
+    while (true) {
+        const auto due = std::find_if(leases_.begin(), leases_.end(), [&](const auto& entry) {
+            return entry.second.ends + late_expiry <= now;
+        });
+        if (due == leases_.end()) {
+            return;
+        }
+        drop(due->first);
+    }
+}
+
+/// The store deletes keys by itself, so that watches see it.
+void FakeEtcd::plan_expiry() {
+    clock_.call_off(expiry_);
     Instant next{};
     for (const auto& [id, lease] : leases_) {
         if (next.never() || lease.ends < next) {
             next = lease.ends;
         }
     }
-    return next;
-}
-
-void FakeEtcd::expire() {
-    const auto now = clock_.now();
-    while (true) {
-        const auto due = std::find_if(leases_.begin(), leases_.end(),
-                                      [&](const auto& entry) { return entry.second.ends <= now; });
-        if (due == leases_.end()) {
-            return;
-        }
-        drop(due->first);
+    if (!next.never()) {
+        expiry_ = clock_.at(std::max(next + late_expiry, clock_.now() + Millis(1)), [this] {
+            expire();
+            plan_expiry();
+        });
     }
 }
 
@@ -47,6 +55,7 @@ void FakeEtcd::drop(LeaseId lease) {
         for (const auto& key : gone) {
             erase(key);
         }
+        tell();
     }
 }
 
@@ -54,9 +63,14 @@ void FakeEtcd::record(Event event) {
     if (on_event) {
         on_event(event);
     }
+    unheard_ = unheard_ && !unheeded.empty() && event.kv.key.starts_with(unheeded);
     history_.push_back(std::move(event));
-    for (auto* bell : listeners) {
-        bell->ring();
+}
+
+void FakeEtcd::tell() {
+    unheard_ = true;
+    for (auto* listener : listeners) {
+        listener->committed();
     }
 }
 
@@ -91,7 +105,6 @@ bool FakeEtcd::holds(const Compare& compare) const {
 }
 
 Snapshot FakeEtcd::range(const std::string& prefix) {
-    expire();
     Snapshot result{.revision = revision_, .cluster_id = cluster_id};
     for (auto it = keys_.lower_bound(prefix); it != keys_.end() && it->first.starts_with(prefix);
          ++it) {
@@ -100,31 +113,38 @@ Snapshot FakeEtcd::range(const std::string& prefix) {
     return result;
 }
 
-Snapshot FakeEtcd::range_at(const std::string& prefix, Revision revision) {
-    expire();
-    std::map<std::string, KeyValue> then;
+namespace {
+
+void replay(std::map<std::string, KeyValue>& keys, const Event& event) {
+    if (event.deleted) {
+        keys.erase(event.kv.key);
+    } else {
+        keys[event.kv.key] = event.kv;
+    }
+}
+
+}  // namespace
+
+Snapshot FakeEtcd::range_at(const std::string& prefix, Revision revision) const {
+    auto then = base_;
     for (const auto& event : history_) {
-        if (event.kv.mod_revision > revision || !event.kv.key.starts_with(prefix)) {
-            continue;
-        }
-        if (event.deleted) {
-            then.erase(event.kv.key);
-        } else {
-            then[event.kv.key] = event.kv;
+        if (event.kv.mod_revision <= revision) {
+            replay(then, event);
         }
     }
     Snapshot result{.revision = std::min(revision, revision_), .cluster_id = cluster_id};
     for (auto& [key, kv] : then) {
-        result.keys.push_back(std::move(kv));
+        if (key.starts_with(prefix)) {
+            result.keys.push_back(std::move(kv));
+        }
     }
     return result;
 }
 
 Result<TxnAnswer> FakeEtcd::commit(const Txn& txn) {
-    expire();
     // etcd checks both branches for keys written twice before it looks at the compares.
     for (const auto* branch : {&txn.then, &txn.otherwise}) {
-        std::set<std::string> written;
+        std::set<std::string_view> written;
         for (const auto& operation : *branch) {
             if (!std::holds_alternative<Get>(operation) &&
                 !written.insert(key_of(operation)).second) {
@@ -156,21 +176,20 @@ Result<TxnAnswer> FakeEtcd::commit(const Txn& txn) {
         }
     }
     answer.revision = revision_;
+    if (writes && !unheard_) {
+        tell();
+    }
     return answer;
 }
 
 Lease FakeEtcd::grant(Seconds ttl) {
-    expire();
     const auto id = ++last_lease_;
     leases_[id] = {.ttl = ttl, .ends = clock_.now() + ttl};
-    for (auto* bell : listeners) {
-        bell->ring();  // watches wake for the end of a lease
-    }
+    plan_expiry();
     return {.id = id, .ttl = ttl};
 }
 
 Result<> FakeEtcd::keep_alive(LeaseId lease) {
-    expire();
     const auto it = leases_.find(lease);
     if (it == leases_.end()) {
         return fail(Errc::not_found, "lease is gone");
@@ -180,7 +199,6 @@ Result<> FakeEtcd::keep_alive(LeaseId lease) {
 }
 
 Result<> FakeEtcd::revoke(LeaseId lease) {
-    expire();
     if (!leases_.contains(lease)) {
         return fail(Errc::not_found, "requested lease not found");
     }
@@ -188,15 +206,15 @@ Result<> FakeEtcd::revoke(LeaseId lease) {
     return {};
 }
 
-Result<std::vector<Event>> FakeEtcd::events(const std::string& prefix, Revision from) {
-    expire();
+Result<std::vector<Event>> FakeEtcd::events(const std::string& prefix, Revision from,
+                                            Revision to) const {
     if (from <= compacted_) {
         return fail(Errc::conflict, "required revision has been compacted");
     }
     std::vector<Event> result;
     const auto first = std::ranges::partition_point(
         history_, [&](const Event& e) { return e.kv.mod_revision < from; });
-    for (auto it = first; it != history_.end(); ++it) {
+    for (auto it = first; it != history_.end() && it->kv.mod_revision <= to; ++it) {
         if (it->kv.key.starts_with(prefix)) {
             result.push_back(*it);
         }
@@ -209,7 +227,10 @@ Result<> FakeEtcd::compact(Revision revision) {
         return fail(Errc::conflict, "required revision is a future revision");
     }
     compacted_ = std::max(compacted_, revision);
-    std::erase_if(history_, [&](const Event& e) { return e.kv.mod_revision <= compacted_; });
+    while (!history_.empty() && history_.front().kv.mod_revision <= compacted_) {
+        replay(base_, history_.front());
+        history_.pop_front();
+    }
     return {};
 }
 
@@ -222,8 +243,63 @@ void FakeEtcd::replace() {
     revision_ = 1;
     compacted_ = 0;
     keys_.clear();
+    base_.clear();
     history_.clear();
     leases_.clear();
+    for (auto& member : members) {
+        member.old_view.reset();
+    }
+    if (on_loss) {
+        on_loss();
+    }
+}
+
+void FakeEtcd::roll_back(Revision revision) {
+    revision = std::max(revision, compacted_);
+    keys_ = base_;
+    while (!history_.empty() && history_.back().kv.mod_revision > revision) {
+        history_.pop_back();
+    }
+    for (const auto& event : history_) {
+        replay(keys_, event);
+    }
+    revision_ = std::min(revision, revision_);
+    for (auto& [key, kv] : keys_) {
+        if (kv.lease != 0 && !leases_.contains(kv.lease)) {
+            leases_[kv.lease] = {.ttl = Seconds(30), .ends = clock_.now() + Seconds(30)};
+        }
+    }
+    for (auto& member : members) {
+        member.old_view.reset();
+    }
+    plan_expiry();
+    if (on_loss) {
+        on_loss();
+    }
+}
+
+void FakeEtcd::stall(std::size_t member, bool stalled) {
+    members.at(member).stalled = stalled;
+    if (stalled) {
+        fall_behind(member);
+    } else {
+        catch_up(member);
+    }
+}
+
+void FakeEtcd::fall_behind(std::size_t member) {
+    auto& m = members.at(member);
+    if (!m.old_view) {
+        m.old_view = std::make_shared<const Snapshot>(range(""));
+        m.old_revision = revision_;
+    }
+}
+
+void FakeEtcd::catch_up(std::size_t member) {
+    auto& m = members.at(member);
+    m.old_view.reset();
+    m.lying = false;
+    tell();
 }
 
 }  // namespace howdah::dcs::fake

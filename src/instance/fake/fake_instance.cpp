@@ -7,9 +7,7 @@
 namespace howdah::instance {
 namespace {
 
-std::string address(const std::string& host, std::uint16_t port) {
-    return fmt::format("{}:{}", host, port);
-}
+constexpr Nanos stop_at_most = Seconds(5);
 
 io::Task<Result<>> done(Result<> result = {}) {
     co_return result;
@@ -17,27 +15,45 @@ io::Task<Result<>> done(Result<> result = {}) {
 
 }  // namespace
 
-FakeInstance* FakeServers::at(const std::string& host, std::uint16_t port) const {
-    const auto it = servers_.find(address(host, port));
-    return it == servers_.end() ? nullptr : it->second;
-}
-
-std::vector<FakeInstance*> FakeServers::all() const {
-    std::vector<FakeInstance*> all;
-    for (const auto& [at, server] : servers_) {
-        all.push_back(server);
-    }
-    return all;
-}
-
-void FakeServers::listen(const std::string& host, std::uint16_t port, FakeInstance& server) {
-    servers_[address(host, port)] = &server;
-}
-
 FakeInstance::FakeInstance(io::Clock& clock, FakeServers& servers, std::string name,
                            std::string host, std::uint16_t port)
     : clock_(clock), servers_(servers), name_(std::move(name)) {
     servers_.listen(host, port, *this);
+}
+
+FakeInstance::FakeInstance(io::HostClock& clock, FakeServers& servers, std::string name,
+                           std::string host, std::uint16_t port)
+    : FakeInstance(static_cast<io::Clock&>(clock), servers, std::move(name), std::move(host),
+                   port) {
+    host_clock_ = &clock;
+}
+
+FakeInstance::~FakeInstance() {
+    *alive_ = false;
+}
+
+void FakeInstance::later(Nanos delay, Callback then) {
+    auto guarded = [alive = alive_, then = std::move(then)]() mutable {
+        if (*alive) {
+            then();
+        }
+    };
+    if (host_clock_ != nullptr) {
+        host_clock_->at(clock_.now() + delay, std::move(guarded));
+    } else {
+        due_.emplace(clock_.now() + delay, std::move(guarded));
+    }
+}
+
+void FakeInstance::arrive(const FakeInstance& /*from*/, Nanos delay, Callback then) {
+    later(delay, std::move(then));
+}
+
+void FakeInstance::step() {
+    while (!due_.empty() && due_.begin()->first <= clock_.now()) {
+        const auto one = due_.extract(due_.begin());
+        one.mapped()();
+    }
 }
 
 void FakeInstance::changed() const {
@@ -46,82 +62,111 @@ void FakeInstance::changed() const {
     }
 }
 
-void FakeInstance::step() {
-    const auto now = clock_.now();
-    const auto kill = kill_at();
-    if (up_ && !kill.never() && now >= kill) {
-        die(true);
-    }
-    if (job_.running && now >= job_ends_) {
-        job_.running = false;
-        const auto result = job_then_();
-        job_.error = result ? "" : result.error().message;
-        job_.failures = result ? 0 : job_.failures + 1;
-        job_.since = now;
-        changed();
-    }
-    replicate();
-}
-
-void FakeInstance::replicate() {
-    const auto was = streaming_;
-    streaming_ = false;
-    if (up_ && accepting_ && role_ == ha::Role::standby && following_) {
-        const auto* from = reach(*following_);
-        if (from != nullptr && from->up_ && from->accepting_ && on_history_of(*from)) {
-            streaming_ = true;
-            if (clock_.now() >= receives_from_) {
-                branches_ = from->branches_;
-                end_ = from->end_;
-            }
-        }
-    }
-    if (was != streaming_) {
-        changed();
+void FakeInstance::set_writable(bool before) const {
+    if (before != writable() && on_writable) {
+        on_writable();
     }
 }
 
-FakeInstance* FakeInstance::reach(const Upstream& upstream) const {
-    auto* other = servers_.at(upstream.host, upstream.port);
-    return other != nullptr && servers_.reaches(name_, other->name_) ? other : nullptr;
+const FakeInstance* FakeInstance::reach(const Upstream& upstream) const {
+    const auto* other = servers_.at(upstream.host, upstream.port);
+    return other != nullptr && servers_.delay(*this, *other) && servers_.delay(*other, *this)
+               ? other
+               : nullptr;
 }
 
 bool FakeInstance::on_history_of(const FakeInstance& other) const {
-    if (branches_.empty() || other.branches_.size() < branches_.size() ||
-        system_id_ != other.system_id_) {
+    const auto& mine = *branches_;
+    const auto& theirs = *other.branches_;
+    if (mine.empty() || theirs.size() < mine.size() || system_id_ != other.system_id_) {
         return false;
     }
-    const auto last = branches_.size() - 1;
-    if (other.branches_[last].id != branches_[last].id) {
+    const auto last = mine.size() - 1;
+    if (theirs[last].id != mine[last].id) {
         return false;
     }
-    return last + 1 == other.branches_.size() ? end_ <= other.end_
-                                              : end_ <= other.branches_[last + 1].begin;
+    return last + 1 == theirs.size() ? end_ <= other.end_ : end_ <= theirs[last + 1].begin;
+}
+
+bool FakeInstance::contains(const WalMark& mark, pg::Lsn end) const {
+    const auto& all = *branches_;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (all[i].id == mark.branch) {
+            return mark.lsn <= (i + 1 == all.size() ? end : all[i + 1].begin);
+        }
+    }
+    return false;
+}
+
+WalMark FakeInstance::visible() const {
+    return branches_->empty() ? WalMark{}
+                              : WalMark{.branch = branches_->back().id, .lsn = visible_};
 }
 
 void FakeInstance::copy_data(const FakeInstance& from) {
     initialized_ = true;
     system_id_ = from.system_id_;
     branches_ = from.branches_;
-    end_ = from.end_;
+    end_ = flushed_ = from.flushed_;
     needs_rewind_ = false;
 }
 
 void FakeInstance::die(bool crashed) {
-    up_ = accepting_ = streaming_ = false;
+    const auto before = writable();
+    ++life_;
+    up_ = accepting_ = orphans_ = false;
     crashed_ = crashed;
+    disconnect();
+    for (auto& [name, sender] : std::exchange(senders_, {})) {
+        if (const auto delay = servers_.delay(*this, *sender.standby)) {
+            auto* standby = sender.standby;
+            standby->arrive(*this, *delay, [standby, session = sender.session] {
+                standby->upstream_gone(session);
+            });
+        }
+    }
+    end_waits(CommitEnd::lost);
+    flushed_ = end_;  // the system keeps what a dead process has written
     if (job_.running && (job_.kind == JobKind::start || job_.kind == JobKind::promote ||
                          job_.kind == JobKind::stop)) {
         job_.running = false;
         job_.error = "the server died";
         job_.failures += job_.kind == JobKind::stop ? 0 : 1;
         job_.since = clock_.now();
+        ++job_number_;
     }
+    set_writable(before);
     changed();
 }
 
 void FakeInstance::crash() {
-    if (up_) {
+    if (!up_) {
+        return;
+    }
+    if (times.orphans <= Millis{} || !accepting_) {
+        return die(true);
+    }
+    up_ = false;
+    orphans_ = crashed_ = true;
+    later(times.orphans, [this, life = life_] {
+        if (life == life_) {
+            die(true);
+        }
+    });
+    changed();
+}
+
+void FakeInstance::lose_power() {
+    const auto flushed = flushed_;
+    if (up_ || orphans_) {
+        die(true);
+    }
+    end_ = flushed_ = std::min(end_, flushed);
+    reaping_ = false;
+}
+
+void FakeInstance::fence_now() {
+    if (up_ || orphans_) {
         die(true);
     }
 }
@@ -130,11 +175,14 @@ void FakeInstance::lose_agent() {
     if (job_.running && (job_.kind == JobKind::clone || job_.kind == JobKind::initdb)) {
         initialized_ = false;
     }
-    job_ = {};
-    job_then_ = {};
     wake_ = {};
-    if (up_ && !accepting_) {
-        accepting_ = true;  // a server that was starting comes up without its agent
+    const auto server_runs_it =
+        job_.running && (job_.kind == JobKind::start || job_.kind == JobKind::promote ||
+                         job_.kind == JobKind::stop);
+    if (!server_runs_it) {
+        job_ = {};
+        job_then_ = {};
+        ++job_number_;
     }
 }
 
@@ -142,7 +190,8 @@ bool FakeInstance::write(std::uint64_t bytes) {
     if (!writable()) {
         return false;
     }
-    end_ = pg::Lsn(end_.bytes() + bytes);
+    end_ = flushed_ = visible_ = pg::Lsn(end_.bytes() + bytes);
+    pump();
     return true;
 }
 
@@ -152,34 +201,50 @@ Result<> FakeInstance::begin(JobKind kind, Millis lasts, std::function<Result<>(
     }
     const auto failures = job_.kind == kind ? job_.failures : 0;
     job_ = {.kind = kind, .running = true, .since = clock_.now(), .failures = failures};
-    job_ends_ = clock_.now() + lasts;
     job_then_ = std::move(then);
+    later(lasts, [this, job = ++job_number_] { end_job(job); });
     return {};
+}
+
+void FakeInstance::end_job(std::uint64_t job) {
+    if (!job_.running || job != job_number_) {
+        return;
+    }
+    job_.running = false;
+    const auto result = job_then_();
+    if (job_.running) {
+        return;  // it goes on
+    }
+    job_.error = result ? "" : result.error().message;
+    job_.failures = result ? 0 : job_.failures + 1;
+    job_.since = clock_.now();
+    changed();
 }
 
 io::Task<Local> FakeInstance::observe(Nanos /*limit*/) {
     Local local{.data_dir = initialized_ ? DataDir::initialized : DataDir::empty,
                 .system_id = system_id_};
     local.postmaster = up_;
-    local.accepting = accepting_;
+    local.accepting = up_ && accepting_;
     local.role = role_;
-    local.state = accepting_ ? ha::PgState::running
-                  : up_      ? ha::PgState::starting
-                  : crashed_ ? ha::PgState::crashed
-                             : ha::PgState::stopped;
-    local.tree_dead = !up_;
+    local.state = local.accepting ? ha::PgState::running
+                  : up_           ? ha::PgState::starting
+                  : crashed_      ? ha::PgState::crashed
+                                  : ha::PgState::stopped;
+    local.tree_dead = !up_ && !orphans_ && !reaping_;
     local.crashed = crashed_;
     local.server_version = 150000;
-    local.timeline = branches_.empty() ? 0 : branches_.back().timeline;
-    local.lsn = local.received = local.replayed = end_;
+    local.timeline = branches_->empty() ? 0 : branches_->back().timeline;
+    local.lsn = local.received = local.replayed = flushed_;
     local.replication_state = streaming_ ? "streaming" : "";
     local.following = following_;
     local.streaming_from_following = streaming_;
-    local.final_lsn = up_ ? pg::Lsn{} : end_;
+    local.final_lsn = local.tree_dead ? flushed_ : pg::Lsn{};
     local.job = job_;
     local.needs_rewind = needs_rewind_;
+    local.checkpointed_since_promote = checkpointed_;
     local.walsenders = walsenders();
-    local.sync_standby_names = writable() ? sync_standbys_ : "";
+    local.sync_standby_names = up_ && writable() ? in_force_text_ : "";
     answered_ = !up_ ? Instant{} : hung && !answered_.never() ? answered_ : clock_.now();
     local.answered = answered_;
     local.disk_trouble = disk_trouble;
@@ -200,8 +265,9 @@ Result<> FakeInstance::initialize(config::Bootstrap /*how*/) {
     return begin(JobKind::initdb, times.initdb, [this]() -> Result<> {
         initialized_ = true;
         system_id_ = fmt::format("{}", 7000000000000000000ULL + servers_.next_branch());
-        branches_ = {{.id = servers_.next_branch(), .timeline = 1, .begin = pg::Lsn(1)}};
-        end_ = pg::Lsn(0x1000000);
+        branches_ = std::make_shared<const std::vector<WalBranch>>(
+            1, WalBranch{.id = servers_.next_branch(), .timeline = 1, .begin = pg::Lsn(1)});
+        end_ = flushed_ = pg::Lsn(0x1000000);
         return {};
     });
 }
@@ -212,7 +278,7 @@ Result<> FakeInstance::clone(Upstream from) {
     }
     return begin(JobKind::clone, times.clone, [this, from]() -> Result<> {
         const auto* source = reach(from);
-        if (source == nullptr || !source->accepting_) {
+        if (source == nullptr || !source->up_ || !source->accepting_) {
             return fail(Errc::unavailable, "clone: the source does not answer");
         }
         copy_data(*source);
@@ -225,15 +291,20 @@ Result<> FakeInstance::rewind(Upstream from) {
     if (up_) {
         return fail(Errc::conflict, "rewind: PostgreSQL still runs");
     }
-    return begin(JobKind::rewind, times.rewind, [this, from]() -> Result<> {
+    auto begun = begin(JobKind::rewind, times.rewind, [this, from]() -> Result<> {
         const auto* source = reach(from);
-        if (source == nullptr || !source->accepting_ || source->system_id_ != system_id_) {
+        if (source == nullptr || !source->up_ || !source->accepting_ ||
+            source->system_id_ != system_id_) {
             return fail(Errc::unavailable, "rewind: the source does not answer");
         }
         copy_data(*source);
         following_ = from;
         return {};
     });
+    if (begun && on_destructive) {
+        on_destructive(JobKind::rewind);
+    }
+    return begun;
 }
 
 Result<> FakeInstance::start(StartAs as, std::optional<Upstream> follow) {
@@ -241,32 +312,67 @@ Result<> FakeInstance::start(StartAs as, std::optional<Upstream> follow) {
         return up_ ? fail(Errc::conflict, "start: it runs already")
                    : fail(Errc::invalid, "start: no data");
     }
-    if (auto begun = begin(JobKind::start, times.start,
+    if (orphans_ || reaping_) {
+        return fail(Errc::conflict, "start: processes of the last one are left");
+    }
+    const auto lasts = times.start + (crashed_ ? times.crash_recovery : Millis{});
+    if (auto begun = begin(JobKind::start, lasts,
                            [this]() -> Result<> {
+                               if (!disk_trouble.empty()) {
+                                   die(true);
+                                   return fail(Errc::io, "start: " + disk_trouble);
+                               }
+                               const auto before = writable();
                                accepting_ = up_;
+                               visible_ = flushed_ = end_;
+                               set_writable(before);
+                               connect_later({});
                                return {};
                            });
         !begun) {
         return begun;
     }
+    ++life_;
     up_ = true;
     crashed_ = false;
     role_ = as == StartAs::primary ? ha::Role::primary : ha::Role::standby;
     following_ = std::move(follow);
+    reload(sync_standbys_);
     return {};
 }
 
-Result<> FakeInstance::stop(StopMode /*mode*/) {
+Result<> FakeInstance::stop(StopMode mode) {
     if (!up_) {
         return fail(Errc::unavailable, "stop: PostgreSQL does not run");
     }
-    return begin(JobKind::stop, times.stop, [this]() -> Result<> {
-        // Walsenders send all WAL before a fast stop ends.
-        if (up_) {
-            die(false);
+    const auto until = clock_.now() + (mode == StopMode::fast ? stop_at_most : Nanos{});
+    auto begun = begin(JobKind::stop, times.stop, [this, until] { return finish_stop(until); });
+    if (begun) {
+        end_waits(CommitEnd::lost);
+        const auto before = writable();
+        accepting_ = false;  // sessions are gone; walsenders go last
+        set_writable(before);
+        if (role_ == ha::Role::primary && mode == StopMode::fast) {
+            end_ = flushed_ = pg::Lsn(end_.bytes() + 120);  // the shutdown checkpoint
+            pump();
         }
+    }
+    return begun;
+}
+
+/// Walsenders send all WAL before a fast stop ends.
+Result<> FakeInstance::finish_stop(Instant until) {
+    const auto behind = std::any_of(senders_.begin(), senders_.end(),
+                                    [&](const auto& s) { return s.second.flush < end_; });
+    if (up_ && behind && clock_.now() < until) {
+        job_.running = true;
+        later(Millis(10), [this, job = ++job_number_] { end_job(job); });
         return {};
-    });
+    }
+    if (up_) {
+        die(false);
+    }
+    return {};
 }
 
 Result<> FakeInstance::promote() {
@@ -277,15 +383,28 @@ Result<> FakeInstance::promote() {
         return fail(Errc::invalid, "promote: no standby runs");
     }
     auto begun = begin(JobKind::promote, times.promote, [this]() -> Result<> {
-        branches_.push_back({.id = servers_.next_branch(),
-                             .timeline = branches_.back().timeline + 1,
-                             .begin = end_});
-        end_ = pg::Lsn(end_.bytes() + 64);
+        auto branches = *branches_;
+        branches.push_back({.id = servers_.next_branch(),
+                            .timeline = branches.back().timeline + 1,
+                            .begin = end_});
+        branches_ = std::make_shared<const std::vector<WalBranch>>(std::move(branches));
+        end_ = flushed_ = visible_ = pg::Lsn(end_.bytes() + 64);
+        const auto before = writable();
         accepting_ = true;
+        checkpointed_ = false;
+        later(times.checkpoint, [this] {
+            checkpointed_ = true;
+            changed();
+        });
         following_.reset();
+        reload(sync_standbys_);
+        set_writable(before);
+        pump();
         return {};
     });
     if (begun) {
+        disconnect();
+        flushed_ = end_;
         role_ = ha::Role::primary;
         accepting_ = false;
     }
@@ -293,27 +412,41 @@ Result<> FakeInstance::promote() {
 }
 
 io::Task<Result<>> FakeInstance::follow(std::optional<Upstream> from) {
-    following_ = std::move(from);
+    if (following_ != from) {
+        disconnect();
+        following_ = std::move(from);
+        connect_later({});
+    }
     return done();
 }
 
-io::Task<Result<>> FakeInstance::fence(Nanos /*limit*/) {
-    if (up_) {
+io::Task<Result<>> FakeInstance::fence(Nanos limit) {
+    if (up_ || orphans_) {
         die(false);
+        reaping_ = true;
+        later(times.fence, [this] {
+            reaping_ = false;
+            changed();
+        });
     }
-    return done();
+    const auto end = clock_.now() + limit;
+    while (reaping_ && clock_.now() < end) {
+        HD_CO_TRY_VOID(co_await clock_.until(clock_.now() + Millis(5)));
+    }
+    co_return reaping_ ? fail(Errc::timeout, "fence: a process does not die") : Result<>{};
 }
 
 io::Task<Result<>> FakeInstance::create_users(config::Bootstrap /*how*/) {
     return done();
 }
 io::Task<Result<>> FakeInstance::checkpoint(Nanos /*limit*/) {
+    checkpointed_ = checkpointed_ || up_;
     return done();
 }
 
 io::Task<Result<>> FakeInstance::check_divergence(Upstream primary) {
     const auto* other = reach(primary);
-    if (other == nullptr || !other->accepting_) {
+    if (other == nullptr || !other->up_ || !other->accepting_) {
         return done(fail(Errc::unavailable, "the primary does not answer"));
     }
     needs_rewind_ = !on_history_of(*other);
@@ -324,11 +457,11 @@ io::Task<Result<>> FakeInstance::keep_slots(std::vector<std::string> /*member_na
     return done();
 }
 
-io::Task<Result<std::string>> FakeInstance::timeline_history(pg::Timeline /*timeline*/) {
+io::Task<Result<std::string>> FakeInstance::timeline_history(pg::Timeline timeline) {
     std::string text;
-    for (std::size_t i = 1; i < branches_.size(); ++i) {
-        text += fmt::format("{}\t{}\tno recovery target specified\n", branches_[i - 1].timeline,
-                            branches_[i].begin.text());
+    for (std::size_t i = 1; i < branches_->size() && (*branches_)[i].timeline <= timeline; ++i) {
+        text += fmt::format("{}\t{}\tno recovery target specified\n", (*branches_)[i - 1].timeline,
+                            (*branches_)[i].begin.text());
     }
     co_return text;
 }
