@@ -10,6 +10,9 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "repo/backup_info.h"
+#include "repo/stored_form.h"
+
 namespace howdah::repo::fixtures {
 namespace {
 
@@ -82,6 +85,15 @@ std::vector<std::string> Repository::labels() const {
         }
     }
     return {found.begin(), found.end()};
+}
+
+std::string Repository::manifest(const std::string& label) const {
+    const auto open = [&](const std::string& pass, const std::string& path) {
+        return std::string(
+            text_of(unpack({.cipher_pass = pass}, bytes_of(at(path)), 1U << 30).value()));
+    };
+    const auto info = BackupInfo::parse(open(cipher_pass, "backup/main/backup.info")).value();
+    return open(info.cipher_pass, "backup/main/" + label + "/backup.manifest");
 }
 
 std::map<std::string, std::string> Repository::restored(const std::string& label) const {

@@ -18,6 +18,8 @@ struct Repository {
     const std::string& at(const std::string& path) const;
     /// Names of the backups, oldest first, as the folders say.
     std::vector<std::string> labels() const;
+    /// backup.manifest of `label`, decrypted.
+    std::string manifest(const std::string& label) const;
     /// Path below PGDATA -> SHA-256 in hexadecimal of every file that a restore of `label` wrote.
     std::map<std::string, std::string> restored(const std::string& label) const;
 };
