@@ -91,10 +91,11 @@ Result<std::string> choose_segment(string_view name, const std::vector<std::stri
             continue;
         }
         if (found && found->sum != stored->sum) {
-            return fail(Errc::conflict,
-                        fmt::format("the archive holds {} with different contents: {} and {}", name,
-                                    chosen, file),
-                        "two clusters may have archived to one stanza; verify says which is damaged");
+            return fail(
+                Errc::conflict,
+                fmt::format("the archive holds {} with different contents: {} and {}", name, chosen,
+                            file),
+                "two clusters may have archived to one stanza; verify says which is damaged");
         }
         if (!found) {
             found = stored;
@@ -117,8 +118,12 @@ Result<ArchiveId> ArchiveId::parse(string_view text) {
     return ArchiveId{.version = std::move(version), .id = id};
 }
 
-std::string ArchiveId::text() const { return fmt::format("{}-{}", version, id); }
+std::string ArchiveId::text() const {
+    return fmt::format("{}-{}", version, id);
+}
 
-bool is_wal_folder(string_view name) { return name.size() == folder_size && is_hex(name); }
+bool is_wal_folder(string_view name) {
+    return name.size() == folder_size && is_hex(name);
+}
 
 }  // namespace howdah::repo

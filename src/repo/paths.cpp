@@ -14,15 +14,21 @@ Result<> check_stanza(string_view stanza) {
     return {};
 }
 
-std::string archive_folder(string_view stanza) { return fmt::format("archive/{}", stanza); }
+std::string archive_folder(string_view stanza) {
+    return fmt::format("archive/{}", stanza);
+}
 
 std::string archive_info_path(string_view stanza) {
     return archive_folder(stanza) + "/archive.info";
 }
 
-std::string backup_folder(string_view stanza) { return fmt::format("backup/{}", stanza); }
+std::string backup_folder(string_view stanza) {
+    return fmt::format("backup/{}", stanza);
+}
 
-std::string backup_info_path(string_view stanza) { return backup_folder(stanza) + "/backup.info"; }
+std::string backup_info_path(string_view stanza) {
+    return backup_folder(stanza) + "/backup.info";
+}
 
 std::string backup_path(string_view stanza, const Label& label) {
     return fmt::format("backup/{}/{}", stanza, label.text());
@@ -37,7 +43,9 @@ std::string history_path(string_view stanza, const Label& label) {
                        label.text());
 }
 
-std::string latest_path(string_view stanza) { return backup_folder(stanza) + "/latest"; }
+std::string latest_path(string_view stanza) {
+    return backup_folder(stanza) + "/latest";
+}
 
 std::string bundle_path(string_view stanza, string_view label, std::uint32_t id) {
     return fmt::format("backup/{}/{}/bundle/{}", stanza, label, id);

@@ -34,8 +34,8 @@ struct StoredPlace {
     bool in_bundle = false;
 };
 
-/// `label`: the backup whose manifest `file` is of; the data may lie in another one. nullopt for an empty
-/// file that is not stored at all. `bundles`: ManifestHeader::bundle, which decides that.
+/// `label`: the backup whose manifest `file` is of; the data may lie in another one. nullopt for an
+/// empty file that is not stored at all. `bundles`: ManifestHeader::bundle, which decides that.
 std::optional<StoredPlace> stored_place(std::string_view stanza, const Label& label,
                                         const ManifestFile& file, CompressType compress,
                                         bool bundles);

@@ -1,0 +1,113 @@
+#include "repo/restore_driver_test.h"
+
+#include <gtest/gtest.h>
+
+#include "repo/block_plan.h"
+#include "repo/fixtures_test.h"
+#include "repo/manifest_reader.h"
+#include "repo/paths.h"
+#include "repo/stored_form.h"
+
+namespace howdah::repo {
+namespace fixtures {
+namespace {
+
+constexpr std::size_t most = std::size_t{1} << 31;
+
+StoredForm form_of(const ManifestHeader& header, bool in_bundle) {
+    return {.compress = header.options.compress,
+            .cipher_pass = header.cipher_pass,
+            .raw = in_bundle && header.bundle_raw};
+}
+
+std::string cut(const std::string& whole, std::uint64_t offset, std::uint64_t size) {
+    return whole.substr(offset, size);
+}
+
+Result<ByteBuffer> restore_blocks(const ManifestHeader& header, const ManifestFile& file,
+                                  const std::string& stored, const ReadStored& read) {
+    const auto form = form_of(header, true);
+    const auto& facts = *file.blocks;
+    const auto bytes = bytes_of(stored);
+    HD_TRY(const auto map, unpack_map(form, bytes.last(facts.map_size), facts));
+    ByteBuffer content(file.size);
+    for (const auto& super_block : reads_of(map)) {
+        const auto& place = super_block.place;
+        const auto& holder = header.references.at(place.reference).text();
+        const auto path = place.bundle != 0
+                              ? bundle_path("main", holder, place.bundle)
+                              : file_path("main", holder, file, header.options.compress);
+        const auto packed = cut(read(path), place.offset, place.stored_size);
+        HD_TRY(const auto blocks,
+               unpack_super_block(form, bytes_of(packed), super_block, facts, map));
+        for (const auto& part : super_block.parts) {
+            const auto from = std::uint64_t{part.index} * facts.block_size;
+            const auto to = part.block * facts.block_size;
+            const auto size = std::min<std::uint64_t>(facts.block_size, blocks.size() - from);
+            if (to + size > content.size()) {
+                return fail(Errc::corrupt, "a block lies behind the end of the file");
+            }
+            std::copy_n(blocks.begin() + static_cast<std::ptrdiff_t>(from), size,
+                        content.begin() + static_cast<std::ptrdiff_t>(to));
+        }
+    }
+    return content;
+}
+
+}  // namespace
+
+Result<ByteBuffer> restore_file(const ManifestHeader& header, const ManifestFile& file,
+                                const ReadStored& read) {
+    const auto place =
+        stored_place("main", header.label, file, header.options.compress, header.bundle);
+    if (!place) {
+        return ByteBuffer();
+    }
+    const auto stored = cut(read(place->path), place->offset, place->size);
+    if (file.stored_sum && sha1_of(bytes_of(stored)) != *file.stored_sum) {
+        return fail(Errc::corrupt, "the stored bytes have a wrong sum");
+    }
+    HD_TRY(auto content, file.blocks
+                             ? restore_blocks(header, file, stored, read)
+                             : unpack(form_of(header, place->in_bundle), bytes_of(stored), most));
+    if (content.size() != file.size || (file.sum && sha1_of(content) != *file.sum)) {
+        return fail(Errc::corrupt, "the content has a wrong size or sum");
+    }
+    return content;
+}
+
+}  // namespace fixtures
+
+namespace {
+
+TEST(Restore, EveryFileOfEveryBackupOfEveryRepositoryIsAsPgBackRestRestoredIt) {
+    for (const auto& name : fixtures::names()) {
+        const auto& repository = fixtures::load(name);
+        const auto read = [&](const std::string& path) { return repository.at(path); };
+        for (const auto& label : repository.labels()) {
+            const auto manifest = parse_manifest("m", repository.manifest(label));
+            ASSERT_TRUE(manifest);
+            const auto expected = repository.restored(label);
+            std::size_t compared = 0;
+            for (std::size_t i = 0; i < manifest->files.size(); ++i) {
+                const auto file = manifest->files.at(i);
+                const auto content = fixtures::restore_file(manifest->header, file, read);
+                ASSERT_TRUE(content) << name << label << file.name << content.error().message;
+                const auto path = file.name.substr(std::string("pg_data/").size());
+                const auto sum = expected.find(path);
+                if (sum != expected.end() && path != "global/pg_control") {
+                    EXPECT_EQ(fixtures::sha256(text_of(*content)), sum->second) << label << path;
+                    ++compared;
+                } else {
+                    EXPECT_TRUE(path == "global/pg_control" || path == "postgresql.auto.conf")
+                        << path;
+                }
+            }
+            EXPECT_EQ(compared, manifest->files.size() - 2) << name << label;
+            EXPECT_EQ(compared, expected.size() - 1) << name << label;
+        }
+    }
+}
+
+}  // namespace
+}  // namespace howdah::repo
