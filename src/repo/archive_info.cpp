@@ -42,7 +42,9 @@ Result<ArchiveInfo> ArchiveInfo::parse(std::string_view text) {
             HD_TRY(now.version, json.string());
         } else if (entry.section == "db:history") {
             HD_TRY(const auto id, history_id(entry.key));
-            return read_cluster(json, info.history[id]);
+            auto& cluster = info.history[id];
+            HD_TRY_VOID(read_cluster(json, cluster));
+            return must_have_version(cluster.version);
         }
         return {};
     };

@@ -157,6 +157,9 @@ Result<> read_backup(const InfoEntry& entry, BackupInfo& info) {
     if (backup.type != label.type()) {
         return fail(Errc::invalid, fmt::format("backup-type is {}", name_of(backup.type)));
     }
+    if (backup.history_id == 0) {
+        return fail(Errc::invalid, "db-id is missing");
+    }
     if (backup.prior && *backup.prior >= label) {
         return fail(Errc::invalid, "backup-prior is not older than the backup");
     }
@@ -181,9 +184,10 @@ Result<> read_entry(const InfoEntry& entry, BackupInfo& info, BackedUpCluster& n
     if (entry.section == "db:history") {
         HD_TRY(const auto id, history_id(entry.key));
         auto& cluster = info.history[id];
-        return json.object([&](string_view key, JsonReader& value) {
+        HD_TRY_VOID(json.object([&](string_view key, JsonReader& value) {
             return read_cluster_field(key, value, cluster);
-        });
+        }));
+        return must_have_version(cluster.version);
     }
     return {};
 }

@@ -37,6 +37,10 @@ Result<std::string> valid_version(std::string_view text) {
     return std::string(text);
 }
 
+Result<> must_have_version(std::string_view version) {
+    return version.empty() ? fail(Errc::invalid, "db-version is missing") : Result<>();
+}
+
 std::unexpected<Error> current_not_in_history(std::string_view document, std::uint32_t id) {
     return fail(
         Errc::invalid,

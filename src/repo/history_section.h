@@ -20,6 +20,9 @@ Result<std::uint32_t> history_id(std::string_view text);
 /// at most ("15", "9.6").
 Result<std::string> valid_version(std::string_view text);
 
+/// Errors: Errc::invalid if it is empty: the key was not there.
+Result<> must_have_version(std::string_view version);
+
 std::unexpected<Error> current_not_in_history(std::string_view document, std::uint32_t id);
 
 /// A sink that appends to `text`, which must outlive it.
