@@ -101,7 +101,7 @@ struct ManifestHeader {
     bool bundle = false;
     bool bundle_raw = false;  ///< the form of what lies in bundles: StoredForm::raw
     bool block_incremental = false;
-    std::uint32_t history_id = 0;
+    std::uint32_t history_id = 0;  ///< 0, like the system id, in copies of unfinished backups
     BackedUpCluster cluster{};
     ManifestOptions options{};
     std::string cipher_pass{};  ///< pass phrase of the files; empty: not encrypted

@@ -123,8 +123,8 @@ Result<> ManifestReader::check() const {
     if (header.type != header.label.type()) {
         return wrong("[backup] backup-type", "does not fit backup-label");
     }
-    if (header.history_id == 0 || header.cluster.version.empty()) {
-        return wrong("[backup:db]", "is not complete");
+    if (header.cluster.version.empty()) {
+        return wrong("[backup:db] db-version", "is missing");
     }
     for (const auto& twice : {duplicate(header.paths), duplicate(header.links),
                               duplicate(header.targets), manifest_.files.duplicate()}) {

@@ -101,7 +101,7 @@ Result<> read_cluster(string_view key, JsonReader& json, ManifestHeader& header)
     } else if (key == "db-control-version") {
         HD_TRY(cluster.control_version, small_number(json));
     } else if (key == "db-id") {
-        HD_TRY(header.history_id, history_id(json));
+        HD_TRY(header.history_id, small_number(json));
     } else if (key == "db-system-id") {
         HD_TRY(cluster.system_id, json.number());
     } else if (key == "db-version") {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "repo/backup_summary.h"
 #include "repo/fixtures_test.h"
 #include "repo/manifest_names.h"
 #include "repo/manifest_reader.h"
@@ -121,6 +122,40 @@ TEST(Manifest, RendersEveryBackupOfEveryRepositoryByteForByte) {
             EXPECT_EQ(manifest->header.label.text(), label);
             EXPECT_GT(manifest->files.size(), 900U);
             EXPECT_TRUE(rendered(*manifest) == text) << name << label;
+        }
+    }
+}
+
+TEST(Manifest, RendersLinksTablespacesOddNamesAndBadPagesOf245ByteForByte) {
+    const auto& repository = fixtures::load("manifests-2.45");
+    const auto info = BackupInfo::parse(repository.at("backup/main/backup.info"));
+    ASSERT_TRUE(info) << info.error().message;
+    EXPECT_EQ(info->render(), repository.at("backup/main/backup.info"));
+    for (const auto& [label, expected] : info->backups) {
+        const auto& text = repository.at("backup/main/" + label.text() + "/backup.manifest");
+        const auto manifest = parse_manifest("m", text);
+        ASSERT_TRUE(manifest) << manifest.error().message;
+        EXPECT_TRUE(rendered(*manifest) == text) << label.text();
+        EXPECT_EQ(summary_of(*manifest), expected);
+        EXPECT_EQ(manifest->header.links.size(), 3U);
+        EXPECT_TRUE(manifest->files.find("pg_data/od\"d=na\\me"));
+        const auto table = manifest->files.at(*manifest->files.find("pg_data/base/5/16393"));
+        if (expected.error.value()) {
+            EXPECT_EQ(table.bad_pages, (PageRuns{{2, 3}, {6, 6}}));
+        }
+    }
+}
+
+TEST(Manifest, TheCopyOfAnUnfinishedBackupIsReadForItsResume) {
+    const auto& repository = fixtures::load("manifests-2.45");
+    for (const auto& [path, text] : repository.files) {
+        if (path.ends_with(".copy")) {
+            const auto manifest = parse_manifest("m", text);
+            ASSERT_TRUE(manifest) << manifest.error().message;
+            EXPECT_EQ(manifest->header.history_id, 0U);
+            EXPECT_EQ(manifest->header.options.compress, CompressType::bz2);
+            EXPECT_FALSE(manifest->files.at(0).sum);
+            EXPECT_TRUE(rendered(*manifest) == text);
         }
     }
 }
