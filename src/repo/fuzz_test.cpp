@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstdlib>
 #include <functional>
 
 #include "base/random.h"
@@ -21,6 +22,11 @@
 
 namespace howdah::repo {
 namespace {
+
+int rounds(int usual) {
+    const char* const factor = std::getenv("HOWDAH_FUZZ");
+    return usual * (factor != nullptr ? std::atoi(factor) : 1);
+}
 
 using Parse = std::function<Result<>(const std::string& text)>;
 
@@ -219,7 +225,7 @@ TEST(Fuzz, DamagedDocumentsAreRefusedByTheirSum) {
     for (const auto& document : documents()) {
         Random random(1);
         std::size_t refused = 0;
-        for (int round = 0; round < 1000; ++round) {
+        for (int round = 0; round < rounds(1000); ++round) {
             try_it(document, mutate(document.text, random), refused);
         }
         EXPECT_GT(refused, 900U);  // a change in the version's line or of empty lines may pass
@@ -230,7 +236,7 @@ TEST(Fuzz, ForgedDocumentsGiveAnErrorOrASoundValue) {
     for (const auto& document : documents()) {
         Random random(2);
         std::size_t refused = 0;
-        for (int round = 0; round < 3000; ++round) {
+        for (int round = 0; round < rounds(3000); ++round) {
             auto text = document.text;
             for (auto changes = random.between(1, 3); changes > 0; --changes) {
                 text = mutate(std::move(text), random);
@@ -250,7 +256,7 @@ TEST(Fuzz, NamesNeverCrash) {
         "000000010000000000000003.00000028.backup",
         "00000002.history",
         "15-1"};
-    for (int round = 0; round < 20'000; ++round) {
+    for (int round = 0; round < rounds(20'000); ++round) {
         const auto name = mutate(seeds[random.next() % seeds.size()], random);
         for (const auto& found : {Label::parse(name).has_value(), wal_file(name).has_value(),
                                   ArchiveId::parse(name).has_value()}) {
@@ -267,7 +273,7 @@ TEST(Fuzz, JsonNeverCrashes) {
     Random random(4);
     const std::string seed =
         R"({"a":[1,2,[3,4]],"b":"x\n\"\u00e9\ud83d\ude00","c":{"d":null,"e":-1.5e3},"f":true})";
-    for (int round = 0; round < 50'000; ++round) {
+    for (int round = 0; round < rounds(50'000); ++round) {
         const auto text = mutate(seed, random);
         JsonReader reader(text);
         if (reader.skip() && reader.end()) {

@@ -23,12 +23,8 @@ StoredForm form_of(const ManifestHeader& header, bool in_bundle) {
             .raw = in_bundle && header.bundle_raw};
 }
 
-std::string cut(const std::string& whole, std::uint64_t offset, std::uint64_t size) {
-    return whole.substr(offset, size);
-}
-
 Result<ByteBuffer> restore_blocks(const ManifestHeader& header, const ManifestFile& file,
-                                  const std::string& stored, const ReadStored& read) {
+                                  std::string_view stored, const ReadStored& read) {
     const auto form = form_of(header, true);
     const auto& facts = *file.blocks;
     const auto bytes = bytes_of(stored);
@@ -40,7 +36,7 @@ Result<ByteBuffer> restore_blocks(const ManifestHeader& header, const ManifestFi
         const auto path = place.bundle != 0
                               ? bundle_path("main", holder, place.bundle)
                               : file_path("main", holder, file, header.options.compress);
-        const auto packed = cut(read(path), place.offset, place.stored_size);
+        const auto packed = read(path).substr(place.offset, place.stored_size);
         HD_TRY(const auto blocks,
                unpack_super_block(form, bytes_of(packed), super_block, facts, map));
         for (const auto& part : super_block.parts) {
@@ -66,7 +62,7 @@ Result<ByteBuffer> restore_file(const ManifestHeader& header, const ManifestFile
     if (!place) {
         return ByteBuffer();
     }
-    const auto stored = cut(read(place->path), place->offset, place->size);
+    const auto stored = read(place->path).substr(place->offset, place->size);
     if (file.stored_sum && sha1_of(bytes_of(stored)) != *file.stored_sum) {
         return fail(Errc::corrupt, "the stored bytes have a wrong sum");
     }
@@ -99,7 +95,9 @@ void invalidate(ByteBuffer& control, const ManifestHeader& header) {
 TEST(Restore, EveryFileOfEveryBackupOfEveryRepositoryIsAsPgBackRestRestoredIt) {
     for (const auto& name : fixtures::names()) {
         const auto& repository = fixtures::load(name);
-        const auto read = [&](const std::string& path) { return repository.at(path); };
+        const auto read = [&](const std::string& path) -> std::string_view {
+            return repository.at(path);
+        };
         for (const auto& label : repository.labels()) {
             const auto manifest = parse_manifest("m", repository.manifest(label));
             ASSERT_TRUE(manifest);

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "repo/bytes.h"
 #include "repo/manifest.h"
@@ -9,8 +10,8 @@
 /// A restore in memory, by src/repo alone.
 namespace howdah::repo::fixtures {
 
-/// Content of a file below the repository; throws if there is none.
-using ReadStored = std::function<std::string(const std::string& path)>;
+/// Content of a file below the repository; throws if there is none. It outlives the restore.
+using ReadStored = std::function<std::string_view(const std::string& path)>;
 
 /// The content of one file of a backup, checked against every sum that the manifest has.
 Result<ByteBuffer> restore_file(const ManifestHeader& header, const ManifestFile& file,
