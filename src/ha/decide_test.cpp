@@ -141,6 +141,22 @@ TEST(Decide, MemberThatSaysItHoldsForbidsTheClaim) {
         AView{}.after(6s).asked({Standing{.name = "pgvm2", .holds = true}}).plan()));
 }
 
+TEST(Decide, DownStandbyStartsOnceTheNewPrimaryShowsItsTimelineAndNotBefore) {
+    auto record = a_record(RecordState::claimed);
+    record.epoch = 5;
+    for (const auto timeline : {0U, 4U}) {
+        record.timeline = timeline;
+        AView view;
+        view.v.local.postmaster = view.v.local.accepting = false;
+        view.v.local.role = Role::none;
+        view.v.local.tree_dead = true;
+        view.v.local.following.reset();
+        view.with_record(record);
+        view.v.memory.checked_epoch = 5;
+        EXPECT_EQ(does<StartStandby>(view.plan()), timeline != 0) << view.plan().why;
+    }
+}
+
 TEST(Decide, RefusalOfAMemberIsNoSuspicionOfTheStore) {
     const auto plan = AView{}.after(6s).asked({Standing{.name = "pgvm2", .holds = true}}).plan();
     ASSERT_TRUE(plan.memory);

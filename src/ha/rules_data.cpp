@@ -168,10 +168,11 @@ RuleResult rewind(const View& v) {
 }
 
 /// A new primary is on its way; starting now could copy WAL that it then has to lose. One that
-/// was sealed starts: the claimer may need it.
+/// was sealed starts: the claimer may need it. So does everybody once it shows its timeline: in
+/// strict mode it waits for its standbys.
 bool leader_is_coming(const View& v) {
     const auto* record = record_of(v);
-    return record != nullptr && record->holder != v.self.uuid &&
+    return record != nullptr && record->holder != v.self.uuid && !may_be_followed(*record) &&
            (record->state == RecordState::claimed || record->state == RecordState::released) &&
            record->epoch != v.self.stored_epoch &&
            v.now < v.memory.record_first_seen + v.memory.record_wait;

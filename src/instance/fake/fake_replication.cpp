@@ -156,11 +156,11 @@ void FakeInstance::receive(FakeInstance& from, std::uint64_t session, WalHistory
             receive(from, session, history, lsn);
         });
     }
-    branches_ = std::move(history);
-    end_ = std::max(end_, lsn);
     if (!disk_trouble.empty()) {
         return;  // it can't write, so it confirms nothing
     }
+    branches_ = std::move(history);
+    end_ = std::max(end_, lsn);
     later(times.flush, [this, &from, session, lsn] {
         if (!streaming_ || session != session_ || !up_) {
             return;
