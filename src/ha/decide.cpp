@@ -31,6 +31,7 @@ void remember_writable(const View& v, Memory& m) {
 /// The version of the record and since when it stands: what W is counted for (L6, L13).
 Memory remember(const View& v) {
     auto m = v.memory;
+    m.switching = m.switching && v.tenure && v.order;  // a term that was cut off ends it
     remember_writable(v, m);
     if (!v.cluster) {
         return m;

@@ -157,6 +157,16 @@ TEST(Decide, DownStandbyStartsOnceTheNewPrimaryShowsItsTimelineAndNotBefore) {
     }
 }
 
+TEST(Decide, TermThatEndsInTheMidstOfASwitchoverEndsThatToo) {
+    AView view;
+    view.v.order = SwitchoverOrder{.candidate = "c", .candidate_name = "pgvm3", .asked = start};
+    view.v.memory.switching = true;
+    const auto plan = view.plan();
+    EXPECT_TRUE(does<EndSwitchover>(plan));
+    ASSERT_TRUE(plan.memory);
+    EXPECT_FALSE(plan.memory->switching);
+}
+
 TEST(Decide, RefusalOfAMemberIsNoSuspicionOfTheStore) {
     const auto plan = AView{}.after(6s).asked({Standing{.name = "pgvm2", .holds = true}}).plan();
     ASSERT_TRUE(plan.memory);
