@@ -212,7 +212,7 @@ class Cluster:
         timelines = {row.get("TL") for row in rows}
         told = len(rows) == 3 and states == ["running", "streaming", "streaming"] and len(timelines) == 1 and leader
         # The members' keys outlive what they tell of by a lease.
-        return told and self.writable() == [leader.name]
+        return leader if told and leader and self.writable() == [leader.name] else None
 
     def wait_healthy(self, seconds=60):
         return wait_for(self.is_healthy, "one leader and two streaming standbys on one timeline", seconds, every=0.2)
