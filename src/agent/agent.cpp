@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "ha/explain.h"
+#include "ha/sickness.h"
 
 namespace howdah::agent {
 namespace {
@@ -203,6 +204,7 @@ Status Agent::status() const {
     s.local = local_;
     s.holds_leader = tenure && now < tenure->deadline;
     s.epoch = tenure ? tenure->epoch : s.cluster.record.record ? s.cluster.record.record->epoch : 0;
+    s.trouble = ha::sickness(local_, now);
     s.term_left = tenure ? std::max(to_millis(tenure->deadline - now), Millis{}) : Millis{};
     const auto last = parts_.feed.last_answer();
     s.dcs_last_seen =
@@ -233,7 +235,7 @@ Standing Agent::standing() const {
                     .holds = keeping_.tenure && now < keeping_.tenure->deadline,
                     .may_lead = !parts_.config.nofailover && !local_.needs_rewind &&
                                 local_.accepting && local_.role == ha::Role::standby &&
-                                !local_.job.running,
+                                !local_.job.running && ha::sickness(local_, now).empty(),
                     .timeline = local_.timeline,
                     .received = local_.lsn,
                     .replayed = local_.replayed};

@@ -32,8 +32,9 @@ struct Status {
     std::uint64_t maximum_lag_on_failover = 1048576;
     ha::LeaseTimes lease{};
     Instant next_cycle_due{};
-    std::string rule{};  ///< which rule decided last
-    std::string why{};   ///< in one sentence
+    std::string rule{};     ///< which rule decided last
+    std::string why{};      ///< in one sentence
+    std::string trouble{};  ///< PostgreSQL lives and can't do its work: why; empty: it can
 };
 
 using ha::Standing;

@@ -26,6 +26,7 @@ io::HttpResponse explain(const agent::Status& s, const std::vector<std::string>&
                              {"role", role_word(s)},
                              {"rule", s.rule},
                              {"why", s.why},
+                             {"trouble", s.trouble},
                              {"obstacles", obstacles},
                              {"epoch", s.epoch},
                              {"holds_leader", s.holds_leader},

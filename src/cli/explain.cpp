@@ -35,6 +35,7 @@ MemberExplanation read(const std::string& name, const Result<Json>& doc) {
             .role = doc->value("role", ""),
             .rule = doc->value("rule", ""),
             .why = doc->value("why", ""),
+            .trouble = doc->value("trouble", ""),
             .obstacles = doc->value("obstacles", std::vector<std::string>{})};
 }
 
@@ -49,6 +50,7 @@ std::string render_explanations(const std::vector<MemberExplanation>& members) {
             continue;
         }
         out += fmt::format("{} is {}: {} (rule {})\n", m.name, m.role, m.why, m.rule);
+        out += m.trouble.empty() ? "" : fmt::format("  trouble: {}\n", m.trouble);
         out += m.obstacles.empty() ? "" : "  to become primary:\n";
         for (const auto& obstacle : m.obstacles) {
             out += fmt::format("    - {}\n", obstacle);

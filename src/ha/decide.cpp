@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ha/rules.h"
+#include "ha/sickness.h"
 
 namespace howdah::ha {
 namespace {
@@ -33,6 +34,8 @@ Memory remember(const View& v) {
     auto m = v.memory;
     m.switching = m.switching && v.tenure && v.order;  // a term that was cut off ends it
     remember_writable(v, m);
+    const auto sick = !sickness(v.local, v.now).empty();
+    m.sick_since = !sick ? Instant{} : m.sick_since.never() ? v.now : m.sick_since;
     if (!v.cluster) {
         return m;
     }
@@ -79,8 +82,9 @@ const std::vector<Rule>& rules() {
     // states all of its own conditions, so that it can be read and tested alone.
     static const auto all = [] {
         std::vector<Rule> list;
-        for (const auto& group : {fencing_rules(), vote_rules(), sync_rules(), holder_rules(),
-                                  data_rules(), lost_record_rules(), candidate_rules()}) {
+        for (const auto& group :
+             {fencing_rules(), health_rules(), vote_rules(), sync_rules(), holder_rules(),
+              data_rules(), lost_record_rules(), candidate_rules()}) {
             list.insert(list.end(), group.begin(), group.end());
         }
         return list;

@@ -82,6 +82,7 @@ struct Memory {
     Instant refused_until{};   ///< a member's answer forbade a claim; asked again then
     std::string refusal{};     ///< and what it said
     Instant waiting_for_leader_since{};
+    Instant sick_since{};         ///< PostgreSQL here lives and can't do its work; never: it can
     Epoch names_set_for = 0;      ///< epoch that synchronous_standby_names was prepared for
     Epoch writable_epoch = 0;     ///< epoch in which PostgreSQL was first seen as primary,
     pg::Lsn writable_lsn{};       ///< where its WAL ended then,

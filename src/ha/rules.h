@@ -17,6 +17,8 @@ struct Rule {
 
 /// Safety first: what must not run, and what must be told before anything else.
 std::vector<Rule> fencing_rules();
+/// A primary that lives and can't do its work.
+std::vector<Rule> health_rules();
 /// What a claimer proves before it may become writable: seal, collect, choose.
 std::vector<Rule> vote_rules();
 /// What the holder of the record does.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ha/rules.h"
+#include "ha/sickness.h"
 
 namespace howdah::ha {
 namespace {
@@ -210,6 +211,9 @@ std::vector<std::string> ineligibilities(const View& v) {
     if (v.local.timeline < record->promoted.timeline) {
         all.push_back(fmt::format("it is on timeline {}, the last primary was on {}",
                                   v.local.timeline, record->promoted.timeline));
+    }
+    if (const auto sick = sickness(v.local, v.now); !sick.empty()) {
+        all.push_back(sick);
     }
     if (v.now < v.memory.suspect_until) {
         all.emplace_back("the store may have gone back in time");

@@ -1,11 +1,14 @@
 #include <fmt/format.h>
 
 #include "ha/rules.h"
+#include "ha/sickness.h"
 
 namespace howdah::ha {
 namespace {
 
 constexpr Nanos retry_after = Seconds(5);
+/// A member whose disk or postmaster is sick leaves the others so much longer to take over.
+constexpr Nanos sick_comes_last = Seconds(10);
 
 RuleResult wait_for_store(const View& v) {
     if (v.cluster) {
@@ -114,7 +117,8 @@ RuleResult recover_in_place(const View& v) {
     if (v.local.job.kind == JobKind::start && v.local.job.failures >= 3) {
         return std::nullopt;
     }
-    const auto when = v.memory.record_first_seen + v.settings.recover_after;
+    const auto others_first = sickness(v.local, v.now).empty() ? Nanos{} : sick_comes_last;
+    const auto when = v.memory.record_first_seen + v.settings.recover_after + others_first;
     if (v.now < when) {
         return Plan{.why = "released; another member may take over", .wake = when};
     }

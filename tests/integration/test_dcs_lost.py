@@ -1,11 +1,9 @@
 """What a silent store does to a cluster: nothing, as long as every member that could claim agrees."""
 import os
-import signal
 import time
-from contextlib import contextmanager, suppress
 
 import pytest
-from cluster import Writer, processes_of, wait_for
+from cluster import Writer, frozen, processes_of, wait_for
 
 T = 5.0  # the `default` lease profile
 
@@ -23,18 +21,6 @@ def etcd_of(cluster, members):
             if "etcd" in words.split(" ")[0]:
                 found[pid] = member.name
     return found
-
-
-@contextmanager
-def frozen(pids):
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
 
 
 def test_writes_go_on_while_all_of_etcd_sleeps(cluster):
