@@ -121,7 +121,7 @@ Profile draw_profile(const Options& o, Random& random) {
     p.sync_nodes = random.chance(0.3) ? 2 : 1;
     p.failsafe = random.chance(0.8);
     p.mean_gap = Millis(random.between(2'000, 25'000));
-    p.longest = Millis(random.between(2'000, 40'000));
+    p.longest = Millis(random.between(2'000, random.chance(0.2) ? 150'000 : 40'000));
     p.to_holder = 0.3 + 0.6 * random.fraction();
     for (std::size_t i = 0; i < p.weight.size(); ++i) {
         const auto kind = static_cast<FaultKind>(i);

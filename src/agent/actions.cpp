@@ -34,8 +34,10 @@ struct Agent::Doing {
     LeaseKeeper& keeper = agent.parts_.keeper;
     Nanos patience() const { return agent.dynamic_.lease.ttl; }
 
-    io::Task<Result<>> change(std::function<void(ha::Record&)> edit) {
-        return io::on(keeper.executor(), keeper.change(std::move(edit), patience() / 2));
+    io::Task<Result<>> change(std::function<void(ha::Record&)> edit,
+                              std::map<std::string, std::string> with) {
+        return io::on(keeper.executor(),
+                      keeper.change(std::move(edit), patience() / 2, std::move(with)));
     }
     io::Task<Result<>> give_up(std::function<void(ha::Record&)> edit) {
         return io::on(keeper.executor(), keeper.give_up(std::move(edit), patience()));
@@ -109,12 +111,17 @@ struct Agent::Doing {
         agent.order_.reset();
         return ready({});
     }
-    io::Task<Result<>> operator()(ha::AdmitClaimer admit) {
-        return change([admit](ha::Record& record) {
-            record.claimers.push_back(admit.uuid);
-            std::sort(record.claimers.begin(), record.claimers.end());
-            ++record.set_version;
-        });
+    io::Task<Result<>> operator()(ha::SetClaimers set) {
+        std::map<std::string, std::string> with;
+        if (set.failsafe) {
+            with[agent.prefix_ + "failsafe"] = *set.failsafe;
+        }
+        return change(
+            [claimers = std::move(set.claimers)](ha::Record& record) {
+                record.set_version += record.claimers == claimers ? 0 : 1;
+                record.claimers = claimers;
+            },
+            std::move(with));
     }
     io::Task<Result<>> operator()(ha::Halt) {
         agent.halted_ =
@@ -148,6 +155,7 @@ io::Task<Result<>> Agent::tell_timeline(pg::Timeline timeline, ha::RecordState s
                                       record.state = state;
                                       record.timeline = start.timeline;
                                       record.lsn = start.begin;
+                                      record.last_start = start;
                                       if (state == ha::RecordState::primary) {
                                           record.promoted = {.uuid = uuid,
                                                              .epoch = record.epoch,

@@ -117,6 +117,7 @@ ha::View Agent::look() const {
                      .sync_mode = dynamic_.synchronous_mode,
                      .sync_strict = dynamic_.synchronous_mode_strict,
                      .sync_node_count = dynamic_.synchronous_node_count,
+                     .failsafe = dynamic_.failsafe_mode,
                      .maximum_lag_on_syncnode = dynamic_.maximum_lag_on_syncnode};
     view.self = {.uuid = parts_.identity.uuid,
                  .name = parts_.identity.name,

@@ -146,6 +146,7 @@ private:
     std::optional<std::string> confirmed_names_{};
     std::vector<std::shared_ptr<PendingSeal>> pending_seals_{};
     ha::Epoch history_epoch_ = 0;
+    std::string history_{};  ///< text of the local timeline's history file
     Instant promised_until_{};
     std::optional<ha::StoredPromise> promise_{};
     std::vector<ha::Uuid> promise_set_{};

@@ -180,6 +180,7 @@ ha::Record LeaseKeeper::fresh_record(const Claim& order) const {
         next.sync_version = old.sync_version;
         next.sync = old.sync;
         next.promoted = old.promoted;
+        next.last_start = old.last_start;
         next.system_id = old.system_id;
     }
     if (next.claimers.empty()) {

@@ -24,15 +24,15 @@ io::Task<Result<>> Agent::learn_epochs() {
     const auto& record = *cluster->record.record;
     const auto differs = [&](const ha::Record& last) {
         return last.epoch != record.epoch || last.set_version != record.set_version ||
-               last.sync_version != record.sync_version || last.promoted != record.promoted;
+               last.sync_version != record.sync_version || last.promoted != record.promoted ||
+               last.last_start != record.last_start;
     };
     if (!last_record_ || differs(*last_record_)) {
         HD_CO_TRY_VOID(parts_.durable.keep(record));
         last_record_ = record;
     }
-    if (ha::may_be_followed(record) && record.timeline != 0) {
-        HD_CO_TRY_VOID(parts_.durable.remember(
-            {.epoch = record.epoch, .timeline = record.timeline, .begin = record.lsn}));
+    if (record.last_start.epoch != 0) {
+        HD_CO_TRY_VOID(parts_.durable.remember(record.last_start));
     }
     co_return Result<>{};
 }
@@ -49,8 +49,10 @@ io::Task<> Agent::rank_history() {
     if (ranked_ == now) {
         co_return;
     }
+    ranked_ = {};
     const auto history = co_await parts_.instance.timeline_history(timeline);
     if (history) {
+        history_ = *history;
         history_epoch_ = ha::last_epoch(epochs, timeline, *history);
         ranked_ = now;
     }
@@ -71,9 +73,13 @@ io::Task<Result<>> Agent::stand_still(ha::Vote& vote) {
     local_ = co_await parts_.instance.observe(stop_limit);
     local_.timeline = std::max(local_.timeline, end.timeline);
     co_await rank_history();
+    if (ranked_ == Ranked{}) {
+        co_return fail(Errc::io, "the history of the data directory can't be read");
+    }
     vote.sealed = true;
     vote.history_epoch = history_epoch_;
-    vote.timeline = end.timeline;
+    vote.timeline = ranked_.timeline;
+    vote.history = history_;
     vote.flushed = end.flushed;
     vote.may_lead = standing().may_lead;
     co_return Result<>{};
@@ -204,6 +210,7 @@ io::Task<> Agent::collect_votes(ha::Seal order) {
         co_await parts_.peers.seal(std::move(others), request, Nanos(dynamic_.lease.ttl) / 2);
     if (votes_.epoch == order.epoch) {
         std::move(votes.begin(), votes.end(), std::back_inserter(votes_.votes));
+        ha::rank(votes_.votes, parts_.durable.epochs());
         votes_.complete = true;
     }
     bell_.ring();

@@ -57,7 +57,9 @@ io::HttpResponse get(const Target& target, const agent::Status& s, Now now) {
         return from_store(first, s);
     }
     if (first == "/failsafe") {
-        return error_page(502);
+        // The last one known, with or without the store.
+        const auto listed = object_of(s.cluster.failsafe_json);
+        return listed.empty() ? error_page(502) : json_answer(200, listed);
     }
     return json_answer(passes(target, s, now) ? 200 : 503, status_document(s));
 }

@@ -40,7 +40,7 @@ struct Cluster {
     FailoverRequest failover{};
     std::vector<HistoryRow> history{};
     std::optional<std::uint64_t> optime{};  ///< `/status`.optime (or optime/leader)
-    std::string sync_json{};
+    std::string sync_json{}, failsafe_json{};  ///< `/sync` and `/failsafe`, or empty
     std::int64_t revision = 0;  ///< of the store at that read
     bool operator==(const Cluster&) const = default;
 

@@ -34,6 +34,10 @@ Memory remember(const View& v) {
     auto m = v.memory;
     m.switching = m.switching && v.tenure && v.order;  // a term that was cut off ends it
     remember_writable(v, m);
+    if (const auto missing = missing_claimer(v); missing != m.missing_claimer) {
+        m.missing_claimer = missing;
+        m.missing_since = missing.empty() ? Instant{} : v.now;
+    }
     const auto sick = !sickness(v.local, v.now).empty();
     m.sick_since = !sick ? Instant{} : m.sick_since.never() ? v.now : m.sick_since;
     if (!v.cluster) {
@@ -83,7 +87,7 @@ const std::vector<Rule>& rules() {
     static const auto all = [] {
         std::vector<Rule> list;
         for (const auto& group :
-             {fencing_rules(), health_rules(), vote_rules(), sync_rules(), holder_rules(),
+             {fencing_rules(), health_rules(), vote_rules(), sync_rules(), claimer_rules(), holder_rules(),
               data_rules(), lost_record_rules(), candidate_rules()}) {
             list.insert(list.end(), group.begin(), group.end());
         }

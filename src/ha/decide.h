@@ -27,6 +27,7 @@ struct Settings {
     SyncMode sync_mode = SyncMode::off;
     bool sync_strict = false;
     int sync_node_count = 1;
+    bool failsafe = false;  ///< the members' promises carry a term while the store is silent (G1)
     std::int64_t maximum_lag_on_syncnode = -1;  ///< bytes; 0 or less: any lag
 };
 
@@ -82,6 +83,8 @@ struct Memory {
     Instant refused_until{};   ///< a member's answer forbade a claim; asked again then
     std::string refusal{};     ///< and what it said
     Instant waiting_for_leader_since{};
+    Uuid missing_claimer{};  ///< has had no member key,
+    Instant missing_since{};  ///< since then; never: all have one
     Instant sick_since{};         ///< PostgreSQL here lives and can't do its work; never: it can
     Epoch names_set_for = 0;      ///< epoch that synchronous_standby_names was prepared for
     Epoch writable_epoch = 0;     ///< epoch in which PostgreSQL was first seen as primary,
@@ -184,9 +187,10 @@ struct EndSwitchover {
     bool done = false;
     std::string why{};
 };
-/// Lets a member claim from now on.
-struct AdmitClaimer {
-    Uuid uuid{};
+/// Writes who may claim from now on, and with it `/failsafe`.
+struct SetClaimers {
+    std::vector<Uuid> claimers{};
+    std::optional<std::string> failsafe{};  ///< nullopt: as it was
 };
 /// The agent can't go on with this data directory; it logs the reason and exits with an error.
 struct Halt {};
@@ -195,7 +199,7 @@ using Action =
     std::variant<ClaimRecord, TakeOver, AskPeers, Seal, SetStandbyNames, PublishSync, ShowTimeline,
                  Promote, Fence, Stop, StartStandby, StartPrimary, Follow, RaceInitialize,
                  Initialize, FinishBootstrap, Clone, CheckDivergence, Rewind, MarkPrimary, Release,
-                 HandOver, BeginCheckpoint, EndSwitchover, AdmitClaimer, Halt>;
+                 HandOver, BeginCheckpoint, EndSwitchover, SetClaimers, Halt>;
 
 struct Plan {
     std::string_view rule{};         ///< which rule decided: logged, and shown by `howdah explain`

@@ -321,6 +321,19 @@ TEST(LastEpoch, IsThatOfTheYoungestTimelineInTheHistory) {
     EXPECT_EQ(last_epoch(known, 9, "1\t0/111\tx\n"), 1U);
 }
 
+TEST(Vote, OfAnAgentThatSleptIsRankedByWhatTheClaimerKnows) {
+    // Its PostgreSQL followed timeline 10 of epoch 11 by itself; it knows of epoch 10 only.
+    auto asleep = Election::vote(other, 0x7761, 10);
+    asleep.timeline = 10;
+    asleep.history = "9\t0/6000\tx\n";
+    std::vector<Vote> votes{Election::vote(self, 0x6de6, 11), asleep};
+    EXPECT_TRUE(ahead(votes[0], votes[1]));
+    rank(votes, {{.epoch = 10, .timeline = 9},
+                 {.epoch = 11, .timeline = 10, .begin = pg::Lsn(0x6000)}});
+    EXPECT_EQ(votes[1].history_epoch, 11U);
+    EXPECT_TRUE(ahead(votes[1], votes[0]));
+}
+
 TEST(Vote, SurvivesItsWayOverTheWire) {
     const auto vote = Election::vote(self, 77, 3);
     EXPECT_EQ(*parse_vote(render(vote)), vote);

@@ -59,6 +59,11 @@ Record read(const Json& doc) {
                       .epoch = it->at("epoch").get<Epoch>(),
                       .timeline = it->at("tli").get<pg::Timeline>()};
     }
+    if (const auto it = doc.find("last_start"); it != doc.end()) {
+        r.last_start = {.epoch = it->at("epoch").get<Epoch>(),
+                        .timeline = it->at("tli").get<pg::Timeline>(),
+                        .begin = pg::Lsn(it->at("lsn").get<std::uint64_t>())};
+    }
     if (const auto it = doc.find("sync"); it != doc.end()) {
         r.sync = read_sync(*it);
     }
@@ -173,6 +178,11 @@ std::string write(const Record& r) {
     doc["set_version"] = r.set_version;
     doc["promoted"] = {
         {"uuid", r.promoted.uuid}, {"epoch", r.promoted.epoch}, {"tli", r.promoted.timeline}};
+    if (r.last_start.epoch != 0) {
+        doc["last_start"] = {{"epoch", r.last_start.epoch},
+                             {"tli", r.last_start.timeline},
+                             {"lsn", r.last_start.begin.bytes()}};
+    }
     doc["system_id"] = r.system_id;
     doc["tli"] = r.timeline;
     doc["lsn"] = r.lsn.bytes();

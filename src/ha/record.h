@@ -19,6 +19,15 @@ using Uuid = std::string;
 
 enum class RecordState : std::uint8_t { claimed, primary, handover, released };
 
+/// Where the WAL of one epoch begins, as its primary told: what orders two histories when their
+/// LSNs alone can't (safety-model.md, section 5, step 4).
+struct EpochStart {
+    Epoch epoch = 0;
+    pg::Timeline timeline = 0;
+    pg::Lsn begin{};  ///< where the timeline branched off; 0 for the first
+    bool operator==(const EpochStart&) const = default;
+};
+
 /// Who reached `primary` last. Every write of another copies it.
 struct Promoted {
     Uuid uuid{};
@@ -42,6 +51,7 @@ struct Record {
     std::uint64_t sync_version = 0;  ///< version of `sync` and of the `/sync` key
     SyncSet sync{};                  ///< the published sync set
     Promoted promoted{};
+    EpochStart last_start{};  ///< of the last epoch that showed its timeline, copied by every claim
     std::string system_id{};
     /// Of this epoch's primary. Set while still `claimed`: it has promoted and standbys may follow,
     /// but the sync barrier is not passed yet.

@@ -20,6 +20,7 @@ TEST(Record, SurvivesARoundTrip) {
                         .set_version = 3,
                         .sync_version = 2,
                         .promoted = {.uuid = "00ff", .epoch = 6, .timeline = 4},
+                        .last_start = {.epoch = 6, .timeline = 4, .begin = pg::Lsn(0x4000000)},
                         .system_id = "7711276107238404140",
                         .timeline = 4,
                         .lsn = pg::Lsn(0x5000088),

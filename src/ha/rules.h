@@ -25,6 +25,8 @@ std::vector<Rule> vote_rules();
 std::vector<Rule> holder_rules();
 /// Sync set and synchronous_standby_names of a primary, one safe step at a time.
 std::vector<Rule> sync_rules();
+/// Who may claim after this holder, and who is told.
+std::vector<Rule> claimer_rules();
 /// Data directory and following: bootstrap, clone, rewind, start, follow.
 std::vector<Rule> data_rules();
 /// The leader record vanished from an initialized scope.
@@ -40,6 +42,12 @@ bool may_stay_writable(const View& v);
 const Record* record_of(const View& v);
 /// The primary that endpoints may use and standbys follow; nullopt: none, or it is this member.
 std::optional<Upstream> upstream_of(const View& v);
+/// `/failsafe` as Patroni reads it: name -> api_url of exactly these. nullopt while one of them has
+/// no member key.
+std::optional<std::string> failsafe_document(const std::vector<Uuid>& claimers,
+                                             const std::vector<Member>& members);
+/// The first claimer without a member key; empty: all have one, or this member does not lead.
+Uuid missing_claimer(const View& v);
 /// This member promised the holder not to claim, and the time has not run out.
 bool promise_stands(const View& v);
 bool postgres_is_down(const View& v);

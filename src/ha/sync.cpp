@@ -184,7 +184,7 @@ SyncStep next_step(const SyncChange& c) {
         const auto own = joint.voter(c.own_uuid) != nullptr ? 1 : 0;
         joint.copies = std::min(c.published.copies, c.wanted.wait_for + own);
         if (joint.empty()) {
-            joint = goal;
+            // In the old mode still: it is off once PostgreSQL waits for nobody.
             joint.voters.clear();
             joint.copies = 0;
         }

@@ -279,5 +279,26 @@ TEST(SyncSteps, ReachWhatIsWantedAndThenStop) {
     EXPECT_EQ(change.published, a_set(SyncMode::quorum, 1, {"b", "c"}));
 }
 
+TEST(SyncStep, ModeIsOffOnlyOnceNobodyIsWaitedFor) {
+    const SyncSet published{
+        .mode = SyncMode::on, .voters = {{.uuid = "b", .name = "pgvm2"}}, .copies = 1};
+    SyncChange change{.published = published,
+                      .effective = {.mode = SyncMode::on, .names = {"pgvm2"}, .wait_for = 1},
+                      .own_uuid = "a",
+                      .caught_up = 1};
+    auto step = next_step(change);
+    EXPECT_EQ(step.kind, SyncStep::Kind::publish);
+    EXPECT_TRUE(step.set.empty());
+    EXPECT_NE(step.set, SyncSet{}) << "nobody would look at the setting again";
+    change.published = step.set;
+    step = next_step(change);
+    ASSERT_EQ(step.kind, SyncStep::Kind::set);
+    change.effective = step.names;
+    change.caught_up = 0;
+    step = next_step(change);
+    EXPECT_EQ(step.kind, SyncStep::Kind::publish);
+    EXPECT_EQ(step.set, SyncSet{});
+}
+
 }  // namespace
 }  // namespace howdah::ha

@@ -59,6 +59,7 @@ std::string render(const Vote& v) {
                                   {"may_lead", v.may_lead},
                                   {"history_epoch", v.history_epoch},
                                   {"timeline", v.timeline},
+                                  {"history", v.history},
                                   {"flushed", v.flushed.bytes()}}
         .dump();
 }
@@ -76,9 +77,19 @@ Result<Vote> parse_vote(const std::string& json) {
                     .may_lead = doc.at("may_lead"),
                     .history_epoch = doc.at("history_epoch"),
                     .timeline = doc.at("timeline"),
+                    .history = doc.value("history", ""),
                     .flushed = pg::Lsn(doc.at("flushed").get<std::uint64_t>())};
     } catch (const nlohmann::json::exception& e) {
         return fail(Errc::corrupt, std::string("vote of a member: ") + e.what());
+    }
+}
+
+void rank(std::vector<Vote>& votes, const std::vector<EpochStart>& known) {
+    for (auto& vote : votes) {
+        if (vote.sealed) {
+            vote.history_epoch =
+                std::max(vote.history_epoch, last_epoch(known, vote.timeline, vote.history));
+        }
     }
 }
 

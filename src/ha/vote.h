@@ -10,15 +10,6 @@
 
 namespace howdah::ha {
 
-/// Where the WAL of one epoch begins, as its primary told: what orders two histories when their
-/// LSNs alone can't (safety-model.md, section 5, step 4).
-struct EpochStart {
-    Epoch epoch = 0;
-    pg::Timeline timeline = 0;
-    pg::Lsn begin{};  ///< where the timeline branched off; 0 for the first
-    bool operator==(const EpochStart&) const = default;
-};
-
 /// Where a timeline branched off, from the text of its history file; 0 for timeline 1.
 pg::Lsn branch_point(const std::string& history_file);
 
@@ -50,12 +41,17 @@ struct Vote {
     bool may_lead = false;
     Epoch history_epoch = 0;
     pg::Timeline timeline = 0;
+    std::string history{};  ///< text of that timeline's history file; empty for the first
     pg::Lsn flushed{};
     bool operator==(const Vote&) const = default;
 };
 std::string render(const Vote& vote);
 /// Errors: Errc::corrupt.
 Result<Vote> parse_vote(const std::string& json);
+
+/// Ranks the votes by what the claimer knows, too: an agent that slept while its PostgreSQL followed
+/// a promotion by itself takes its own WAL for that of an earlier epoch.
+void rank(std::vector<Vote>& votes, const std::vector<EpochStart>& known);
 
 /// Has more of the cluster's history: (history epoch, LSN). LSN alone would prefer the longer WAL
 /// of a primary that was deposed.

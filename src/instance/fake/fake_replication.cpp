@@ -157,7 +157,9 @@ void FakeInstance::receive(FakeInstance& from, std::uint64_t session, WalHistory
         });
     }
     if (!disk_trouble.empty()) {
-        return;  // it can't write, so it confirms nothing
+        // It can't write: the WAL receiver ends, and another tries later.
+        disconnect();
+        return connect_later(retry_connect);
     }
     branches_ = std::move(history);
     end_ = std::max(end_, lsn);
