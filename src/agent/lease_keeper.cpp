@@ -400,6 +400,7 @@ io::Task<Result<>> LeaseKeeper::change(std::function<void(ha::Record&)> edit, Na
     auto next = wanted_ ? *wanted_ : term_->tenure()->record;
     edit(next);
     wanted_ = std::move(next);
+    const auto asked = with;
     with.merge(carried_);
     carried_ = std::move(with);
     while (wanted_) {
@@ -408,6 +409,9 @@ io::Task<Result<>> LeaseKeeper::change(std::function<void(ha::Record&)> edit, Na
             co_return fail(Errc::conflict, "the term is over: " + keeping_.why_over);
         }
         if (wanted_ && clock_.now() >= until) {
+            // Who asked will decide anew. What was sent may have committed: Tenure says so.
+            wanted_.reset();
+            std::erase_if(carried_, [&](const auto& key) { return asked.contains(key.first); });
             co_return fail(Errc::unavailable, "the store did not confirm the change");
         }
     }

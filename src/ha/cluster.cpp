@@ -110,9 +110,9 @@ const Member* Cluster::member_by_uuid(std::string_view uuid) const {
 }
 
 bool is_shown(std::string_view name) {
-    constexpr std::array<std::string_view, 10> shown{"howdah", "leader",        "initialize",
-                                                    "config", "failover",      "history",
-                                                    "status", "optime/leader", "sync", "failsafe"};
+    constexpr std::array<std::string_view, 10> shown{
+        "howdah",  "leader", "initialize",    "config", "failover",
+        "history", "status", "optime/leader", "sync",   "failsafe"};
     return name.starts_with(members) || std::find(shown.begin(), shown.end(), name) != shown.end();
 }
 

@@ -39,9 +39,9 @@ struct Cluster {
     std::vector<Member> members{};  ///< sorted by name
     FailoverRequest failover{};
     std::vector<HistoryRow> history{};
-    std::optional<std::uint64_t> optime{};  ///< `/status`.optime (or optime/leader)
+    std::optional<std::uint64_t> optime{};     ///< `/status`.optime (or optime/leader)
     std::string sync_json{}, failsafe_json{};  ///< `/sync` and `/failsafe`, or empty
-    std::int64_t revision = 0;  ///< of the store at that read
+    std::int64_t revision = 0;                 ///< of the store at that read
     bool operator==(const Cluster&) const = default;
 
     const Member* member(std::string_view name) const;

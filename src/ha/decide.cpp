@@ -87,8 +87,8 @@ const std::vector<Rule>& rules() {
     static const auto all = [] {
         std::vector<Rule> list;
         for (const auto& group :
-             {fencing_rules(), health_rules(), vote_rules(), sync_rules(), claimer_rules(), holder_rules(),
-              data_rules(), lost_record_rules(), candidate_rules()}) {
+             {fencing_rules(), health_rules(), vote_rules(), sync_rules(), claimer_rules(),
+              holder_rules(), data_rules(), lost_record_rules(), candidate_rules()}) {
             list.insert(list.end(), group.begin(), group.end());
         }
         return list;

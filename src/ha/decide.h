@@ -83,8 +83,8 @@ struct Memory {
     Instant refused_until{};   ///< a member's answer forbade a claim; asked again then
     std::string refusal{};     ///< and what it said
     Instant waiting_for_leader_since{};
-    Uuid missing_claimer{};  ///< has had no member key,
-    Instant missing_since{};  ///< since then; never: all have one
+    Uuid missing_claimer{};       ///< has had no member key,
+    Instant missing_since{};      ///< since then; never: all have one
     Instant sick_since{};         ///< PostgreSQL here lives and can't do its work; never: it can
     Epoch names_set_for = 0;      ///< epoch that synchronous_standby_names was prepared for
     Epoch writable_epoch = 0;     ///< epoch in which PostgreSQL was first seen as primary,

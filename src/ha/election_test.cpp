@@ -245,6 +245,19 @@ TEST(SyncSet, StaysAsItIsForAMomentAfterPromotionAndThenShrinks) {
     EXPECT_NE(action<PublishSync>(plan), nullptr) << plan.rule << ": " << plan.why;
 }
 
+TEST(SyncSet, IsLeftAloneWhileAnEarlierChangeMayHaveCommitted) {
+    auto e = promoted();
+    auto record = e.record();
+    record.timeline = 4;
+    e.holding(record);
+    e.v.memory = *e.plan().memory;
+    e.v.now = e.v.now + 2s;
+    e.v.tenure->change_unresolved = true;
+    const auto plan = e.plan();
+    EXPECT_EQ(action<PublishSync>(plan), nullptr);
+    EXPECT_EQ(action<SetStandbyNames>(plan), nullptr);
+}
+
 TEST(SyncSet, StrictModeNeverStopsWaiting) {
     auto e = promoted();
     e.v.settings.sync_strict = true;
@@ -328,8 +341,8 @@ TEST(Vote, OfAnAgentThatSleptIsRankedByWhatTheClaimerKnows) {
     asleep.history = "9\t0/6000\tx\n";
     std::vector<Vote> votes{Election::vote(self, 0x6de6, 11), asleep};
     EXPECT_TRUE(ahead(votes[0], votes[1]));
-    rank(votes, {{.epoch = 10, .timeline = 9},
-                 {.epoch = 11, .timeline = 10, .begin = pg::Lsn(0x6000)}});
+    rank(votes,
+         {{.epoch = 10, .timeline = 9}, {.epoch = 11, .timeline = 10, .begin = pg::Lsn(0x6000)}});
     EXPECT_EQ(votes[1].history_epoch, 11U);
     EXPECT_TRUE(ahead(votes[1], votes[0]));
 }

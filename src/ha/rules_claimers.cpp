@@ -15,7 +15,7 @@ constexpr Nanos away_for_good = Seconds(30);
 bool leads_undisturbed(const View& v) {
     return holds_as(v, RecordState::primary) && v.local.role == Role::primary &&
            v.local.accepting && v.cluster && v.cluster_fresh && !v.order && !v.on_promises &&
-           !v.memory.switching;
+           !v.memory.switching && !v.tenure->change_unresolved;
 }
 
 bool streams(const Member& m) {
@@ -25,9 +25,9 @@ bool streams(const Member& m) {
 Plan with_claimers(const View& v, std::vector<Uuid> claimers, std::string why) {
     std::sort(claimers.begin(), claimers.end());
     auto document = failsafe_document(claimers, v.cluster->members);
-    return {.why = std::move(why),
-            .actions = {SetClaimers{.claimers = std::move(claimers),
-                                    .failsafe = std::move(document)}}};
+    return {
+        .why = std::move(why),
+        .actions = {SetClaimers{.claimers = std::move(claimers), .failsafe = std::move(document)}}};
 }
 
 RuleResult admit_claimer(const View& v) {
@@ -55,8 +55,8 @@ RuleResult dismiss_claimer(const View& v) {
         return std::nullopt;
     }
     auto claimers = v.tenure->record.claimers;
-    const auto another = std::any_of(
-        v.cluster->members.begin(), v.cluster->members.end(), [&](const Member& m) {
+    const auto another =
+        std::any_of(v.cluster->members.begin(), v.cluster->members.end(), [&](const Member& m) {
             return streams(m) && m.uuid != v.self.uuid &&
                    std::find(claimers.begin(), claimers.end(), m.uuid) != claimers.end();
         });

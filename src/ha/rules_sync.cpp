@@ -134,6 +134,7 @@ RuleResult show_timeline(const View& v) {
 
 RuleResult change_sync_set(const View& v) {
     if (!runs_as_primary(v) || !v.cluster || v.memory.switching || v.on_promises ||
+        v.tenure->change_unresolved ||
         (v.settings.sync_mode == SyncMode::off && v.tenure->record.sync == SyncSet{})) {
         return std::nullopt;
     }
@@ -160,9 +161,9 @@ RuleResult change_sync_set(const View& v) {
          .caught_up = in_force_since ? caught_up(v, w.names.names, v.memory.barrier_lsn) : -1});
     switch (step.kind) {
         case SyncStep::Kind::publish:
-            return Plan{.why = fmt::format("publishing a sync set: any {} of {} voters hold all "
-                                           "acknowledged commits",
-                                           step.set.votes_needed(), step.set.voters.size()),
+            return Plan{.why = fmt::format("publishing a sync set: {} of {} voters hold every "
+                                           "acknowledged commit",
+                                           step.set.copies, step.set.voters.size()),
                         .actions = {PublishSync{.set = step.set}}};
         case SyncStep::Kind::set:
             return Plan{.why = fmt::format("commits wait for '{}' from now on", render(step.names)),

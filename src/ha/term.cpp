@@ -132,7 +132,16 @@ void Term::end(std::string why) {
 }
 
 std::optional<Tenure> Term::tenure() const {
-    return state_ == State::held ? std::optional(tenure_) : std::nullopt;
+    if (state_ != State::held) {
+        return std::nullopt;
+    }
+    auto tenure = tenure_;
+    tenure.change_unresolved =
+        std::any_of(unresolved_.begin(), unresolved_.end(), [&](const Attempt& attempt) {
+            return attempt.record.sync != tenure.record.sync ||
+                   attempt.record.claimers != tenure.record.claimers;
+        });
+    return tenure;
 }
 
 }  // namespace howdah::ha

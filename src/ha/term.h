@@ -18,6 +18,9 @@ struct Tenure {
     Epoch epoch = 0;
     Instant deadline{};  ///< CLOCK_BOOTTIME when the renewal that committed was *sent*, plus T (L3)
     Record record{};     ///< as last committed
+    /// An attempt without an answer says something else of claimers or sync set. It may have
+    /// committed: nothing may be weakened that it promises.
+    bool change_unresolved = false;
     bool operator==(const Tenure&) const = default;
 };
 

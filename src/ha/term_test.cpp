@@ -54,6 +54,18 @@ TEST_F(TermTest, UnansweredAttemptExtendsNothing) {
     EXPECT_EQ(term.unresolved().size(), 1U);
 }
 
+TEST_F(TermTest, ChangeWithoutAnAnswerMayHaveCommitted) {
+    auto term = held();
+    (void)term.prepare(a_record(1, 2), a_lease(at(100s)), at(101s));
+    EXPECT_FALSE(term.tenure()->change_unresolved) << "a renewal changes nothing";
+    auto more = a_record(1, 3);
+    more.sync = {.mode = SyncMode::on, .voters = {{.uuid = "b", .name = "pgvm2"}}, .copies = 1};
+    const auto change = term.prepare(more, a_lease(at(100s)), at(102s));
+    EXPECT_TRUE(term.tenure()->change_unresolved);
+    term.answered(change, Committed{.revision = 12});
+    EXPECT_FALSE(term.tenure()->change_unresolved);
+}
+
 TEST_F(TermTest, AdoptsItsOwnUnseenCommitFromTheEarliestSending) {
     auto term = held();
     const auto first = term.prepare(a_record(1, 2), a_lease(at(100s)), at(101s));
