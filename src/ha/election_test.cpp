@@ -347,6 +347,19 @@ TEST(Vote, OfAnAgentThatSleptIsRankedByWhatTheClaimerKnows) {
     EXPECT_TRUE(ahead(votes[1], votes[0]));
 }
 
+TEST(Vote, OfOneTimelineAndHistoryRanksTheSameForEverybody) {
+    auto one = Election::vote(self, 1000, 78);
+    one.timeline = 17;
+    one.history = "16\t0/900\tx\n";
+    auto other_one = one;
+    other_one.uuid = other;
+    other_one.history_epoch = 79;
+    std::vector<Vote> votes{one, other_one};
+    rank(votes, {});
+    EXPECT_FALSE(ahead(votes[1], votes[0]));
+    EXPECT_FALSE(ahead(votes[0], votes[1]));
+}
+
 TEST(Vote, SurvivesItsWayOverTheWire) {
     const auto vote = Election::vote(self, 77, 3);
     EXPECT_EQ(*parse_vote(render(vote)), vote);

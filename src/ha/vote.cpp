@@ -84,7 +84,15 @@ Result<Vote> parse_vote(const std::string& json) {
     }
 }
 
-void rank(std::vector<Vote>& votes, const std::vector<EpochStart>& known) {
+void rank(std::vector<Vote>& votes, std::vector<EpochStart> known) {
+    // Whoever is on a voter's timeline has the voter's path behind it, and so its epoch.
+    for (const auto& vote : votes) {
+        if (vote.sealed) {
+            known.push_back({.epoch = vote.history_epoch,
+                             .timeline = vote.timeline,
+                             .begin = branch_point(vote.history)});
+        }
+    }
     for (auto& vote : votes) {
         if (vote.sealed) {
             vote.history_epoch =

@@ -49,9 +49,9 @@ std::string render(const Vote& vote);
 /// Errors: Errc::corrupt.
 Result<Vote> parse_vote(const std::string& json);
 
-/// Ranks the votes by what the claimer knows, too: an agent that slept while its PostgreSQL
-/// followed a promotion by itself takes its own WAL for that of an earlier epoch.
-void rank(std::vector<Vote>& votes, const std::vector<EpochStart>& known);
+/// Ranks the votes by what the claimer and all voters know together: an agent that slept while its
+/// PostgreSQL followed a promotion by itself takes its own WAL for that of an earlier epoch.
+void rank(std::vector<Vote>& votes, std::vector<EpochStart> known);
 
 /// Has more of the cluster's history: (history epoch, LSN). LSN alone would prefer the longer WAL
 /// of a primary that was deposed.
