@@ -78,10 +78,11 @@ struct Memory {
     bool bootstrapped = false;  ///< users of a fresh cluster are created
     Epoch checked_epoch = 0;    ///< leader epoch that divergence was checked against
     Instant checked_at{};
-    Instant gave_way_since{};  ///< a better candidate is expected to claim
-    Instant suspect_until{};   ///< L12: the store may have gone back
-    Instant refused_until{};   ///< a member's answer forbade a claim; asked again then
-    std::string refusal{};     ///< and what it said
+    Instant gave_way_since{};   ///< a better candidate is expected to claim
+    Instant suspect_until{};    ///< L12: the store may have gone back
+    Epoch suspected_epoch = 0;  ///< and up to which epoch that has been waited for
+    Instant refused_until{};    ///< a member's answer forbade a claim; asked again then
+    std::string refusal{};      ///< and what it said
     Instant waiting_for_leader_since{};
     Uuid missing_claimer{};       ///< has had no member key,
     Instant missing_since{};      ///< since then; never: all have one

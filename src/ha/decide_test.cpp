@@ -180,6 +180,16 @@ TEST(Decide, StoredEpochAboveTheRecordsForbidsTheClaim) {
         AView{}.after(6s).asked({Standing{.name = "pgvm3", .stored_epoch = 5}}).plan()));
 }
 
+TEST(Decide, StoredEpochAboveTheRecordsIsSuspectedOnceForTwiceTheWait) {
+    AView view;
+    const Standing later{.name = "pgvm3", .stored_epoch = 5};
+    auto plan = view.after(6s).asked({later}).plan();
+    ASSERT_TRUE(plan.memory);
+    view.v.memory = *plan.memory;
+    EXPECT_FALSE(does<ClaimRecord>(view.after(9s).asked({later}).plan())) << "2W are not over";
+    EXPECT_TRUE(does<ClaimRecord>(view.after(3s).asked({later}).plan())) << view.plan().why;
+}
+
 TEST(Decide, CandidateWithMoreWalGoesFirst) {
     const Standing ahead{
         .name = "pgvm3", .may_lead = true, .timeline = 3, .received = pg::Lsn(2000)};

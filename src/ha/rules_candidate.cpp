@@ -30,7 +30,7 @@ bool asked_about_this_version(const View& v) {
 /// Why the answers of the others forbid a claim.
 struct Veto {
     std::string why{};
-    bool store_went_back = false;  ///< L12
+    Epoch above = 0;  ///< L12: an epoch that the store should know; 0: it's not about that
 };
 
 std::optional<Veto> veto(const View& v) {
@@ -39,10 +39,11 @@ std::optional<Veto> veto(const View& v) {
         if (s.holds) {
             return Veto{.why = fmt::format("{} says that it holds the record", s.name)};
         }
-        if (s.stored_epoch > record->epoch) {
+        // Suspected once, for 2W; after that L8 counts: the claim's epoch is above all of these.
+        if (s.stored_epoch > record->epoch && s.stored_epoch > v.memory.suspected_epoch) {
             return Veto{.why = fmt::format("{} has stored epoch {}, the record says {}", s.name,
                                            s.stored_epoch, record->epoch),
-                        .store_went_back = true};
+                        .above = s.stored_epoch};
         }
         if (s.seen_revision > v.cluster->record.revision) {
             return Veto{.why = fmt::format("{} has seen a newer version of the record", s.name)};
@@ -143,7 +144,8 @@ RuleResult claim_after_wait(const View& v) {
         auto memory = v.memory;
         memory.refusal = no->why;
         memory.refused_until = v.now + ask_again_after;
-        if (no->store_went_back) {
+        if (no->above > 0) {
+            memory.suspected_epoch = no->above;
             memory.suspect_until = v.now + Nanos(2 * memory.record_wait);
         }
         return Plan{.why = "no claim: " + no->why, .memory = memory, .wake = memory.refused_until};
