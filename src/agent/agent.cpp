@@ -135,8 +135,11 @@ ha::View Agent::look() const {
     view.on_promises = keeping_.on_promises;
     view.cluster = parts_.feed.current();
     view.record_seen = parts_.feed.record_seen();
-    if (view.cluster && view.cluster->record.absent()) {
-        view.last_record = last_record_;
+    if (view.cluster && last_record_) {
+        const auto& seen = std::as_const(view.cluster)->record;
+        if (seen.absent() || (seen.record && ha::is_older(*seen.record, *last_record_))) {
+            view.last_record = last_record_;
+        }
     }
     view.cluster_fresh = now < parts_.feed.last_answer() + Nanos(dynamic_.lease.ttl);
     return view;

@@ -27,7 +27,8 @@ io::Task<Result<>> Agent::learn_epochs() {
                last.sync_version != record.sync_version || last.promoted != record.promoted ||
                last.last_start != record.last_start;
     };
-    if (!last_record_ || differs(*last_record_)) {
+    // What a store shows that went back is no news (L12).
+    if (!last_record_ || (differs(*last_record_) && !ha::is_older(record, *last_record_))) {
         HD_CO_TRY_VOID(parts_.durable.keep(record));
         last_record_ = record;
     }

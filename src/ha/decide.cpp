@@ -57,7 +57,11 @@ Memory remember(const View& v) {
     if (v.now < m.record_first_seen + m.record_wait) {
         wait = std::max(wait, m.record_wait);
     }
-    if (seen.record && seen.record->epoch < v.self.stored_epoch) {
+    const auto went_back =
+        seen.record && (seen.record->epoch < v.self.stored_epoch ||
+                        (seen.revision > 0 && seen.revision < m.record_revision) ||
+                        (v.last_record && is_older(*seen.record, *v.last_record)));
+    if (went_back) {
         m.suspect_until = v.now + 2 * times.candidate_wait();
     }
     m.record_revision = seen.revision;

@@ -107,7 +107,7 @@ struct View {
     bool on_promises = false;        ///< the store is silent; promises carry the term (G1)
     Shared<Cluster> cluster{};       ///< last consistent copy of the store; none: never had one
     Instant record_seen{};           ///< when this process saw its record first; never: now
-    std::optional<Record> last_record{};  ///< the last one seen, when the store has none
+    std::optional<Record> last_record{};  ///< the newest one seen, when the store has none or less
     bool cluster_fresh = false;           ///< the store answered within the last T
     Peers peers{};
     Votes votes{};

@@ -190,6 +190,27 @@ TEST(Decide, StoredEpochAboveTheRecordsIsSuspectedOnceForTwiceTheWait) {
     EXPECT_TRUE(does<ClaimRecord>(view.after(3s).asked({later}).plan())) << view.plan().why;
 }
 
+TEST(Decide, RecordThatWentBackMakesTheStoreSuspect) {
+    AView view;
+    auto later = a_record(RecordState::primary);
+    later.epoch = 5;
+    view.v.last_record = later;
+    view.with_record(a_record(RecordState::released), 40);
+    EXPECT_FALSE(view.v.memory.suspect_until.never());
+    EXPECT_FALSE(does<ClaimRecord>(view.after(6s).asked().plan()));
+    EXPECT_TRUE(does<ClaimRecord>(view.after(7s).asked().plan())) << view.plan().why;
+}
+
+TEST(Decide, SyncSetThatTheStoreLostForbidsEveryClaim) {
+    AView view;
+    auto later = a_record(RecordState::primary);
+    later.sync_version = 3;
+    later.sync = {.mode = SyncMode::on, .voters = {{.uuid = "c", .name = "pgvm3"}}, .copies = 1};
+    view.v.last_record = later;
+    view.with_record(a_record(RecordState::released), 40);
+    EXPECT_FALSE(does<ClaimRecord>(view.after(60s).asked().plan()));
+}
+
 TEST(Decide, CandidateWithMoreWalGoesFirst) {
     const Standing ahead{
         .name = "pgvm3", .may_lead = true, .timeline = 3, .received = pg::Lsn(2000)};

@@ -80,6 +80,10 @@ std::string_view name_of(RecordState state) {
     return state_names.at(static_cast<std::size_t>(state));
 }
 
+bool is_older(const Record& record, const Record& seen) {
+    return std::pair(record.epoch, record.sync_version) < std::pair(seen.epoch, seen.sync_version);
+}
+
 bool may_be_followed(const Record& record) {
     return record.state == RecordState::primary ||
            (record.state == RecordState::claimed && record.timeline != 0);

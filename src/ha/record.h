@@ -64,6 +64,10 @@ struct Record {
 /// A primary that others may stream from: `primary`, or `claimed` with a timeline.
 bool may_be_followed(const Record& record);
 
+/// The store has lost `seen`, or what it said of the sync set, when it shows `record` after it
+/// (L12).
+bool is_older(const Record& record, const Record& seen);
+
 /// Errors: Errc::corrupt with the field's name.
 Result<Record> parse_record(const std::string& json);
 std::string render(const Record& record);

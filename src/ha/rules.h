@@ -48,6 +48,9 @@ std::optional<std::string> failsafe_document(const std::vector<Uuid>& claimers,
                                              const std::vector<Member>& members);
 /// The first claimer without a member key; empty: all have one, or this member does not lead.
 Uuid missing_claimer(const View& v);
+/// The store went back behind a sync set that this member knows: its voters may hold commits that
+/// those of the older set do not.
+bool lost_sync_set(const View& v);
 /// This member promised the holder not to claim, and the time has not run out.
 bool promise_stands(const View& v);
 bool postgres_is_down(const View& v);

@@ -220,6 +220,11 @@ std::vector<std::string> ineligibilities(const View& v) {
     if (v.now < v.memory.suspect_until) {
         all.emplace_back("the store may have gone back in time");
     }
+    if (lost_sync_set(v)) {
+        all.push_back(
+            fmt::format("the store has lost the sync set of epoch {}: `howdah dcs recover`",
+                        v.last_record->epoch));
+    }
     if (v.now < v.memory.refused_until) {
         all.push_back(v.memory.refusal);
     }

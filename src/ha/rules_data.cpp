@@ -111,7 +111,8 @@ RuleResult recover_in_place(const View& v) {
     if (record == nullptr || record->state != RecordState::released ||
         record->holder != v.self.uuid || record->promoted.uuid != v.self.uuid ||
         !postgres_is_down(v) || v.tenure || v.claim_unresolved || v.settings.pause ||
-        promise_stands(v) || v.self.nofailover) {
+        promise_stands(v) || v.self.nofailover || v.now < v.memory.suspect_until ||
+        lost_sync_set(v)) {
         return std::nullopt;
     }
     if (v.local.job.kind == JobKind::start && v.local.job.failures >= 3) {

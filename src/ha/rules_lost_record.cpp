@@ -135,6 +135,12 @@ RuleResult claim_lost_record(const View& v) {
 
 }  // namespace
 
+bool lost_sync_set(const View& v) {
+    const auto* record = record_of(v);
+    return record != nullptr && v.last_record && is_older(*record, *v.last_record) &&
+           !v.last_record->sync.empty();
+}
+
 std::vector<Rule> lost_record_rules() {
     return {{"claim_lost_record", claim_lost_record}};
 }
