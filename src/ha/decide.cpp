@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "ha/rules.h"
 
 namespace howdah::ha {
@@ -56,7 +57,7 @@ Memory remember(const View& v) {
     m.record_revision = seen.revision;
     m.record_value = seen.value;
     m.record_first_seen = v.record_seen.never() ? v.now : v.record_seen;
-    m.record_wait = wait;
+    m.record_wait = HD_MUTANT(no_wait) ? Millis{} : wait;
     m.gave_way_since = {};
     return m;
 }
@@ -149,7 +150,8 @@ bool holds_as(const View& v, RecordState state) {
 }
 
 bool promise_stands(const View& v) {
-    return !v.self.promised_until.never() && v.now < v.self.promised_until;
+    return !v.self.promised_until.never() && v.now < v.self.promised_until &&
+           !HD_MUTANT(promise_not_kept);
 }
 
 bool postgres_is_down(const View& v) {

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 
+#include "base/mutant.h"
+
 namespace howdah::ha {
 
 pg::Lsn branch_point(const std::string& history_file) {
@@ -83,6 +85,9 @@ Result<Vote> parse_vote(const std::string& json) {
 }
 
 bool ahead(const Vote& a, const Vote& b) {
+    if (HD_MUTANT(lsn_without_epoch)) {
+        return a.flushed > b.flushed;
+    }
     return std::tuple{a.history_epoch, a.flushed} > std::tuple{b.history_epoch, b.flushed};
 }
 
