@@ -208,6 +208,9 @@ void Checks::route_had_closed(const ha::Record& record) {
 }
 
 void Checks::new_primary_has_all(const Host& host) {
+    if (world_.options.pauses && record_ && record_->holder != host.uuid) {
+        return;  // it woke up in the middle of an earlier epoch
+    }
     for (const auto& [branch, lsn] : kept_) {
         if (!host.postgres.holds({.branch = branch, .lsn = lsn})) {
             return violation("I6",

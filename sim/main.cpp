@@ -74,6 +74,9 @@ std::string replay_options(const Asked& asked, const Options& options) {
     text += options.store_loss ? " --store-loss" : "";
     text += options.lease.empty() ? "" : " --lease " + options.lease;
     text += asked.sync.empty() ? "" : " --sync " + asked.sync;
+    if (options.failsafe) {
+        text += fmt::format(" --failsafe {}", *options.failsafe);
+    }
     for (const auto kind : options.favour) {
         text += fmt::format(" --favour {}", howdah::sim::name_of(kind));
     }
@@ -175,6 +178,7 @@ int main(int argc, char** argv) {
                  "hosts stand still for long, half of them without their clock showing it: P1 may "
                  "break then, P2 not");
     app.add_flag("--store-loss", options.store_loss, "etcd goes back or loses its data");
+    app.add_option("--failsafe", options.failsafe, "the members' promises carry a term, or not");
     app.add_option("--favour", asked.favour, "kinds of faults to draw often");
     app.add_option("--skip", asked.skip, "invariants not to check: I1 ... I12, P5");
     app.add_option("--schedule", asked.schedule_file, "faults from this file");
