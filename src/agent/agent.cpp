@@ -136,6 +136,7 @@ ha::View Agent::look() const {
     view.tenure = keeping_.tenure;
     view.claim_unresolved = keeping_.claim_unresolved;
     view.on_promises = keeping_.on_promises;
+    view.sync_unresolved = keeping_.sync_unresolved;
     view.cluster = parts_.feed.current();
     if (HD_MUTANT(trust_in_the_name) && view.cluster && view.cluster->record.record &&
         view.cluster->record.leader == view.self.name) {

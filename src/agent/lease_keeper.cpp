@@ -84,6 +84,12 @@ void LeaseKeeper::update() {
     }
     if (now.tenure) {
         now.promisers = term_->promisers();
+        const auto other_set = [&](const ha::Record& r) {
+            return r.sync != now.tenure->record.sync;
+        };
+        now.sync_unresolved =
+            (wanted_ && other_set(*wanted_)) ||
+            std::ranges::any_of(term_->unresolved(), other_set, &ha::Attempt::record);
         deadlines_.arm(now.tenure->deadline - times_.fence_budget);
     }
     keeping_ = now;

@@ -20,6 +20,7 @@ struct Keeping {
     std::string why_over{};    ///< of the last term
     bool on_promises = false;  ///< the store is silent; the members' promises carry the term
     std::vector<ha::Uuid> promisers{};  ///< whose promises that takes
+    bool sync_unresolved = false;       ///< another sync set was sent, or will be: it may stand
 };
 
 /// What a claim writes besides its own identity (safety-model.md, L6, L8).

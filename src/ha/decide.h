@@ -100,6 +100,7 @@ struct View {
     std::optional<Tenure> tenure{};  ///< set while this incarnation holds the record
     bool claim_unresolved = false;   ///< a claim was sent and nobody answered
     bool on_promises = false;        ///< the store is silent; promises carry the term (G1)
+    bool sync_unresolved = false;    ///< another sync set than the tenure's may be published (L4)
     Shared<Cluster> cluster{};       ///< last consistent copy of the store; none: never had one
     Instant record_seen{};           ///< when this process saw its record first; never: now
     std::optional<Record> last_record{};  ///< the last one seen, when the store has none

@@ -245,6 +245,37 @@ TEST(SyncSet, StaysAsItIsForAMomentAfterPromotionAndThenShrinks) {
     EXPECT_NE(action<PublishSync>(plan), nullptr) << plan.rule << ": " << plan.why;
 }
 
+TEST(SyncSet, StaysAsItIsWhileAnotherOneMayBePublished) {
+    auto e = promoted();
+    auto record = e.record();
+    record.timeline = 4;
+    e.holding(record);
+    auto plan = e.plan();
+    e.v.memory = *plan.memory;
+    e.v.now = e.v.now + 2s;
+    e.v.sync_unresolved = true;
+    plan = e.plan();
+    EXPECT_EQ(action<PublishSync>(plan), nullptr) << plan.rule << ": " << plan.why;
+    EXPECT_EQ(action<SetStandbyNames>(plan), nullptr) << plan.rule << ": " << plan.why;
+}
+
+TEST(SyncBarrier, StandbysThatCameAfterTheClaimAreAdmittedToPassIt) {
+    auto e = promoted();
+    e.v.settings.sync_strict = true;
+    e.v.local.sync_standby_names = render(StandbyNames{.mode = SyncMode::quorum, .blocked = true});
+    e.v.confirmed_names = e.v.local.sync_standby_names;
+    auto record = e.record();
+    record.timeline = 4;
+    record.claimers = {self};
+    record.sync = {.mode = SyncMode::quorum, .strict = true};
+    e.holding(record);
+    e.v.cluster->members[0].replication_state = "streaming";
+    e.v.local.walsenders = {streams("pgvm2", 1100)};
+    const auto plan = e.plan();
+    ASSERT_NE(action<AdmitClaimer>(plan), nullptr) << plan.rule << ": " << plan.why;
+    EXPECT_EQ(action<AdmitClaimer>(plan)->uuid, other);
+}
+
 TEST(SyncSet, StrictModeNeverStopsWaiting) {
     auto e = promoted();
     e.v.settings.sync_strict = true;

@@ -21,7 +21,7 @@ std::vector<Rule> fencing_rules();
 std::vector<Rule> vote_rules();
 /// What the holder of the record does.
 std::vector<Rule> holder_rules();
-/// Sync set and synchronous_standby_names of a primary, one safe step at a time.
+/// Sync set, synchronous_standby_names and claimers of a primary, one safe step at a time.
 std::vector<Rule> sync_rules();
 /// Data directory and following: bootstrap, clone, rewind, start, follow.
 std::vector<Rule> data_rules();

@@ -172,22 +172,6 @@ RuleResult drop_stale_switchover(const View& v) {
                 .actions = {EndSwitchover{.why = "this member does not lead any more"}}};
 }
 
-RuleResult admit_claimer(const View& v) {
-    if (!leads(v) || !v.cluster || v.order || v.on_promises) {
-        return std::nullopt;
-    }
-    const auto& claimers = v.tenure->record.claimers;
-    for (const auto& member : v.cluster->members) {
-        const auto known =
-            std::find(claimers.begin(), claimers.end(), member.uuid) != claimers.end();
-        if (!member.is_patroni() && !known && member.replication_state == "streaming") {
-            return Plan{.why = fmt::format("{} streams: it may claim from now on", member.name),
-                        .actions = {AdmitClaimer{.uuid = member.uuid}}};
-        }
-    }
-    return std::nullopt;
-}
-
 RuleResult lead(const View& v) {
     if (!v.tenure) {
         return std::nullopt;
@@ -214,7 +198,6 @@ std::vector<Rule> holder_rules() {
             {"mark_primary", mark_primary},
             {"switch_over", switch_over},
             {"drop_stale_switchover", drop_stale_switchover},
-            {"admit_claimer", admit_claimer},
             {"lead", lead}};
 }
 

@@ -135,6 +135,7 @@ RuleResult show_timeline(const View& v) {
 
 RuleResult change_sync_set(const View& v) {
     if (!runs_as_primary(v) || !v.cluster || v.memory.switching || v.on_promises ||
+        v.sync_unresolved ||
         (v.settings.sync_mode == SyncMode::off && v.tenure->record.sync == SyncSet{})) {
         return std::nullopt;
     }
@@ -175,6 +176,23 @@ RuleResult change_sync_set(const View& v) {
     return std::nullopt;
 }
 
+/// Before the barrier too: in strict mode it may need standbys that came after the claim.
+RuleResult admit_claimer(const View& v) {
+    if (!runs_as_primary(v) || !v.cluster || v.order || v.on_promises) {
+        return std::nullopt;
+    }
+    const auto& claimers = v.tenure->record.claimers;
+    for (const auto& member : v.cluster->members) {
+        const auto known =
+            std::find(claimers.begin(), claimers.end(), member.uuid) != claimers.end();
+        if (!member.is_patroni() && !known && member.replication_state == "streaming") {
+            return Plan{.why = fmt::format("{} streams: it may claim from now on", member.name),
+                        .actions = {AdmitClaimer{.uuid = member.uuid}}};
+        }
+    }
+    return std::nullopt;
+}
+
 RuleResult wait_for_barrier(const View& v) {
     if (!holds_as(v, RecordState::claimed) || v.tenure->record.timeline == 0 ||
         v.local.role != Role::primary || !v.local.accepting || v.local.job.running ||
@@ -204,6 +222,7 @@ bool barrier_passed(const View& v) {
 std::vector<Rule> sync_rules() {
     return {{"show_timeline", show_timeline},
             {"change_sync_set", change_sync_set},
+            {"admit_claimer", admit_claimer},
             {"wait_for_barrier", wait_for_barrier}};
 }
 
