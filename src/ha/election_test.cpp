@@ -245,6 +245,20 @@ TEST(SyncSet, StaysAsItIsForAMomentAfterPromotionAndThenShrinks) {
     EXPECT_NE(action<PublishSync>(plan), nullptr) << plan.rule << ": " << plan.why;
 }
 
+TEST(SyncSet, StrictHoldsNothingBackOnceTheModeIsOff) {
+    auto e = promoted();
+    e.v.settings.sync_mode = SyncMode::off;
+    e.v.settings.sync_strict = true;
+    auto record = e.record();
+    record.timeline = 4;
+    e.holding(record);
+    auto plan = e.plan();
+    e.v.memory = *plan.memory;
+    e.v.now = e.v.now + 2s;
+    plan = e.plan();
+    EXPECT_NE(action<PublishSync>(plan), nullptr) << plan.rule << ": " << plan.why;
+}
+
 TEST(SyncSet, StaysAsItIsWhileAnotherOneMayBePublished) {
     auto e = promoted();
     auto record = e.record();

@@ -112,7 +112,8 @@ bool keeps_waiting(const View& v, const Wanted& w) {
     const auto all_here = std::includes(w.names.names.begin(), w.names.names.end(),
                                         now.names.begin(), now.names.end());
     const auto reconnecting = v.now < v.memory.writable_at + reconnect_grace && !all_here;
-    return reconnecting || (v.settings.sync_strict && w.names.wait_for == 0 && now.wait_for > 0);
+    const auto strict = v.settings.sync_strict && v.settings.sync_mode != SyncMode::off;
+    return reconnecting || (strict && w.names.wait_for == 0 && now.wait_for > 0);
 }
 
 int caught_up(const View& v, const std::vector<std::string>& names, pg::Lsn lsn) {

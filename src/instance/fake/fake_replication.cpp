@@ -157,7 +157,8 @@ void FakeInstance::receive(FakeInstance& from, std::uint64_t session, WalHistory
         });
     }
     if (!disk_trouble.empty()) {
-        return;  // it can't write, so it confirms nothing
+        disconnect();  // the WAL receiver can't write, and ends
+        return connect_later(retry_connect);
     }
     branches_ = std::move(history);
     end_ = std::max(end_, lsn);
