@@ -12,12 +12,34 @@ namespace {
 constexpr std::size_t pending_at_most = 20'000;
 constexpr std::uint64_t events_at_most = 100'000;
 
+bool given_up(const ha::Record& record) {
+    return record.state == ha::RecordState::released || record.state == ha::RecordState::handover;
+}
+
+template <class... Kinds>
+bool has(const ha::Plan& plan) {
+    return std::any_of(plan.actions.begin(), plan.actions.end(), [](const auto& action) {
+        return (std::holds_alternative<Kinds>(action) || ...);
+    });
+}
+
+bool leads(const ha::Plan& plan) {
+    return has<ha::Promote, ha::MarkPrimary, ha::StartPrimary, ha::PublishSync, ha::ShowTimeline>(
+        plan);
+}
+
+bool follows(const ha::Plan& plan) {
+    return std::any_of(plan.actions.begin(), plan.actions.end(), [](const auto& action) {
+        const auto* start = std::get_if<ha::StartStandby>(&action);
+        const auto* follow = std::get_if<ha::Follow>(&action);
+        return (start != nullptr && start->follow) || (follow != nullptr && follow->from);
+    });
+}
+
 }  // namespace
 
 void Checks::violation(std::string_view invariant, const std::string& what) {
-    if (!world_.options.skip.contains(invariant)) {
-        world_.violation(invariant, what);
-    }
+    world_.violation(invariant, what);
 }
 
 void Checks::writable_changed(const Host& host) {
@@ -79,6 +101,8 @@ void Checks::deadline_passed(const Host& host) {
 }
 
 void Checks::record_committed(const ha::Record& record) {
+    term_is_not_over(record);
+    route_had_closed(record);
     epochs_increase(record);
     epoch_has_one_holder(record);
     epoch_has_one_beginning(record);
@@ -126,19 +150,60 @@ void Checks::epoch_has_one_beginning(const ha::Record& record) {
 }
 
 void Checks::decided(const Host& host, const ha::View& view, const ha::Plan& plan) {
-    const auto stored = host.disk.load().epoch;
-    if (!view.tenure || view.tenure->epoch >= stored) {
-        return;
+    acts_as_holder(host, view, plan);
+    acts_for_newest(host, view, plan);
+}
+
+/// Being named in the record is not holding.
+void Checks::acts_as_holder(const Host& host, const ha::View& view, const ha::Plan& plan) {
+    if (leads(plan) && (!view.tenure || view.tenure->record.incarnation != host.incarnation())) {
+        violation("I2", fmt::format("{} acts as the holder ({}) in a term that is not this run's",
+                                    host.name, plan.rule));
     }
-    const auto acts = std::any_of(plan.actions.begin(), plan.actions.end(), [](const auto& a) {
-        return std::holds_alternative<ha::Promote>(a) ||
-               std::holds_alternative<ha::MarkPrimary>(a) ||
-               std::holds_alternative<ha::StartPrimary>(a) ||
-               std::holds_alternative<ha::PublishSync>(a);
-    });
-    if (acts) {
+}
+
+void Checks::acts_for_newest(const Host& host, const ha::View& view, const ha::Plan& plan) {
+    const auto stored = host.disk.greatest();
+    if (leads(plan) && view.tenure && view.tenure->epoch < stored) {
         violation("I5", fmt::format("{} acts for epoch {}, and has stored {}", host.name,
                                     view.tenure->epoch, stored));
+    }
+    const auto& seen = view.cluster ? view.cluster->record.record : std::nullopt;
+    if (follows(plan) && seen && seen->epoch < stored) {
+        violation("I5", fmt::format("{} follows a primary of epoch {}, and has stored {}",
+                                    host.name, seen->epoch, stored));
+    }
+}
+
+void Checks::epoch_stored(const Host& host) {
+    if (const auto epoch = host.disk.load().epoch; epoch < host.disk.greatest()) {
+        violation("I5", fmt::format("{} takes part in epoch {}, and had stored {}", host.name,
+                                    epoch, host.disk.greatest()));
+    }
+}
+
+/// The holder that gives up sends nothing more, whatever the answer.
+void Checks::term_is_not_over(const ha::Record& record) {
+    if (record_ && record_->epoch == record.epoch && given_up(*record_)) {
+        violation("I2",
+                  fmt::format("the term of epoch {} goes on as {} after it was {}", record.epoch,
+                              ha::name_of(record.state), ha::name_of(record_->state)));
+    }
+}
+
+/// X1, G4: nobody can have waited out a version that the endpoint's route still rests on.
+void Checks::route_had_closed(const ha::Record& record) {
+    if (!record_ || world_.options.store_loss || record.epoch <= record_->epoch ||
+        record.holder == record_->holder || given_up(*record_)) {
+        return;
+    }
+    const auto route = world_.endpoint->route();
+    if (route.open && route.epoch < record.epoch) {
+        violation("I11",
+                  fmt::format("{} claimed epoch {} while the endpoint's route led to epoch "
+                              "{} for another {} ms",
+                              record.holder_name, record.epoch, route.epoch,
+                              to_millis(route.deadline - world_.endpoint->clock.now()).count()));
     }
 }
 

@@ -26,6 +26,7 @@ public:
     void deadline_passed(const Host& host);
     void record_committed(const ha::Record& record);
     void store_went_back();
+    void epoch_stored(const Host& host);
     void decided(const Host& host, const ha::View& view, const ha::Plan& plan);
     void statement_sent(ha::Epoch connection, ha::Epoch newest_seen, Instant now, Instant deadline);
     void acknowledged(const instance::WalMark& mark);
@@ -37,9 +38,13 @@ public:
     const std::optional<ha::Record>& record() const { return record_; }
 
 private:
-    void one_writable();                             // I1
-    void writable_as_holder(const Host& host);       // I2
-    void epochs_increase(const ha::Record& record);  // I4
+    void one_writable();                        // I1
+    void writable_as_holder(const Host& host);  // I2
+    void acts_as_holder(const Host& host, const ha::View& view, const ha::Plan& plan);
+    void term_is_not_over(const ha::Record& record);
+    void acts_for_newest(const Host& host, const ha::View& view, const ha::Plan& plan);  // I5
+    void route_had_closed(const ha::Record& record);                                     // I11
+    void epochs_increase(const ha::Record& record);                                      // I4
     void epoch_has_one_holder(const ha::Record& record);
     void epoch_has_one_beginning(const ha::Record& record);
     void new_primary_has_all(const Host& host);     // I6

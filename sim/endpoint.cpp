@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/lease_keeper.h"
+#include "questions.h"
 #include "world.h"
 
 namespace howdah::sim {
@@ -59,10 +60,35 @@ io::Task<> Endpoint::attempt_for_ever() {
         } else if (answer.error().code == Errc::cancelled) {
             co_return;
         }
+        if (needs_vouching()) {
+            asking_members_ = true;
+            scope_.spawn([this] { return ask_members(); });
+        }
         if (!co_await clock.until(began + gate_.attempt_every())) {
             co_return;
         }
     }
+}
+
+/// As the product's endpoint does (G4).
+bool Endpoint::needs_vouching() const {
+    const auto record = gate_.resting_on();
+    return record && !asking_members_ &&
+           gate_.route(clock.now()).deadline < clock.now() + Nanos(record->ttl) / 2;
+}
+
+io::Task<> Endpoint::ask_members() {
+    const auto sent = clock.now();
+    const auto record = gate_.resting_on();
+    std::vector<Host*> hosts;
+    std::ranges::transform(world.hosts, std::back_inserter(hosts),
+                           [](const auto& host) { return host.get(); });
+    if (record) {
+        gate_.vouch(sent, co_await ask_hosts<ha::Vouch>(
+                              world, node, clock, std::move(hosts), Nanos(record->ttl) / 6,
+                              [](Host& h, auto answered) { answered(h.agent().vouch()); }));
+    }
+    asking_members_ = false;
 }
 
 io::Task<> Endpoint::watch_for_ever() {

@@ -35,11 +35,14 @@ public:
 private:
     io::Task<> attempt_for_ever();
     io::Task<> watch_for_ever();
+    bool needs_vouching() const;
+    io::Task<> ask_members();
     proxy::Seen seen(const std::vector<dcs::KeyValue>& found, dcs::Revision revision) const;
 
     dcs::fake::FakeStore store_;
     dcs::fake::FakeStore watch_store_;
     proxy::RouteGate gate_{};
+    bool asking_members_ = false;
     io::Scope scope_;
     std::vector<std::unique_ptr<Client>> clients_{};
 };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <sstream>
@@ -24,10 +25,13 @@ constexpr std::array<Words, fault_kinds> all{{
     {"cut_store", "the host is cut off from etcd"},
     {"cut_to_store", "nothing from the host reaches etcd"},
     {"cut_from_store", "nothing from etcd reaches the host"},
+    {"cut_at_change", "the next change of the record cuts its holder off from etcd"},
     {"cut_peer", "nothing from the host reaches one other"},
     {"cut_endpoint", "host and endpoint are cut off from each other"},
+    {"cut_endpoint_store", "the endpoint is cut off from etcd"},
     {"slow_network", "the host's network is slow"},
     {"lossy_network", "the host's network loses packets"},
+    {"slow_answers", "answers of etcd reach the host late"},
     {"etcd_stall", "the disk of a member of etcd stands still"},
     {"etcd_down", "a member of etcd is down"},
     {"etcd_election", "etcd has no leader"},
@@ -39,6 +43,7 @@ constexpr std::array<Words, fault_kinds> all{{
     {"etcd_roll_back", "etcd is restored from a backup"},
     {"etcd_lose_data", "etcd lost its data"},
     {"fill_disk", "the disk takes no writes"},
+    {"foreign_data", "the host comes back with the data of another cluster"},
     {"hang_postmaster", "the postmaster hangs"},
     {"slow_recovery", "crash recovery is slow"},
     {"stall_receiving", "the standby receives no WAL, though it looks connected"},
@@ -60,22 +65,27 @@ Result<Fault> parse(const std::string& line) {
         return fail(Errc::invalid, fmt::format("no fault: \"{}\"", line),
                     "write: SECONDS KIND holder|NUMBER NUMBER for SECONDS");
     }
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        if (all[i].name == kind) {
-            fault.kind = static_cast<FaultKind>(i);
-            fault.at = Nanos(std::llround(at * 1e9));
-            fault.lasts = Nanos(std::llround(lasts * 1e9));
-            fault.who = who == "holder" ? Fault::holder : std::atoi(who.c_str());
-            return fault;
-        }
+    const auto known = kind_of(kind);
+    if (!known) {
+        return fail(Errc::invalid, fmt::format("no such kind of fault: {}", kind));
     }
-    return fail(Errc::invalid, fmt::format("no such kind of fault: {}", kind));
+    fault.kind = *known;
+    fault.at = Nanos(std::llround(at * 1e9));
+    fault.lasts = Nanos(std::llround(lasts * 1e9));
+    fault.who = who == "holder" ? Fault::holder : std::atoi(who.c_str());
+    return fault;
 }
 
 }  // namespace
 
 std::string_view name_of(FaultKind kind) {
     return all.at(static_cast<std::size_t>(kind)).name;
+}
+std::optional<FaultKind> kind_of(std::string_view name) {
+    const auto found =
+        std::find_if(all.begin(), all.end(), [&](const Words& w) { return w.name == name; });
+    return found == all.end() ? std::nullopt
+                              : std::optional(static_cast<FaultKind>(found - all.begin()));
 }
 std::string_view words_for(FaultKind kind) {
     return all.at(static_cast<std::size_t>(kind)).words;

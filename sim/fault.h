@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,10 +23,13 @@ enum class FaultKind : std::uint8_t {
     cut_store,          ///< the host from etcd
     cut_to_store,       ///< one way
     cut_from_store,
-    cut_peer,  ///< the host from another host, one way
+    cut_at_change,  ///< at the next change of the record, with the answer lost
+    cut_peer,       ///< the host from another host, one way
     cut_endpoint,
-    slow_network,  ///< of the host
+    cut_endpoint_store,  ///< the endpoint from etcd
+    slow_network,        ///< of the host
     lossy_network,
+    slow_answers,   ///< of etcd to the host, while what it asks arrives fast
     etcd_stall,     ///< a member's disk stands still
     etcd_down,      ///< a member is down
     etcd_election,  ///< nobody answers
@@ -37,6 +41,7 @@ enum class FaultKind : std::uint8_t {
     etcd_roll_back,  ///< the store is restored from a backup
     etcd_lose_data,
     fill_disk,
+    foreign_data,  ///< it comes back with the data directory of another cluster
     hang_postmaster,
     slow_recovery,
     stall_receiving,  ///< a standby looks connected and receives nothing
@@ -47,6 +52,7 @@ enum class FaultKind : std::uint8_t {
 };
 inline constexpr int fault_kinds = static_cast<int>(FaultKind::switchover) + 1;
 std::string_view name_of(FaultKind kind);
+std::optional<FaultKind> kind_of(std::string_view name);
 /// In words for a transcript.
 std::string_view words_for(FaultKind kind);
 

@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include "questions.h"
 #include "world.h"
 
 namespace howdah::sim {
 namespace {
+
+constexpr double repeated_answers = 0.2;
+constexpr std::ptrdiff_t repeated_at_most = 8;
 
 config::AgentConfig config_of(const World& world, const Host& host) {
     config::AgentConfig config{.scope = "sim", .name = host.name};
@@ -52,7 +56,14 @@ AgentRun::AgentRun(World& world, Host& host, std::uint64_t number)
 void AgentRun::begin() {
     scope.spawn([this] { return feed.run(); });
     scope.spawn([this] { return keeper.run(); });
-    scope.spawn([this]() -> io::Task<> { (void)co_await agent.run(); });
+    scope.spawn([this] { return live(); });
+}
+
+/// An agent that halts ends its process.
+io::Task<> AgentRun::live() {
+    (void)co_await agent.run();
+    over = true;
+    store.faults.reachable = keeper_store.faults.reachable = false;
 }
 
 Host::Host(World& in, int number, Nanos offset, std::int64_t ppm)
@@ -65,6 +76,7 @@ Host::Host(World& in, int number, Nanos offset, std::int64_t ppm)
       agent_clock(in.clock, offset, ppm),
       postgres(clock, in.servers, name, address, 5432) {
     disk.on_arm = [this] { arm_fencer(); };
+    disk.on_store = [this] { world.checks.epoch_stored(*this); };
     postgres.on_writable = [this] { world.checks.writable_changed(*this); };
     postgres.on_destructive = [this](instance::JobKind) { world.checks.destructive_step(*this); };
 }
@@ -134,8 +146,14 @@ void Host::resume(bool hidden) {
 io::Task<> Host::lose_power() {
     powered_ = false;
     postgres.lose_power();
-    disk.arm({});
+    disk.lose_power();
     co_await kill_agent();
+}
+
+io::Task<> Host::mount(bool foreign) {
+    co_await lose_power();
+    postgres.mount(foreign);
+    power_on();
 }
 
 void Host::power_on() {
@@ -154,61 +172,22 @@ void Host::order_switchover(std::string candidate) {
     });
 }
 
-/// Questions to several members, and the answers that came back in time.
-template <class Answer>
-struct Host::Round {
-    explicit Round(io::Executor executor) : done(std::move(executor)) {}
-    std::vector<Answer> answers{};
-    std::size_t missing = 0;
-    io::Parking done;
-};
-
-template <class Answer>
-io::Task<std::vector<Answer>> Host::round(
-    std::vector<ha::Member> members, Nanos limit,
-    std::function<void(Host&, std::function<void(Answer)>)> question) {
-    const auto all = std::make_shared<Round<Answer>>(world.context.get_executor());
+std::vector<Host*> Host::others(const std::vector<ha::Member>& members) const {
+    std::vector<Host*> all;
     for (const auto& other : world.hosts) {
         const auto asked = std::any_of(members.begin(), members.end(),
                                        [&](const auto& m) { return m.name == other->name; });
-        if (!asked || other.get() == this) {
-            continue;
+        if (asked && other.get() != this) {
+            all.push_back(other.get());
         }
-        ++all->missing;
-        const auto there = world.network->packet(node, other->node);
-        if (!there) {
-            continue;
-        }
-        auto answered = [this, all, o = other.get()](Answer answer) {
-            if (const auto back = world.network->packet(o->node, node)) {
-                agent_clock.arrive(world.clock.now() + *back, [all, a = std::move(answer)] {
-                    all->answers.push_back(a);
-                    if (--all->missing == 0) {
-                        all->done.wake_all();
-                    }
-                });
-            }
-        };
-        other->agent_clock.arrive(world.clock.now() + *there,
-                                  [o = other.get(), question, answered] {
-                                      if (o->agent_lives()) {
-                                          question(*o, answered);
-                                      }
-                                  });
     }
-    if (all->missing > 0) {
-        const auto timer =
-            agent_clock.at(agent_clock.now() + limit, [all] { all->done.wake_all(); });
-        co_await all->done.wait();
-        agent_clock.call_off(timer);
-    }
-    co_return all->answers;
+    return all;
 }
 
 io::Task<std::vector<ha::Standing>> Host::ask(std::vector<ha::Member> members, Nanos limit) {
-    return round<ha::Standing>(std::move(members), limit, [](Host& other, auto answered) {
-        answered(other.agent().standing());
-    });
+    return ask_hosts<ha::Standing>(
+        world, node, agent_clock, others(members), limit,
+        [](Host& other, auto answered) { answered(other.agent().standing()); });
 }
 
 namespace {
@@ -222,8 +201,9 @@ io::Task<> seal_one(agent::Agent* agent, ha::SealRequest request,
 
 io::Task<std::vector<ha::Vote>> Host::seal(std::vector<ha::Member> members, ha::SealRequest request,
                                            Nanos limit) {
-    return round<ha::Vote>(
-        std::move(members), limit, [request](Host& other, std::function<void(ha::Vote)> answered) {
+    return ask_hosts<ha::Vote>(
+        world, node, agent_clock, others(members), limit,
+        [request](Host& other, std::function<void(ha::Vote)> answered) {
             other.run_->scope.spawn([agent = &other.run_->agent, request, answered] {
                 return seal_one(agent, request, answered);
             });
@@ -232,9 +212,18 @@ io::Task<std::vector<ha::Vote>> Host::seal(std::vector<ha::Member> members, ha::
 
 io::Task<std::vector<ha::PromiseAnswer>> Host::promise(std::vector<ha::Member> members,
                                                        ha::PromiseRequest request, Nanos limit) {
-    return round<ha::PromiseAnswer>(
-        std::move(members), limit,
+    auto answers = co_await ask_hosts<ha::PromiseAnswer>(
+        world, node, agent_clock, others(members), limit,
         [request](Host& other, auto answered) { answered(other.agent().promise(request)); });
+    // Something on the way repeats what it carried before.
+    const auto fresh = answers;
+    std::copy_if(earlier_.begin(), earlier_.end(), std::back_inserter(answers),
+                 [this](const auto&) { return world.random.chance(repeated_answers); });
+    earlier_.insert(earlier_.end(), fresh.begin(), fresh.end());
+    if (std::ssize(earlier_) > repeated_at_most) {
+        earlier_.erase(earlier_.begin(), earlier_.end() - repeated_at_most);
+    }
+    co_return answers;
 }
 
 }  // namespace howdah::sim

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "agent/agent.h"
+#include "base/mutant.h"
 #include "dcs/fake/fake_store.h"
 #include "instance/fake/fake_instance.h"
 #include "io/virtual_clock.h"
@@ -14,7 +15,8 @@ namespace howdah::sim {
 class World;
 class Host;
 
-/// What survives an agent on its host: the state directory and the fencer's page.
+/// What survives an agent on its host: the state directory and the fencer's page. What was not
+/// synced when the host lost power is gone.
 class Disk final : public agent::Durable, public agent::Deadlines {
 public:
     agent::Stored load() const override { return stored_; }
@@ -26,8 +28,21 @@ public:
             return fail(Errc::io, "the epoch was not written: no space left on device");
         }
         stored_ = stored;
+        if (!HD_MUTANT(no_epoch_fsync)) {
+            synced_ = stored_;
+        }
+        greatest_ = std::max(greatest_, stored.epoch);
+        if (on_store) {
+            on_store();
+        }
         return {};
     }
+    void lose_power() {
+        stored_ = synced_;
+        arm({});
+    }
+    /// The greatest epoch that store() ever took, whatever became of it.
+    ha::Epoch greatest() const { return greatest_; }
     std::vector<ha::EpochStart> epochs() const override { return epochs_; }
     Result<> remember(ha::EpochStart start) override {
         if (std::find(epochs_.begin(), epochs_.end(), start) == epochs_.end()) {
@@ -57,10 +72,12 @@ public:
     Instant armed() const override { return kill_at_; }
 
     std::function<void()> on_arm{};
+    std::function<void()> on_store{};
     bool full = false;
 
 private:
-    agent::Stored stored_{};
+    agent::Stored stored_{}, synced_{};
+    ha::Epoch greatest_ = 0;
     std::vector<ha::EpochStart> epochs_{};
     std::optional<ha::Record> record_{};
     std::optional<ha::StoredPromise> promise_{};
@@ -79,6 +96,10 @@ struct AgentRun {
     agent::Agent agent;
     io::Scope scope;
     std::string incarnation;
+    bool over = false;  ///< its process has ended by itself
+
+private:
+    io::Task<> live();
 };
 
 /// A database host of the simulated world.
@@ -101,7 +122,10 @@ public:
     /// An operator's order; its answer is nobody's concern: what must hold are the invariants.
     void order_switchover(std::string candidate);
 
-    bool agent_lives() const { return run_ != nullptr; }
+    /// Its data directory is replaced by that of a cluster that nobody knows here, or comes back.
+    io::Task<> mount(bool foreign);
+
+    bool agent_lives() const { return run_ && !run_->over; }
     agent::Agent& agent() { return run_->agent; }
     bool holds() const { return run_ && run_->agent.standing().holds; }
     const std::string& incarnation() const { return run_ ? run_->incarnation : last_incarnation_; }
@@ -124,17 +148,13 @@ public:
     instance::FakeInstance postgres;
 
 private:
-    template <class Answer>
-    struct Round;
-    template <class Answer>
-    io::Task<std::vector<Answer>> round(
-        std::vector<ha::Member> members, Nanos limit,
-        std::function<void(Host&, std::function<void(Answer)>)> question);
+    std::vector<Host*> others(const std::vector<ha::Member>& members) const;
     void arm_fencer();
 
     std::unique_ptr<AgentRun> run_{};
     std::uint64_t runs_ = 0;
     std::string last_incarnation_{};
+    std::vector<ha::PromiseAnswer> earlier_{};  ///< of earlier rounds, to come once more
     bool powered_ = true;
     Instant fencer_armed_for_{};
     io::HostClock::Handle kill_ = 0, overdue_ = 0;

@@ -37,7 +37,7 @@ struct Asked {
     bool print_schedule = false;
     std::string schedule_file{};
     std::string sync{};
-    std::vector<std::string> skip{};
+    std::vector<std::string> skip{}, favour{};
 };
 
 struct Totals {
@@ -74,6 +74,12 @@ std::string replay_options(const Asked& asked, const Options& options) {
     text += options.store_loss ? " --store-loss" : "";
     text += options.lease.empty() ? "" : " --lease " + options.lease;
     text += asked.sync.empty() ? "" : " --sync " + asked.sync;
+    if (options.failsafe) {
+        text += fmt::format(" --failsafe {}", *options.failsafe);
+    }
+    for (const auto kind : options.favour) {
+        text += fmt::format(" --favour {}", howdah::sim::name_of(kind));
+    }
     for (const auto& name : asked.skip) {
         text += " --skip " + name;
     }
@@ -172,6 +178,8 @@ int main(int argc, char** argv) {
                  "hosts stand still for long, half of them without their clock showing it: P1 may "
                  "break then, P2 not");
     app.add_flag("--store-loss", options.store_loss, "etcd goes back or loses its data");
+    app.add_option("--failsafe", options.failsafe, "the members' promises carry a term, or not");
+    app.add_option("--favour", asked.favour, "kinds of faults to draw often");
     app.add_option("--skip", asked.skip, "invariants not to check: I1 ... I12, P5");
     app.add_option("--schedule", asked.schedule_file, "faults from this file");
     app.add_flag("--print-schedule", asked.print_schedule, "print the faults drawn");
@@ -182,6 +190,14 @@ int main(int argc, char** argv) {
     options.lasts = howdah::Nanos(static_cast<howdah::Nanos::rep>(asked.minutes * 60e9));
     options.skip = {asked.skip.begin(), asked.skip.end()};
     take_sync(asked);
+    for (const auto& name : asked.favour) {
+        const auto kind = howdah::sim::kind_of(name);
+        if (!kind) {
+            fmt::print(stderr, "howdah-sim: no such kind of fault: {}\n", name);
+            return 2;
+        }
+        options.favour.insert(*kind);
+    }
     if (const auto read = read_schedule(asked); !read) {
         fmt::print(stderr, "howdah-sim: {}\n", read.error().message);
         return 2;

@@ -10,6 +10,7 @@ namespace howdah::sim {
 namespace {
 
 constexpr Nanos calm = Seconds(20);  // a new cluster is made in peace
+constexpr double favoured = 6;
 
 bool allowed(FaultKind kind, const Options& o) {
     switch (kind) {
@@ -38,6 +39,7 @@ double usual_weight(FaultKind kind) {
         case FaultKind::cancel_waits:
             return 0.5;
         case FaultKind::delete_record:
+        case FaultKind::foreign_data:
             return 0.2;
         default:
             return 1;
@@ -119,20 +121,26 @@ Profile draw_profile(const Options& o, Random& random) {
     p.sync_mode = o.sync_mode.value_or(mode);
     p.strict = o.strict.value_or(strict) && p.sync_mode != ha::SyncMode::off;
     p.sync_nodes = random.chance(0.3) ? 2 : 1;
-    p.failsafe = random.chance(0.8);
+    const auto failsafe = random.chance(0.8);
+    p.failsafe = o.failsafe.value_or(failsafe);
     p.mean_gap = Millis(random.between(2'000, 25'000));
     p.longest = Millis(random.between(2'000, random.chance(0.2) ? 150'000 : 40'000));
     p.to_holder = 0.3 + 0.6 * random.fraction();
     for (std::size_t i = 0; i < p.weight.size(); ++i) {
         const auto kind = static_cast<FaultKind>(i);
         const auto drawn = random.chance(0.4) ? usual_weight(kind) * (0.2 + random.fraction()) : 0;
-        p.weight[i] = allowed(kind, o) ? drawn : 0;
+        p.weight[i] = o.favour.contains(kind) ? favoured : allowed(kind, o) ? drawn : 0;
     }
     p.packet_min = Nanos(random.between(100'000, 1'000'000));
     p.packet_max = p.packet_min + Nanos(random.between(100'000, 7'000'000));
     p.fencer_late = Nanos(p.lease.fence_budget) * random.between(0, 9) / 10;
     p.orphans = Millis(random.chance(0.5) ? random.between(1, 50) : random.between(1, 500));
     p.client_pause = Millis(random.between(200, 2000));
+    p.joins.resize(static_cast<std::size_t>(o.hosts));
+    const auto some_come_late = random.chance(0.25) && o.lasts > 2 * calm;
+    for (std::size_t i = 1; i < p.joins.size() && some_come_late; ++i) {
+        p.joins[i] = random.chance(0.5) ? draw_millis(random, calm, o.lasts * 3 / 4) : Nanos{};
+    }
     return p;
 }
 

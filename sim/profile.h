@@ -23,7 +23,9 @@ struct Options {
     bool store_loss = false;                  ///< etcd may go back or lose its data
     std::optional<ha::SyncMode> sync_mode{};  ///< instead of what the seed draws
     std::optional<bool> strict{};
+    std::optional<bool> failsafe{};
     std::string lease{};                           ///< instead of what the seed draws
+    std::set<FaultKind> favour{};                  ///< drawn often
     std::set<std::string, std::less<>> skip{};     ///< invariants that are not checked
     std::optional<std::vector<Fault>> schedule{};  ///< instead of what the seed draws
     bool verbose = false;                          ///< tell what happens, at once
@@ -47,6 +49,7 @@ struct Profile {
     Nanos orphans{};      ///< at most; so long backends outlive their postmaster
     Nanos client_pause{};
     int clients = 2;
+    std::vector<Nanos> joins{};  ///< of each host: when it begins; some come late
 
     std::string config_json() const;
     /// Longest time to become writable again (P5).

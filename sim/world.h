@@ -78,6 +78,8 @@ private:
     io::Task<> heal();
     io::Task<> wait_until(Instant when);
     io::Task<> begin_fault(Fault fault);
+    /// What needs no waiting, as a coroutine.
+    static std::function<io::Task<>()> at_once(std::function<void()> what);
     void later(Nanos after, std::function<io::Task<>()> then);
     io::Task<> begin_at_host(Fault fault, Host* host);
     void begin_at_store(const Fault& fault, std::size_t member);
@@ -88,6 +90,7 @@ private:
     void draw_times(Host& host);
     void tell_state();
     void heed(const dcs::Event& event);
+    void cut_if_changed(const ha::Record& record);
     Host* writable_host();
 
     Report report_{};
@@ -95,6 +98,7 @@ private:
     std::multimap<Instant, std::function<io::Task<>()>> agenda_{};
     io::Bell bell_;
     Instant begun_{};
+    std::optional<Nanos> cut_at_change_{};  ///< how long the cut lasts
     bool healing_ = false;
     bool served_ = false;
     Host* last_holder_ = nullptr;

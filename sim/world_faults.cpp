@@ -11,10 +11,7 @@ void World::later(Nanos after, std::function<io::Task<>()> then) {
     bell_.ring();
 }
 
-namespace {
-
-/// An end that needs no waiting, as a coroutine.
-std::function<io::Task<>()> at_once(std::function<void()> what) {
+std::function<io::Task<>()> World::at_once(std::function<void()> what) {
     return [what = std::move(what)] {
         return [](std::function<void()> f) -> io::Task<> {
             f();
@@ -22,6 +19,8 @@ std::function<io::Task<>()> at_once(std::function<void()> what) {
         }(what);
     };
 }
+
+namespace {
 
 bool over_at_once(FaultKind kind) {
     return kind == FaultKind::cancel_waits || kind == FaultKind::switchover ||
@@ -131,6 +130,13 @@ io::Task<> World::begin_at_host(Fault fault, Host* host) {
         case FaultKind::cut_from_store:
             cut_store(host->node, false, true, lasts);
             break;
+        case FaultKind::cut_at_change:
+            cut_at_change_ = lasts;
+            ends([this] { cut_at_change_.reset(); });
+            break;
+        case FaultKind::cut_endpoint_store:
+            cut_store(endpoint->node, true, true, lasts);
+            break;
         case FaultKind::cut_peer:
             cut(host->node, fault.other % options.hosts, lasts);
             break;
@@ -150,6 +156,21 @@ io::Task<> World::begin_at_host(Fault fault, Host* host) {
             ends([all_links] { all_links([](Network::Link& link) { link.loss = 0; }); });
             break;
         }
+        case FaultKind::slow_answers: {
+            const auto slower = Millis(200 * (fault.other + 1));
+            const auto make = [this, host](Nanos by) {
+                for (int m = 0; m < static_cast<int>(etcd.members.size()); ++m) {
+                    network->link(options.hosts + m, host->node).slower = by;
+                }
+            };
+            make(slower);
+            ends([make] { make({}); });
+            break;
+        }
+        case FaultKind::foreign_data:
+            co_await host->mount(true);
+            later(lasts, [host] { return host->mount(false); });
+            break;
         case FaultKind::fill_disk:
             host->postgres.disk_trouble = "no space left on device";
             ends([host] { host->postgres.disk_trouble.clear(); });

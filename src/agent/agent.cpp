@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "ha/explain.h"
 #include "ha/sickness.h"
 
@@ -61,6 +62,10 @@ void Agent::heed(Keeping keeping) {
 io::Task<> Agent::cycle() {
     take_configuration();
     local_ = co_await parts_.instance.observe(observe_limit);
+    if (HD_MUTANT(release_before_reap) && !local_.postmaster) {
+        local_.tree_dead = true;
+        local_.final_lsn = local_.lsn;
+    }
     co_await configure_instance();
     take_failover_key();
     if (race_unresolved_) {
@@ -134,6 +139,11 @@ ha::View Agent::look() const {
     view.claim_unresolved = keeping_.claim_unresolved;
     view.on_promises = keeping_.on_promises;
     view.cluster = parts_.feed.current();
+    if (HD_MUTANT(trust_in_the_name) && view.cluster && view.cluster->record.record &&
+        view.cluster->record.leader == view.self.name) {
+        const auto& named = *view.cluster->record.record;
+        view.tenure = {.epoch = named.epoch, .deadline = now + named.ttl, .record = named};
+    }
     view.record_seen = parts_.feed.record_seen();
     if (view.cluster && last_record_) {
         const auto& seen = std::as_const(view.cluster)->record;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
+
 namespace howdah::agent {
 namespace {
 
@@ -134,6 +136,9 @@ io::Task<Result<>> LeaseKeeper::send(ha::Attempt attempt, dcs::Txn txn, Nanos li
         co_return std::unexpected(std::move(answer).error());
     }
     if (answer->succeeded) {
+        if (HD_MUTANT(deadline_from_response)) {
+            attempt.sent = clock_.now();
+        }
         term_->answered(attempt, ha::Committed{.revision = answer->revision});
         confirmed_ = attempt.sent;
     } else {
@@ -284,6 +289,9 @@ io::Task<Result<>> LeaseKeeper::renew() {
         end_term({});
         co_return fail(Errc::conflict, term_->why_over());
     }
+    if (HD_MUTANT(keepalive_as_proof) && !sent && co_await store_.keep_alive(lease_.id, {limit})) {
+        term_->promised({{.epoch = tenure->epoch}, {}, attempt.sent}, clock_.now());
+    }
     if (sent && on_promises_) {
         spdlog::info("the store answers again");
         on_promises_ = false;
@@ -431,7 +439,9 @@ io::Task<Result<>> LeaseKeeper::give_up(std::function<void(ha::Record&)> edit, N
     auto attempt = term_->prepare(std::move(last), lease_, clock_.now());
     attempt.record.lease = 0;
     attempt.value = ha::render(attempt.record);
-    end_term(fmt::format("gave it up as {}", ha::name_of(attempt.record.state)));
+    if (!HD_MUTANT(term_after_handover)) {
+        end_term(fmt::format("gave it up as {}", ha::name_of(attempt.record.state)));
+    }
     while (true) {
         auto answer = co_await store_.commit(
             transaction(attempt, false),

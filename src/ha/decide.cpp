@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "ha/rules.h"
 #include "ha/sickness.h"
 
@@ -67,7 +68,7 @@ Memory remember(const View& v) {
     m.record_revision = seen.revision;
     m.record_value = seen.value;
     m.record_first_seen = v.record_seen.never() ? v.now : v.record_seen;
-    m.record_wait = wait;
+    m.record_wait = HD_MUTANT(no_wait) ? Millis{} : wait;
     m.gave_way_since = {};
     return m;
 }
@@ -91,7 +92,7 @@ const std::vector<Rule>& rules() {
     static const auto all = [] {
         std::vector<Rule> list;
         for (const auto& group :
-             {fencing_rules(), health_rules(), vote_rules(), sync_rules(), claimer_rules(),
+             {fencing_rules(), health_rules(), vote_rules(), claimer_rules(), sync_rules(),
               holder_rules(), data_rules(), lost_record_rules(), candidate_rules()}) {
             list.insert(list.end(), group.begin(), group.end());
         }
@@ -161,7 +162,8 @@ bool holds_as(const View& v, RecordState state) {
 }
 
 bool promise_stands(const View& v) {
-    return !v.self.promised_until.never() && v.now < v.self.promised_until;
+    return !v.self.promised_until.never() && v.now < v.self.promised_until &&
+           !HD_MUTANT(promise_not_kept);
 }
 
 bool postgres_is_down(const View& v) {

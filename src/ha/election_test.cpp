@@ -258,6 +258,38 @@ TEST(SyncSet, IsLeftAloneWhileAnEarlierChangeMayHaveCommitted) {
     EXPECT_EQ(action<SetStandbyNames>(plan), nullptr);
 }
 
+TEST(SyncSet, StrictHoldsNothingBackOnceTheModeIsOff) {
+    auto e = promoted();
+    e.v.settings.sync_mode = SyncMode::off;
+    e.v.settings.sync_strict = true;
+    auto record = e.record();
+    record.timeline = 4;
+    e.holding(record);
+    auto plan = e.plan();
+    e.v.memory = *plan.memory;
+    e.v.now = e.v.now + 2s;
+    plan = e.plan();
+    EXPECT_NE(action<PublishSync>(plan), nullptr) << plan.rule << ": " << plan.why;
+}
+
+TEST(SyncBarrier, StandbysThatCameAfterTheClaimAreAdmittedToPassIt) {
+    auto e = promoted();
+    e.v.settings.sync_strict = true;
+    e.v.local.sync_standby_names = render(StandbyNames{.mode = SyncMode::quorum, .blocked = true});
+    e.v.confirmed_names = e.v.local.sync_standby_names;
+    auto record = e.record();
+    record.timeline = 4;
+    record.claimers = {self};
+    record.sync = {.mode = SyncMode::quorum, .strict = true};
+    e.holding(record);
+    e.v.cluster->members[0].replication_state = "streaming";
+    e.v.local.walsenders = {streams("pgvm2", 1100)};
+    const auto plan = e.plan();
+    const auto* set = action<SetClaimers>(plan);
+    ASSERT_NE(set, nullptr) << plan.rule << ": " << plan.why;
+    EXPECT_NE(std::find(set->claimers.begin(), set->claimers.end(), other), set->claimers.end());
+}
+
 TEST(SyncSet, StrictModeNeverStopsWaiting) {
     auto e = promoted();
     e.v.settings.sync_strict = true;

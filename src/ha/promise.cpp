@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/mutant.h"
+
 namespace howdah::ha {
 
 std::string render(const PromiseRequest& r) {
@@ -91,7 +93,7 @@ std::optional<Nanos> vouched_for(const std::vector<Vouch>& answers, const Record
         }
         needed.insert(needed.end(), v.set.begin(), v.set.end());
         given.push_back(v.uuid);
-        least = std::min(least, Nanos(v.remaining));
+        least = std::min(least, Nanos(HD_MUTANT(vouch_of_full_ttl) ? record.ttl : v.remaining));
     }
     needed.push_back(record.holder);
     const auto all = std::all_of(needed.begin(), needed.end(), [&](const Uuid& uuid) {
@@ -145,7 +147,7 @@ PromiseRound::PromiseRound(PromiseRequest request, std::vector<Uuid> others, Ins
 
 void PromiseRound::take(const PromiseAnswer& a) {
     if (a.epoch != request_.epoch || a.incarnation != request_.incarnation ||
-        a.round != request_.round) {
+        (a.round != request_.round && !HD_MUTANT(answers_without_round))) {
         return;
     }
     if (!a.promised) {
@@ -153,6 +155,11 @@ void PromiseRound::take(const PromiseAnswer& a) {
         return;
     }
     std::erase(missing_, a.uuid);
+}
+
+bool PromiseRound::complete() const {
+    const auto may_be_missing = HD_MUTANT(majority_of_promises) ? request_.set.size() / 2 : 0;
+    return refused_.empty() && missing_.size() <= may_be_missing;
 }
 
 std::string PromiseRound::why_not() const {

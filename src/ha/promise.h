@@ -98,7 +98,7 @@ public:
 
     void take(const PromiseAnswer& answer);
     /// Everybody said yes; the term lasts until sent() + T.
-    bool complete() const { return refused_.empty() && missing_.empty(); }
+    bool complete() const;
     Instant sent() const { return sent_; }
     const PromiseRequest& request() const { return request_; }
     /// Who did not promise, and why, for the log.

@@ -58,6 +58,8 @@ bool holds_as(const View& v, RecordState state);
 /// The record's sync set binds this claimer, and not enough has been proven for it yet. Promotion
 /// and recovery in place wait for it.
 bool votes_missing(const View& v);
+/// Writable, be it before the sync barrier: sync set and claimers may change.
+bool runs_as_primary(const View& v);
 /// The standbys that must hold the first WAL of this primary do; endpoints may open.
 bool barrier_passed(const View& v);
 /// True for `pause` after the last of this job's failures, so that nothing is tried in a tight

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "ha/rules.h"
 #include "ha/sickness.h"
 
@@ -201,10 +202,12 @@ std::vector<std::string> ineligibilities(const View& v) {
     if (v.self.nofailover) {
         all.emplace_back("its tag nofailover is set");
     }
-    if (std::find(claimers.begin(), claimers.end(), v.self.uuid) == claimers.end()) {
+    if (std::find(claimers.begin(), claimers.end(), v.self.uuid) == claimers.end() &&
+        !HD_MUTANT(non_members_claim)) {
         all.emplace_back("it is not among the claimers of the record");
     }
-    if (!record->system_id.empty() && record->system_id != v.local.system_id) {
+    if (!record->system_id.empty() && record->system_id != v.local.system_id &&
+        !HD_MUTANT(system_id_ignored)) {
         all.emplace_back("its system identifier is another one");
     }
     if (v.local.needs_rewind) {

@@ -13,9 +13,8 @@ namespace {
 constexpr Nanos away_for_good = Seconds(30);
 
 bool leads_undisturbed(const View& v) {
-    return holds_as(v, RecordState::primary) && v.local.role == Role::primary &&
-           v.local.accepting && v.cluster && v.cluster_fresh && !v.order && !v.on_promises &&
-           !v.memory.switching && !v.tenure->change_unresolved;
+    return runs_as_primary(v) && v.cluster && !v.order && !v.on_promises && !v.memory.switching &&
+           !v.tenure->change_unresolved;
 }
 
 bool streams(const Member& m) {
@@ -30,6 +29,7 @@ Plan with_claimers(const View& v, std::vector<Uuid> claimers, std::string why) {
         .actions = {SetClaimers{.claimers = std::move(claimers), .failsafe = std::move(document)}}};
 }
 
+/// Before the barrier too: in strict mode it may need standbys that came after the claim.
 RuleResult admit_claimer(const View& v) {
     if (!leads_undisturbed(v)) {
         return std::nullopt;
@@ -50,8 +50,8 @@ RuleResult admit_claimer(const View& v) {
 /// A member that is gone would keep the others from promising (G3). Not the last one besides the
 /// holder: it is who could take over once it is back.
 RuleResult dismiss_claimer(const View& v) {
-    if (!leads_undisturbed(v) || v.memory.missing_since.never() ||
-        v.now < v.memory.missing_since + away_for_good) {
+    if (!leads_undisturbed(v) || !holds_as(v, RecordState::primary) || !v.cluster_fresh ||
+        v.memory.missing_since.never() || v.now < v.memory.missing_since + away_for_good) {
         return std::nullopt;
     }
     auto claimers = v.tenure->record.claimers;
@@ -69,7 +69,7 @@ RuleResult dismiss_claimer(const View& v) {
 }
 
 RuleResult list_failsafe(const View& v) {
-    if (!leads_undisturbed(v) || !v.settings.failsafe) {
+    if (!leads_undisturbed(v) || !holds_as(v, RecordState::primary) || !v.settings.failsafe) {
         return std::nullopt;
     }
     const auto document = failsafe_document(v.tenure->record.claimers, v.cluster->members);

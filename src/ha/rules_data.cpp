@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/mutant.h"
 #include "ha/rules.h"
 #include "ha/sickness.h"
 
@@ -42,7 +43,7 @@ RuleResult refuse_broken_directory(const View& v) {
 RuleResult refuse_other_cluster(const View& v) {
     if (!v.cluster || v.local.data_dir != DataDir::initialized || v.local.system_id.empty() ||
         !v.cluster->initialize || v.cluster->initialize->empty() ||
-        *v.cluster->initialize == v.local.system_id) {
+        *v.cluster->initialize == v.local.system_id || HD_MUTANT(system_id_ignored)) {
         return std::nullopt;
     }
     return Plan{.why = fmt::format("the data directory belongs to another cluster: its system "

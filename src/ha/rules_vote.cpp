@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "ha/rules.h"
 
 namespace howdah::ha {
@@ -23,7 +24,7 @@ bool is_last_primary(const View& v) {
 
 bool needs_votes(const View& v) {
     return holds_as(v, RecordState::claimed) && !v.self.won_initialize && !published(v).empty() &&
-           (published(v).strict || !is_last_primary(v));
+           !HD_MUTANT(no_seal) && (published(v).strict || !is_last_primary(v));
 }
 
 /// A claimer whose PostgreSQL is not writable: a standby, or a former primary that is down.

@@ -7,6 +7,7 @@
 #include <cctype>
 #include <nlohmann/json.hpp>
 
+#include "base/mutant.h"
 #include "pg/sync_standbys.h"
 
 namespace howdah::ha {
@@ -176,7 +177,7 @@ SyncStep next_step(const SyncChange& c) {
     if (setting_is_right && c.published == goal) {
         return {};
     }
-    if (!c.published.empty()) {
+    if (!c.published.empty() && !HD_MUTANT(sync_set_published_late)) {
         // What is published meanwhile must cover the new setting as it does the old one. The
         // primary itself holds everything, so as a voter it is one copy more.
         auto joint = c.published;

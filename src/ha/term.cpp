@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
+
 namespace howdah::ha {
 
 Term::Term(Sighting over, LeaseTimes times) : times_(times), base_(std::move(over)) {}
@@ -33,7 +35,7 @@ void Term::answered(const Attempt& attempt, Committed answer) {
         // the first.
         auto sent = attempt.sent;
         for (const auto& other : unresolved_) {
-            if (other.value == attempt.value) {
+            if (other.value == attempt.value && !HD_MUTANT(deadline_from_response)) {
                 sent = std::min(sent, other.sent);
             }
         }
@@ -104,7 +106,9 @@ void Term::answered(const Attempt& attempt, const Refused& answer) {
 std::vector<Uuid> Term::promisers() const {
     auto all = tenure_.record.claimers;
     for (const auto& attempt : unresolved_) {
-        all.insert(all.end(), attempt.record.claimers.begin(), attempt.record.claimers.end());
+        if (!HD_MUTANT(set_without_union)) {
+            all.insert(all.end(), attempt.record.claimers.begin(), attempt.record.claimers.end());
+        }
     }
     std::sort(all.begin(), all.end());
     all.erase(std::unique(all.begin(), all.end()), all.end());

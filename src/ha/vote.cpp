@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 
+#include "base/mutant.h"
+
 namespace howdah::ha {
 
 pg::Lsn branch_point(const std::string& history_file) {
@@ -102,6 +104,9 @@ void rank(std::vector<Vote>& votes, std::vector<EpochStart> known) {
 }
 
 bool ahead(const Vote& a, const Vote& b) {
+    if (HD_MUTANT(lsn_without_epoch)) {
+        return a.flushed > b.flushed;
+    }
     return std::tuple{a.history_epoch, a.flushed} > std::tuple{b.history_epoch, b.flushed};
 }
 

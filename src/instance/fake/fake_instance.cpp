@@ -88,8 +88,7 @@ bool FakeInstance::on_history_of(const FakeInstance& other) const {
     return last + 1 == theirs.size() ? end_ <= other.end_ : end_ <= theirs[last + 1].begin;
 }
 
-bool FakeInstance::contains(const WalMark& mark, pg::Lsn end) const {
-    const auto& all = *branches_;
+bool FakeInstance::contains(const std::vector<WalBranch>& all, const WalMark& mark, pg::Lsn end) {
     for (std::size_t i = 0; i < all.size(); ++i) {
         if (all[i].id == mark.branch) {
             return mark.lsn <= (i + 1 == all.size() ? end : all[i + 1].begin);
@@ -163,6 +162,31 @@ void FakeInstance::lose_power() {
     }
     end_ = flushed_ = std::min(end_, flushed);
     reaping_ = false;
+}
+
+void FakeInstance::mount(bool foreign) {
+    if (foreign == own_data_.has_value()) {
+        return;
+    }
+    auto next = own_data_.value_or(
+        Data{.initialized = true,
+             .system_id = fmt::format("{}", 8000000000000000000ULL + servers_.next_branch()),
+             .branches = std::make_shared<const std::vector<WalBranch>>(
+                 1, WalBranch{.id = servers_.next_branch(), .timeline = 1, .begin = pg::Lsn(1)}),
+             .end = pg::Lsn(0x2000000)});
+    own_data_.reset();
+    if (foreign) {
+        own_data_ = Data{.initialized = initialized_,
+                         .system_id = system_id_,
+                         .branches = branches_,
+                         .end = end_,
+                         .needs_rewind = needs_rewind_};
+    }
+    initialized_ = next.initialized;
+    system_id_ = std::move(next.system_id);
+    branches_ = std::move(next.branches);
+    end_ = flushed_ = next.end;
+    needs_rewind_ = next.needs_rewind;
 }
 
 void FakeInstance::fence_now() {

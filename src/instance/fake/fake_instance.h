@@ -74,6 +74,9 @@ public:
     void fence_now();
     /// The agent's process died or restarts: jobs that it ran itself are lost, the server runs on.
     void lose_agent();
+    /// The data directory of a foreign cluster lies in the place of its own, or its own again. For
+    /// a server that is down.
+    void mount(bool foreign);
     /// So long this standby receives nothing, though it looks connected.
     void stall_receiving(Instant until) { receives_from_ = until; }
     /// A client commits, without telling when. False when this server does not take writes.
@@ -97,8 +100,12 @@ public:
     pg::Lsn end() const { return end_; }
     pg::Lsn flushed() const { return flushed_; }
     const WalHistory& history() const { return branches_; }
-    bool holds(const WalMark& mark) const { return contains(mark, end_); }
-    bool has_flushed(const WalMark& mark) const { return contains(mark, flushed_); }
+    bool holds(const WalMark& mark) const { return contains(*branches_, mark, end_); }
+    /// Its own data directory, be it mounted or not.
+    bool has_flushed(const WalMark& mark) const {
+        return own_data_ ? contains(*own_data_->branches, mark, own_data_->end)
+                         : contains(*branches_, mark, flushed_);
+    }
     /// Up to where sessions see what was committed.
     WalMark visible() const;
     std::vector<Walsender> walsenders() const;
@@ -159,7 +166,7 @@ private:
     Result<> begin(JobKind kind, Millis lasts, std::function<Result<>()> then);
     void end_job(std::uint64_t job);
     Result<> finish_stop(Instant until);
-    bool contains(const WalMark& mark, pg::Lsn end) const;
+    static bool contains(const std::vector<WalBranch>& all, const WalMark& mark, pg::Lsn end);
     void die(bool crashed);
     void set_writable(bool before) const;
     void changed() const;
@@ -193,6 +200,15 @@ private:
     FakeServers& servers_;
     std::string name_;
     std::function<void()> wake_{};
+
+    struct Data {
+        bool initialized = false;
+        std::string system_id{};
+        WalHistory branches{};
+        pg::Lsn end{};
+        bool needs_rewind = false;
+    };
+    std::optional<Data> own_data_{};  ///< while a foreign directory is in its place
 
     bool initialized_ = false;
     std::string system_id_{};
