@@ -101,6 +101,16 @@ struct Agent::Doing {
             record.lsn = hand_over.lsn;
         });
     }
+    io::Task<Result<>> operator()(ha::RestoreScope) {
+        std::map<std::string, std::string> with{
+            {agent.prefix_ + "initialize", agent.local_.system_id}};
+        const auto& cluster = agent.parts_.feed.current();
+        if (cluster && std::as_const(cluster)->config_json.empty()) {
+            with[agent.prefix_ + "config"] =
+                agent.dynamic_text_.empty() ? first_configuration("{}") : agent.dynamic_text_;
+        }
+        return change([](ha::Record&) {}, std::move(with));
+    }
     io::Task<Result<>> operator()(ha::BeginCheckpoint) {
         agent.order_->checkpoint = ha::SwitchoverOrder::Checkpoint::running;
         agent.background_->spawn([a = &agent] { return a->checkpoint(); });

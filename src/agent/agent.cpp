@@ -134,6 +134,7 @@ ha::View Agent::look() const {
                  .promised_until = promised_until_,
                  .history_epoch = history_epoch_};
     view.votes = votes_;
+    view.recover = recover_;
     view.confirmed_names = confirmed_names_;
     view.tenure = keeping_.tenure;
     view.claim_unresolved = keeping_.claim_unresolved;
@@ -158,9 +159,14 @@ ha::View Agent::look() const {
 /// `/config` where there is one, else `bootstrap.dcs`.
 void Agent::take_configuration() {
     const auto& cluster = parts_.feed.current();
-    auto text = cluster && !cluster->config_json.empty() ? cluster->config_json
-                : parts_.config.bootstrap                ? parts_.config.bootstrap->dcs_json
-                                                         : std::string();
+    const auto there = cluster && !std::as_const(cluster)->config_json.empty();
+    if (!there && configuration_seen_) {
+        return;  // the store lost it; what counted goes on to count
+    }
+    configuration_seen_ = configuration_seen_ || there;
+    auto text = there                     ? cluster->config_json
+                : parts_.config.bootstrap ? parts_.config.bootstrap->dcs_json
+                                          : std::string();
     if (text == dynamic_text_ && !dynamic_text_.empty()) {
         return;
     }

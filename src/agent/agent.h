@@ -70,6 +70,7 @@ public:
     io::Task<ha::Vote> seal(ha::SealRequest request) override;
     ha::PromiseAnswer promise(const ha::PromiseRequest& request) override;
     ha::Vouch vouch() const override;
+    Answer recover(ha::RecoverOrder order) override;
 
 private:
     struct Doing;  // one overload per action, in actions.cpp
@@ -137,6 +138,8 @@ private:
     std::string prefix_;
     config::DynamicConfig dynamic_{};
     std::string dynamic_text_{};
+    bool configuration_seen_ = false;  ///< `/config` was there once
+    std::optional<ha::RecoverOrder> recover_{};
     std::string configured_for_{};
     ha::Memory memory_{};
     ha::Local local_{};

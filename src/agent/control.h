@@ -6,6 +6,7 @@
 
 #include "ha/cluster.h"
 #include "ha/promise.h"
+#include "ha/recover.h"
 #include "ha/settings.h"
 #include "ha/standing.h"
 #include "ha/vote.h"
@@ -64,6 +65,9 @@ public:
     virtual ha::PromiseAnswer promise(const ha::PromiseRequest& request) = 0;
     /// What an endpoint without the store may rely on (G4).
     virtual ha::Vouch vouch() const = 0;
+    /// Lets this member take part in writing the record anew that the store lost (G7). 202: it
+    /// does.
+    virtual Answer recover(ha::RecoverOrder order) = 0;
     /// Blocks until the new leader is there or the attempt failed.
     virtual io::Task<Answer> switchover(SwitchoverRequest request) = 0;
 };

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -31,6 +32,24 @@ void Agent::begin_switchover(ha::SwitchoverOrder order) {
     spdlog::info("switchover asked for candidate={}", order.candidate_name);
     order_ = std::move(order);
     bell_.ring();
+}
+
+Answer Agent::recover(ha::RecoverOrder order) {
+    const auto& cluster = parts_.feed.current();
+    if (!cluster) {
+        return {.code = 503, .text = "the store has not answered yet"};
+    }
+    if (!std::as_const(cluster)->record.absent()) {
+        return {.code = 409, .text = "the store has a leader record: nothing is lost"};
+    }
+    if (!last_record_) {
+        return {.code = 409, .text = "this member never saw a leader record"};
+    }
+    spdlog::warn("an operator asks to write the lost leader record anew missing=\"{}\"",
+                 fmt::join(order.missing, ","));
+    recover_ = std::move(order);
+    bell_.ring();
+    return {.code = 202, .text = "takes part"};
 }
 
 io::Task<Answer> Agent::switchover(SwitchoverRequest request) {

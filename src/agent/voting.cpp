@@ -21,6 +21,7 @@ io::Task<Result<>> Agent::learn_epochs() {
     if (!cluster || !cluster->record.record || cluster->record.foreign()) {
         co_return Result<>{};
     }
+    recover_.reset();  // there is a record again
     const auto& record = *cluster->record.record;
     const auto differs = [&](const ha::Record& last) {
         return last.epoch != record.epoch || last.set_version != record.set_version ||

@@ -88,6 +88,19 @@ io::HttpResponse RestServer::promise(const io::HttpRequest& request) {
             .body = render(control_.promise(*asked))};
 }
 
+io::HttpResponse RestServer::recover(const io::HttpRequest& request) {
+    if (auto refused = refuse_access(request, settings_.authentication)) {
+        return *std::move(refused);
+    }
+    const auto doc = nlohmann::json::parse(request.body, nullptr, false);
+    ha::RecoverOrder order;
+    if (doc.is_object() && doc.contains("missing")) {
+        order.missing = doc.value("missing", std::vector<std::string>{});
+    }
+    auto done = control_.recover(std::move(order));
+    return text_answer(done.code, std::move(done.text));
+}
+
 io::Task<io::HttpResponse> RestServer::act(io::HttpRequest request) {
     const auto path = parse_target(request.target).path;
     const bool switchover = starts_segment(path, "/switchover");
@@ -96,6 +109,9 @@ io::Task<io::HttpResponse> RestServer::act(io::HttpRequest request) {
     }
     if (request.method == "POST" && path == "/howdah/promise") {
         co_return promise(request);
+    }
+    if (request.method == "POST" && path == "/howdah/recover") {
+        co_return recover(request);
     }
     if (request.method != "POST" || (!switchover && !starts_segment(path, "/failover"))) {
         co_return answer(request, control_.status(), now());

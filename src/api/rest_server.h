@@ -27,6 +27,7 @@ private:
     io::Task<io::HttpResponse> act(io::HttpRequest request);
     io::Task<io::HttpResponse> seal(io::HttpRequest request);
     io::HttpResponse promise(const io::HttpRequest& request);
+    io::HttpResponse recover(const io::HttpRequest& request);
     Now now() const;
 
     io::Clock& clock_;

@@ -43,6 +43,11 @@ struct SwitchoverCommand {
 struct DcsStatusCommand {
     bool json = false;
 };
+struct DcsRecoverCommand {
+    std::vector<std::string> missing{};  ///< members that will not come back
+    bool force = false;
+    bool dry_run = false;
+};
 struct VersionCommand {};
 struct UpCommand {
     std::string dir{};  ///< empty: default_up_dir()
@@ -56,9 +61,9 @@ struct UpCommand {
 struct DownCommand {
     std::string dir{};
 };
-using Command =
-    std::variant<AgentCommand, ProxyCommand, ListCommand, HistoryCommand, ExplainCommand,
-                 SwitchoverCommand, DcsStatusCommand, VersionCommand, UpCommand, DownCommand>;
+using Command = std::variant<AgentCommand, ProxyCommand, ListCommand, HistoryCommand,
+                             ExplainCommand, SwitchoverCommand, DcsStatusCommand, DcsRecoverCommand,
+                             VersionCommand, UpCommand, DownCommand>;
 
 struct CommandLine {
     std::string verb{};          ///< for messages: "list", "dcs status"

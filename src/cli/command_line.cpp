@@ -148,6 +148,13 @@ private:
         auto* verb = add_verb("status", "Its members, leader, health and database size", look_group,
                               dcs_status_, dcs);
         verb->add_flag("--json", dcs_status_.json, "As JSON");
+        verb = add_verb("recover", "Write the leader record anew after the store lost its data",
+                        look_group, dcs_recover_, dcs);
+        verb->add_option("--missing", dcs_recover_.missing,
+                         "A known member that will not come back; again for more")
+            ->type_name("NAME");
+        verb->add_flag("--force", dcs_recover_.force, "Don't ask");
+        verb->add_flag("--dry-run", dcs_recover_.dry_run, "Only tell who would take part");
     }
     void add_up() {
         auto* verb =
@@ -191,6 +198,7 @@ private:
     ExplainCommand explain_{};
     SwitchoverCommand switchover_{};
     DcsStatusCommand dcs_status_{};
+    DcsRecoverCommand dcs_recover_{};
     VersionCommand version_{};
     UpCommand up_{};
     DownCommand down_{};

@@ -8,6 +8,7 @@
 #include "cli/agent.h"
 #include "cli/command_line.h"
 #include "cli/config_file.h"
+#include "cli/dcs_recover.h"
 #include "cli/dcs_status.h"
 #include "cli/down.h"
 #include "cli/explain.h"
@@ -54,6 +55,10 @@ struct Run {
     Result<int> operator()(const DcsStatusCommand& c) const {
         HD_TRY(const auto config, operator_config(line.config_file));
         return run(c, config);
+    }
+    Result<int> operator()(const DcsRecoverCommand& c) const {
+        HD_TRY(const auto config, operator_config(line.config_file));
+        return done(run(c, config));
     }
     Result<int> operator()(const VersionCommand&) const {
         fmt::print("howdah {}\n", version);

@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "api/overview.h"
-#include "base/base64.h"
 #include "cli/http_once.h"
 #include "cli/local_time.h"
 #include "cli/read_cluster.h"
@@ -140,10 +139,7 @@ Result<io::HttpResponse> ask_for_switchover(const ha::Member& leader, const Swit
                             .headers = {{"content-type", "application/json"}},
                             .body = body.dump(),
                             .keep_alive = false};
-    if (const auto& login = config.restapi.authentication) {
-        request.headers["authorization"] =
-            "Basic " + to_base64(login->username + ":" + login->password);
-    }
+    authorize(request, config.restapi);
     return http_once({.host = address.host, .port = address.port}, request, patience);
 }
 

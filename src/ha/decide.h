@@ -11,6 +11,7 @@
 #include "base/shared.h"
 #include "ha/cluster.h"
 #include "ha/local.h"
+#include "ha/recover.h"
 #include "ha/settings.h"
 #include "ha/standing.h"
 #include "ha/term.h"
@@ -114,6 +115,7 @@ struct View {
     /// What synchronous_standby_names was last seen to be in force everywhere as; nullopt: unknown.
     std::optional<std::string> confirmed_names{};
     std::optional<SwitchoverOrder> order{};
+    std::optional<RecoverOrder> recover{};
     Memory memory{};
 };
 
@@ -182,6 +184,8 @@ struct HandOver {
     Uuid to{};
     pg::Lsn lsn{};
 };
+/// Writes `/initialize` and `/config` that the store lost.
+struct RestoreScope {};
 struct BeginCheckpoint {};
 /// Forgets the order and tells who asked.
 struct EndSwitchover {
@@ -200,7 +204,7 @@ using Action =
     std::variant<ClaimRecord, TakeOver, AskPeers, Seal, SetStandbyNames, PublishSync, ShowTimeline,
                  Promote, Fence, Stop, StartStandby, StartPrimary, Follow, RaceInitialize,
                  Initialize, FinishBootstrap, Clone, CheckDivergence, Rewind, MarkPrimary, Release,
-                 HandOver, BeginCheckpoint, EndSwitchover, SetClaimers, Halt>;
+                 HandOver, BeginCheckpoint, EndSwitchover, SetClaimers, RestoreScope, Halt>;
 
 struct Plan {
     std::string_view rule{};         ///< which rule decided: logged, and shown by `howdah explain`

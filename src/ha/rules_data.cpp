@@ -79,13 +79,14 @@ RuleResult bootstrap(const View& v) {
 }
 
 RuleResult refuse_adoption(const View& v) {
-    if (v.local.data_dir != DataDir::initialized || !new_scope(v) || v.self.won_initialize) {
+    if (v.local.data_dir != DataDir::initialized || !new_scope(v) || v.self.won_initialize ||
+        v.recover) {
         return std::nullopt;
     }
     return Plan{.why =
                     "the data directory holds a cluster, but the scope is new: move the directory "
-                    "away to let this "
-                    "member join, or wait until the store has its data back"};
+                    "away to let this member join; if the store lost its data, run `howdah dcs "
+                    "recover`"};
 }
 
 RuleResult clone(const View& v) {

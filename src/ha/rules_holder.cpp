@@ -172,6 +172,16 @@ RuleResult drop_stale_switchover(const View& v) {
                 .actions = {EndSwitchover{.why = "this member does not lead any more"}}};
 }
 
+/// The store lost its data while this member led on: what only it knows is written anew.
+RuleResult restore_scope(const View& v) {
+    if (!leads(v) || !v.cluster || !v.cluster_fresh || v.cluster->initialize ||
+        v.self.won_initialize || v.on_promises || v.cluster->record.absent()) {
+        return std::nullopt;
+    }
+    return Plan{.why = "the store lost /initialize: writing it anew, and /config with it",
+                .actions = {RestoreScope{}}};
+}
+
 RuleResult lead(const View& v) {
     if (!v.tenure) {
         return std::nullopt;
@@ -198,6 +208,7 @@ std::vector<Rule> holder_rules() {
             {"mark_primary", mark_primary},
             {"switch_over", switch_over},
             {"drop_stale_switchover", drop_stale_switchover},
+            {"restore_scope", restore_scope},
             {"lead", lead}};
 }
 

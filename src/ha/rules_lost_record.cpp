@@ -12,11 +12,14 @@ namespace {
 
 /// Members try one after the other: seals of two at once would outbid each other for ever.
 constexpr Nanos turn_lasts = Seconds(2);
+constexpr Epoch beyond_missing = Epoch{1} << 32U;
 
 bool record_is_lost(const View& v) {
+    // With `/initialize` gone too the store may be another one: only an operator knows.
+    const auto ours =
+        (v.cluster && v.cluster->initialize && !v.cluster->initialize->empty()) || v.recover;
     return v.cluster && v.cluster_fresh && v.cluster->record.absent() && v.cluster->record.bare() &&
-           v.cluster->initialize && !v.cluster->initialize->empty() && v.self.stored_epoch > 0 &&
-           !v.tenure && !v.claim_unresolved;
+           ours && v.self.stored_epoch > 0 && !v.tenure && !v.claim_unresolved;
 }
 
 bool can_lead(const View& v) {
@@ -37,7 +40,14 @@ std::vector<Voter> known_members(const View& v) {
     return known;
 }
 
-/// Above every epoch that an answer has shown.
+bool given_up(const View& v, const Voter& member) {
+    const auto& missing = v.recover ? v.recover->missing : std::vector<std::string>{};
+    return std::any_of(missing.begin(), missing.end(), [&](const std::string& name) {
+        return name == member.name || name == member.uuid;
+    });
+}
+
+/// Above every epoch that an answer has shown, and far above those that a missing member may hold.
 Epoch next_epoch(const View& v) {
     auto epoch = v.self.stored_epoch;
     for (const auto& vote : v.votes.votes) {
@@ -45,7 +55,7 @@ Epoch next_epoch(const View& v) {
             epoch = std::max(epoch, vote.stored_epoch);
         }
     }
-    return epoch + 1;
+    return epoch + 1 + (v.recover && !v.recover->missing.empty() ? beyond_missing : 0);
 }
 
 const Vote* vote_of(const View& v, const Uuid& uuid) {
@@ -62,6 +72,9 @@ std::string missing(const View& v) {
         return "the own seal";
     }
     for (const auto& member : known_members(v)) {
+        if (given_up(v, member)) {
+            continue;
+        }
         const auto* vote = vote_of(v, member.uuid);
         if (vote == nullptr) {
             return fmt::format("the seal of {}", member.name);

@@ -1,9 +1,12 @@
 """What a silent store does to a cluster: nothing, as long as every member that could claim agrees."""
+import json
 import os
+import shutil
+import signal
 import time
 
 import pytest
-from cluster import Writer, frozen, processes_of, wait_for
+from cluster import Writer, frozen, processes_of, rest, wait_for
 
 T = 5.0  # the `default` lease profile
 
@@ -68,3 +71,47 @@ def test_one_sleeping_etcd_member_demotes_nobody(cluster):
     assert cluster.leader().name == leader.name
     cluster.wait_healthy()
     assert cluster.record()["epoch"] == epoch
+
+
+def forget_etcd(cluster):
+    for member in cluster.members.values():
+        shutil.rmtree(os.path.join(os.path.dirname(member.data_dir), "etcd"))
+
+
+def config_of(cluster):
+    return json.loads(rest(cluster.leader().host, "/config")[1])
+
+
+def test_primary_goes_on_when_etcd_loses_its_data_and_writes_the_scope_anew(cluster):
+    leader, before, config = cluster.leader(), cluster.record(), config_of(cluster)
+    with Writer(cluster.endpoint) as writer:
+        lost = time.monotonic()
+        forget_etcd(cluster)
+        for pid in etcd_of(cluster, cluster.members.values()):
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: cluster.record()["epoch"] == before["epoch"], "the record is back", 40)
+        cluster.wait_healthy()
+        wait_for(lambda: writer.times[-1] > lost + 2 * T, "writes go on", 20)
+        assert writer.errors == [] and writer.longest_gap(lost) < 2.0
+    assert cluster.leader() is leader and writer.missing() == []
+    wait_for(lambda: config_of(cluster) == config, "the configuration is back")
+
+
+def test_cluster_without_a_leader_is_recovered_from_the_members_when_etcd_lost_its_data(cluster):
+    before = cluster.record()
+    with Writer(cluster.endpoint) as writer:
+        rows = len(writer.acknowledged)
+        wait_for(lambda: len(writer.acknowledged) > rows, "writes")
+    for member in cluster.members.values():
+        member.kill_everything()
+    forget_etcd(cluster)
+    for member in cluster.members.values():
+        member.start_agent()
+    wait_for(lambda: len(cluster.list()) == 3, "all members are back in the store", 40)
+    assert "dcs recover" in cluster.howdah("explain", "-c", cluster.config()).stdout
+    asked = cluster.howdah("dcs", "recover", "-c", cluster.config())
+    assert asked.stdout.count("takes part") == 3 and "leads epoch" in asked.stdout
+    cluster.wait_healthy()
+    assert cluster.record()["epoch"] > before["epoch"] and writer.missing() == []
+    again = cluster.howdah("dcs", "recover", "-c", cluster.config(), check=False)
+    assert again.returncode == 1 and "nothing is lost" in again.stderr
