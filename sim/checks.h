@@ -44,7 +44,8 @@ private:
     void term_is_not_over(const ha::Record& record);
     void acts_for_newest(const Host& host, const ha::View& view, const ha::Plan& plan);  // I5
     void route_had_closed(const ha::Record& record);                                     // I11
-    void epochs_increase(const ha::Record& record);                                      // I4
+    void last_primary_is_kept(const ha::Record& record);
+    void epochs_increase(const ha::Record& record);  // I4
     void epoch_has_one_holder(const ha::Record& record);
     void epoch_has_one_beginning(const ha::Record& record);
     void new_primary_has_all(const Host& host);     // I6

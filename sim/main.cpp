@@ -77,6 +77,9 @@ std::string replay_options(const Asked& asked, const Options& options) {
     if (options.failsafe) {
         text += fmt::format(" --failsafe {}", *options.failsafe);
     }
+    if (options.late_hosts) {
+        text += fmt::format(" --late-hosts {}", *options.late_hosts);
+    }
     for (const auto kind : options.favour) {
         text += fmt::format(" --favour {}", howdah::sim::name_of(kind));
     }
@@ -179,6 +182,7 @@ int main(int argc, char** argv) {
                  "break then, P2 not");
     app.add_flag("--store-loss", options.store_loss, "etcd goes back or loses its data");
     app.add_option("--failsafe", options.failsafe, "the members' promises carry a term, or not");
+    app.add_option("--late-hosts", options.late_hosts, "some hosts begin late, or none");
     app.add_option("--favour", asked.favour, "kinds of faults to draw often");
     app.add_option("--skip", asked.skip, "invariants not to check: I1 ... I12, P5");
     app.add_option("--schedule", asked.schedule_file, "faults from this file");

@@ -72,8 +72,12 @@ Options with_failsafe(Options options, bool on) {
     return options;
 }
 
-Options with_hosts(Options options, int hosts) {
-    options.hosts = hosts;
+/// Hosts that join while the store is silent.
+Options with_newcomers(Options options) {
+    options.hosts = 5;
+    options.late_hosts = true;
+    options.failsafe = true;
+    options.sync_mode = SyncMode::off;
     return options;
 }
 
@@ -92,7 +96,7 @@ std::vector<Case> all_cases() {
          with_pauses(strict(options_for(10, {pause_host, pause_host_hidden})))},
         {Mutant::lsn_without_epoch, "lsn_without_epoch", "section 5, 4",
          "the longest WAL wins, whatever its history",
-         with_pauses(strict(options_for(10, {pause_host, pause_host_hidden})))},
+         with_pauses(strict(options_for(10, {pause_host, pause_host_hidden, cut_peer, isolate})))},
         {Mutant::release_before_reap, "release_before_reap", "F1",
          "a dead postmaster is taken for a stopped database", options_for(10, {kill_postmaster})},
         {Mutant::no_epoch_fsync, "no_epoch_fsync", "L8, I5",
@@ -115,11 +119,10 @@ std::vector<Case> all_cases() {
          "the promises of a majority carry the term",
          with_failsafe(options_for(10, {cut_store, cut_peer}), true)},
         {Mutant::non_members_claim, "non_members_claim", "L6",
-         "who is not among the claimers claims",
-         with_hosts(with_failsafe(options_for(3, {cut_store}), true), 5)},
+         "who is not among the claimers claims", with_newcomers(options_for(3, {cut_store}))},
         {Mutant::set_without_union, "set_without_union", "G1",
          "claimers of an attempt of unknown outcome are not asked",
-         with_hosts(with_failsafe(options_for(3, {cut_at_change}), true), 5)},
+         with_newcomers(options_for(3, {cut_at_change}))},
         {Mutant::term_after_handover, "term_after_handover", "F2, G2",
          "a term goes on after its handover was sent",
          options_for(10, {switchover, cut_at_change})},

@@ -210,7 +210,7 @@ std::vector<std::string> ineligibilities(const View& v) {
     if (v.local.needs_rewind) {
         all.emplace_back("its WAL left the cluster's history");
     }
-    if (v.local.timeline < record->promoted.timeline) {
+    if (v.local.timeline < record->promoted.timeline && !HD_MUTANT(lsn_without_epoch)) {
         all.push_back(fmt::format("it is on timeline {}, the last primary was on {}",
                                   v.local.timeline, record->promoted.timeline));
     }
