@@ -124,9 +124,11 @@ void Checks::store_went_back() {
     record_.reset();
 }
 
-/// `promoted` names the last that reached primary, and every other write copies it.
+/// `promoted` names the last that reached primary, and every other write copies it. One that was
+/// deleted is made anew from what its members remember.
 void Checks::last_primary_is_kept(const ha::Record& record) {
-    if (record_ && record.promoted.epoch < record_->promoted.epoch) {
+    if (!std::exchange(deleted_, false) && record_ &&
+        record.promoted.epoch < record_->promoted.epoch) {
         violation("I4", fmt::format("the record forgets that epoch {} was promoted",
                                     record_->promoted.epoch));
     }

@@ -198,8 +198,11 @@ void World::heed(const dcs::Event& event) {
         report_.fingerprint =
             (report_.fingerprint ^ word ^ (report_.fingerprint >> 29U)) * 1099511628211U;
     }
-    if (event.deleted || event.kv.key != record_key) {
+    if (event.kv.key != record_key) {
         return;
+    }
+    if (event.deleted) {
+        return checks.record_deleted();
     }
     const auto record = ha::parse_record(event.kv.value);
     if (!record) {
