@@ -160,6 +160,7 @@ io::Task<> World::heal() {
         const auto end = agenda_.extract(agenda_.begin());
         co_await end.mapped()();
     }
+    cut_at_change_.reset();
     network->heal();
     served_ = false;
     healing_ = true;
@@ -246,8 +247,9 @@ void World::cut_if_changed(const ha::Record& record) {
     }
     say(host->name,
         fmt::format("cut off from etcd as its record changes; {} does not hear it", other->name));
-    cut_store(host->node, true, true, fault.lasts);
-    cut(host->node, other->node, fault.lasts);
+    // Long enough for a candidate to wait out W, ask in vain and give way to a better one.
+    cut_store(host->node, true, true, 2 * fault.lasts);
+    cut(host->node, other->node, 2 * fault.lasts);
 }
 
 void World::on_plan(const Host& host, const ha::View& view, const ha::Plan& plan) {

@@ -131,8 +131,7 @@ io::Task<> World::begin_at_host(Fault fault, Host* host) {
             cut_store(host->node, false, true, lasts);
             break;
         case FaultKind::cut_at_change:
-            cut_at_change_ = fault;
-            ends([this] { cut_at_change_.reset(); });
+            cut_at_change_ = fault;  // armed until it strikes
             break;
         case FaultKind::cut_endpoint_store:
             cut_store(endpoint->node, true, true, lasts);
