@@ -49,6 +49,7 @@ constexpr std::array<Words, fault_kinds> all{{
     {"slow_recovery", "crash recovery is slow"},
     {"stall_receiving", "the standby receives no WAL, though it looks connected"},
     {"cancel_waits", "somebody cancels all sessions that wait for a standby"},
+    {"vacuum", "a vacuum writes much WAL"},
     {"write_config", "an operator writes another configuration"},
     {"delete_record", "an operator deletes the leader record"},
     {"switchover", "an operator asks for a switchover"},

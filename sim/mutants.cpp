@@ -96,7 +96,7 @@ std::vector<Case> all_cases() {
          with_pauses(strict(options_for(10, {pause_host, pause_host_hidden})))},
         {Mutant::lsn_without_epoch, "lsn_without_epoch", "section 5, 4",
          "the longest WAL wins, whatever its history",
-         with_pauses(strict(options_for(10, {pause_host, pause_host_hidden, cut_peer, isolate})))},
+         strict(options_for(10, {isolate, vacuum, cut_peer, kill_both}))},
         {Mutant::release_before_reap, "release_before_reap", "F1",
          "a dead postmaster is taken for a stopped database", options_for(10, {kill_postmaster})},
         {Mutant::no_epoch_fsync, "no_epoch_fsync", "L8, I5",

@@ -61,8 +61,8 @@ bool voter_goes_first(const View& v) {
 const Standing* better_candidate(const View& v) {
     for (const auto& s : v.peers.standings) {
         const auto theirs = std::max(s.received, s.replayed);
-        if (s.may_lead && (s.timeline > v.local.timeline ||
-                           (s.timeline == v.local.timeline && theirs > v.local.lsn))) {
+        const auto comparable = s.timeline == v.local.timeline || HD_MUTANT(lsn_without_epoch);
+        if (s.may_lead && (comparable ? theirs > v.local.lsn : s.timeline > v.local.timeline)) {
             return &s;
         }
     }
