@@ -18,14 +18,8 @@ using howdah::sim::Report;
 using howdah::sim::World;
 
 /// Rules that no fault of this simulation can reach yet.
-const std::set<std::string_view> unreachable{"wait_for_death",
-                                             "refuse_broken_directory",
-                                             "refuse_other_cluster",
-                                             "refuse_adoption",
-                                             "give_back",
-                                             "stay_out",
-                                             "claim_handover_late",
-                                             "give_up_outdated_claim"};
+const std::set<std::string_view> unreachable{"refuse_broken_directory", "refuse_adoption",
+                                             "give_back", "give_up_outdated_claim"};
 constexpr int shrink_runs = 300;
 
 struct Asked {
