@@ -103,6 +103,7 @@ void Checks::deadline_passed(const Host& host) {
 void Checks::record_committed(const ha::Record& record) {
     term_is_not_over(record);
     route_had_closed(record);
+    last_primary_is_kept(record);
     epochs_increase(record);
     epoch_has_one_holder(record);
     epoch_has_one_beginning(record);
@@ -121,6 +122,16 @@ void Checks::store_went_back() {
     holder_of_.clear();
     beginning_of_.clear();
     record_.reset();
+}
+
+/// `promoted` names the last that reached primary, and every other write copies it. One that was
+/// deleted is made anew from what its members remember.
+void Checks::last_primary_is_kept(const ha::Record& record) {
+    if (!std::exchange(deleted_, false) && record_ &&
+        record.promoted.epoch < record_->promoted.epoch) {
+        violation("I4", fmt::format("the record forgets that epoch {} was promoted",
+                                    record_->promoted.epoch));
+    }
 }
 
 void Checks::epochs_increase(const ha::Record& record) {

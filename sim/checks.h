@@ -25,6 +25,7 @@ public:
     void writable_changed(const Host& host);
     void deadline_passed(const Host& host);
     void record_committed(const ha::Record& record);
+    void record_deleted() { deleted_ = true; }
     void store_went_back();
     void epoch_stored(const Host& host);
     void decided(const Host& host, const ha::View& view, const ha::Plan& plan);
@@ -44,7 +45,8 @@ private:
     void term_is_not_over(const ha::Record& record);
     void acts_for_newest(const Host& host, const ha::View& view, const ha::Plan& plan);  // I5
     void route_had_closed(const ha::Record& record);                                     // I11
-    void epochs_increase(const ha::Record& record);                                      // I4
+    void last_primary_is_kept(const ha::Record& record);
+    void epochs_increase(const ha::Record& record);  // I4
     void epoch_has_one_holder(const ha::Record& record);
     void epoch_has_one_beginning(const ha::Record& record);
     void new_primary_has_all(const Host& host);     // I6
@@ -53,6 +55,7 @@ private:
 
     World& world_;
     std::optional<ha::Record> record_{};
+    bool deleted_ = false;  ///< by an operator, and not written since
     ha::Epoch last_epoch_ = 0;
     std::map<ha::Epoch, std::string> holder_of_{};
     std::map<ha::Epoch, std::pair<pg::Timeline, pg::Lsn>> beginning_of_{};

@@ -46,6 +46,7 @@ enum class FaultKind : std::uint8_t {
     slow_recovery,
     stall_receiving,  ///< a standby looks connected and receives nothing
     cancel_waits,
+    vacuum,         ///< much WAL that no client waits for
     write_config,   ///< an operator writes another synchronous mode
     delete_record,  ///< an operator deletes what he should not
     switchover,

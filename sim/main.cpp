@@ -18,14 +18,8 @@ using howdah::sim::Report;
 using howdah::sim::World;
 
 /// Rules that no fault of this simulation can reach yet.
-const std::set<std::string_view> unreachable{"wait_for_death",
-                                             "refuse_broken_directory",
-                                             "refuse_other_cluster",
-                                             "refuse_adoption",
-                                             "give_back",
-                                             "stay_out",
-                                             "claim_handover_late",
-                                             "give_up_outdated_claim"};
+const std::set<std::string_view> unreachable{"refuse_broken_directory", "refuse_adoption",
+                                             "give_back", "give_up_outdated_claim"};
 constexpr int shrink_runs = 300;
 
 struct Asked {
@@ -76,6 +70,9 @@ std::string replay_options(const Asked& asked, const Options& options) {
     text += asked.sync.empty() ? "" : " --sync " + asked.sync;
     if (options.failsafe) {
         text += fmt::format(" --failsafe {}", *options.failsafe);
+    }
+    if (options.late_hosts) {
+        text += fmt::format(" --late-hosts {}", *options.late_hosts);
     }
     for (const auto kind : options.favour) {
         text += fmt::format(" --favour {}", howdah::sim::name_of(kind));
@@ -179,6 +176,7 @@ int main(int argc, char** argv) {
                  "break then, P2 not");
     app.add_flag("--store-loss", options.store_loss, "etcd goes back or loses its data");
     app.add_option("--failsafe", options.failsafe, "the members' promises carry a term, or not");
+    app.add_option("--late-hosts", options.late_hosts, "some hosts begin late, or none");
     app.add_option("--favour", asked.favour, "kinds of faults to draw often");
     app.add_option("--skip", asked.skip, "invariants not to check: I1 ... I12, P5");
     app.add_option("--schedule", asked.schedule_file, "faults from this file");

@@ -10,6 +10,7 @@ namespace howdah::sim {
 namespace {
 
 constexpr Nanos calm = Seconds(20);  // a new cluster is made in peace
+constexpr Nanos latest_join = Seconds(150);
 constexpr double favoured = 6;
 
 bool allowed(FaultKind kind, const Options& o) {
@@ -137,9 +138,9 @@ Profile draw_profile(const Options& o, Random& random) {
     p.orphans = Millis(random.chance(0.5) ? random.between(1, 50) : random.between(1, 500));
     p.client_pause = Millis(random.between(200, 2000));
     p.joins.resize(static_cast<std::size_t>(o.hosts));
-    const auto some_come_late = random.chance(0.25) && o.lasts > 2 * calm;
-    for (std::size_t i = 1; i < p.joins.size() && some_come_late; ++i) {
-        p.joins[i] = random.chance(0.5) ? draw_millis(random, calm, o.lasts * 3 / 4) : Nanos{};
+    const auto late = random.chance(0.25);
+    for (std::size_t i = 1; i < p.joins.size() && o.late_hosts.value_or(late); ++i) {
+        p.joins[i] = random.chance(0.5) ? draw_millis(random, calm, latest_join) : Nanos{};
     }
     return p;
 }

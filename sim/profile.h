@@ -24,6 +24,7 @@ struct Options {
     std::optional<ha::SyncMode> sync_mode{};  ///< instead of what the seed draws
     std::optional<bool> strict{};
     std::optional<bool> failsafe{};
+    std::optional<bool> late_hosts{};              ///< some begin late
     std::string lease{};                           ///< instead of what the seed draws
     std::set<FaultKind> favour{};                  ///< drawn often
     std::set<std::string, std::less<>> skip{};     ///< invariants that are not checked

@@ -160,6 +160,7 @@ io::Task<> World::heal() {
         const auto end = agenda_.extract(agenda_.begin());
         co_await end.mapped()();
     }
+    cut_at_change_.reset();
     network->heal();
     served_ = false;
     healing_ = true;
@@ -198,8 +199,11 @@ void World::heed(const dcs::Event& event) {
         report_.fingerprint =
             (report_.fingerprint ^ word ^ (report_.fingerprint >> 29U)) * 1099511628211U;
     }
-    if (event.deleted || event.kv.key != record_key) {
+    if (event.kv.key != record_key) {
         return;
+    }
+    if (event.deleted) {
+        return checks.record_deleted();
     }
     const auto record = ha::parse_record(event.kv.value);
     if (!record) {
@@ -209,8 +213,23 @@ void World::heed(const dcs::Event& event) {
     checks.record_committed(*record);
 }
 
+namespace {
+
+/// Whom a change is about: the one it hands over to or admits. Empty: nobody.
+ha::Uuid concerned(const ha::Record& before, const ha::Record& now) {
+    for (const auto& uuid : now.claimers) {
+        if (std::find(before.claimers.begin(), before.claimers.end(), uuid) ==
+            before.claimers.end()) {
+            return uuid;
+        }
+    }
+    return now.handover_to;
+}
+
+}  // namespace
+
 /// The nastiest moment for a cut: what was committed changes more than time, and the answer is on
-/// its way.
+/// its way. Whom the change is about does not hear of the holder either.
 void World::cut_if_changed(const ha::Record& record) {
     const auto& before = checks.record();
     const auto changed =
@@ -218,10 +237,19 @@ void World::cut_if_changed(const ha::Record& record) {
         (before->state != record.state || before->set_version != record.set_version ||
          before->sync_version != record.sync_version);
     auto* host = host_of(record.holder);
-    if (changed && cut_at_change_ && host != nullptr) {
-        say(host->name, "cut off from etcd as its record changes");
-        cut_store(host->node, true, true, *std::exchange(cut_at_change_, {}));
+    if (!changed || !cut_at_change_ || host == nullptr) {
+        return;
     }
+    const auto fault = *std::exchange(cut_at_change_, {});
+    const auto* other = host_of(concerned(*before, record));
+    if (other == nullptr) {
+        other = hosts[static_cast<std::size_t>(fault.other) % hosts.size()].get();
+    }
+    say(host->name,
+        fmt::format("cut off from etcd as its record changes; {} does not hear it", other->name));
+    // Long enough for a candidate to wait out W, ask in vain and give way to a better one.
+    cut_store(host->node, true, true, 2 * fault.lasts);
+    cut(host->node, other->node, 2 * fault.lasts);
 }
 
 void World::on_plan(const Host& host, const ha::View& view, const ha::Plan& plan) {

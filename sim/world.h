@@ -98,7 +98,7 @@ private:
     std::multimap<Instant, std::function<io::Task<>()>> agenda_{};
     io::Bell bell_;
     Instant begun_{};
-    std::optional<Nanos> cut_at_change_{};  ///< how long the cut lasts
+    std::optional<Fault> cut_at_change_{};
     bool healing_ = false;
     bool served_ = false;
     Host* last_holder_ = nullptr;

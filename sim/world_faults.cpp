@@ -23,10 +23,11 @@ std::function<io::Task<>()> World::at_once(std::function<void()> what) {
 namespace {
 
 bool over_at_once(FaultKind kind) {
-    return kind == FaultKind::cancel_waits || kind == FaultKind::switchover ||
-           kind == FaultKind::write_config || kind == FaultKind::delete_record ||
-           kind == FaultKind::kill_postmaster || kind == FaultKind::etcd_compact ||
-           kind == FaultKind::etcd_roll_back || kind == FaultKind::etcd_lose_data;
+    return kind == FaultKind::cancel_waits || kind == FaultKind::vacuum ||
+           kind == FaultKind::switchover || kind == FaultKind::write_config ||
+           kind == FaultKind::delete_record || kind == FaultKind::kill_postmaster ||
+           kind == FaultKind::etcd_compact || kind == FaultKind::etcd_roll_back ||
+           kind == FaultKind::etcd_lose_data;
 }
 
 }  // namespace
@@ -131,8 +132,7 @@ io::Task<> World::begin_at_host(Fault fault, Host* host) {
             cut_store(host->node, false, true, lasts);
             break;
         case FaultKind::cut_at_change:
-            cut_at_change_ = lasts;
-            ends([this] { cut_at_change_.reset(); });
+            cut_at_change_ = fault;  // armed until it strikes
             break;
         case FaultKind::cut_endpoint_store:
             cut_store(endpoint->node, true, true, lasts);
@@ -189,6 +189,9 @@ io::Task<> World::begin_at_host(Fault fault, Host* host) {
         case FaultKind::write_config:
         case FaultKind::delete_record:
             operate(fault);
+            break;
+        case FaultKind::vacuum:
+            host->postgres.vacuum(20'000U * static_cast<unsigned>(fault.other + 1));
             break;
         case FaultKind::cancel_waits:
             host->postgres.cancel_waits();

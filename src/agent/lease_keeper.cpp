@@ -455,8 +455,14 @@ io::Task<Result<>> LeaseKeeper::give_up(std::function<void(ha::Record&)> edit, N
                 found.record->incarnation != identity_.incarnation) {
                 co_return fail(Errc::conflict, "the record changed before it could be given up");
             }
-            attempt.over =
-                found;  // a renewal had committed unseen, or the leader key went by itself
+            // A renewal or a change had committed unseen, or the leader key went by itself. What
+            // that version says goes on: who was promoted above all.
+            attempt.over = found;
+            attempt.record = *found.record;
+            edit(attempt.record);
+            attempt.record.seq = found.record->seq + 1;
+            attempt.record.lease = 0;
+            attempt.value = ha::render(attempt.record);
         } else if (answer) {
             co_return Result<>{};
         }

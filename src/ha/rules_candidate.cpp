@@ -63,8 +63,8 @@ bool voter_goes_first(const View& v) {
 const Standing* better_candidate(const View& v) {
     for (const auto& s : v.peers.standings) {
         const auto theirs = std::max(s.received, s.replayed);
-        if (s.may_lead && (s.timeline > v.local.timeline ||
-                           (s.timeline == v.local.timeline && theirs > v.local.lsn))) {
+        const auto comparable = s.timeline == v.local.timeline || HD_MUTANT(lsn_without_epoch);
+        if (s.may_lead && (comparable ? theirs > v.local.lsn : s.timeline > v.local.timeline)) {
             return &s;
         }
     }
@@ -213,7 +213,7 @@ std::vector<std::string> ineligibilities(const View& v) {
     if (v.local.needs_rewind) {
         all.emplace_back("its WAL left the cluster's history");
     }
-    if (v.local.timeline < record->promoted.timeline) {
+    if (v.local.timeline < record->promoted.timeline && !HD_MUTANT(lsn_without_epoch)) {
         all.push_back(fmt::format("it is on timeline {}, the last primary was on {}",
                                   v.local.timeline, record->promoted.timeline));
     }

@@ -98,8 +98,11 @@ void Term::answered(const Attempt& attempt, const Refused& answer) {
                                found.record->holder_name));
     }
     // This term's own version, with its lease gone from the key: go on from it, without more time.
+    // What a store that went back within the term has forgotten is written anew.
     base_ = found;
-    tenure_.record = *found.record;
+    if (found.record->seq > tenure_.record.seq) {
+        tenure_.record = *found.record;
+    }
     unresolved_.clear();
 }
 

@@ -143,6 +143,20 @@ TEST_F(TermTest, StoreThatWentBackIsNoAnswer) {
     EXPECT_EQ(term.tenure()->deadline, at(105s));
 }
 
+TEST_F(TermTest, StoreThatWentBackWithinTheTermIsToldAnewWhatItForgot) {
+    auto term = held();
+    auto primary = a_record(1, 2);
+    primary.state = RecordState::primary;
+    term.answered(term.prepare(primary, a_lease(at(100s)), at(101s)), Committed{.revision = 11});
+    const auto attempt = term.prepare(a_record(1, 3), a_lease(at(100s)), at(102s));
+    term.answered(attempt, Refused{.found = seen(a_record(), 10)});
+    ASSERT_EQ(term.state(), Term::State::held);
+    EXPECT_EQ(term.tenure()->deadline, at(106s));
+    EXPECT_EQ(term.tenure()->record.state, RecordState::primary);
+    EXPECT_EQ(term.tenure()->record.seq, 2U);
+    EXPECT_EQ(term.version().revision, 10);
+}
+
 TEST_F(TermTest, ClaimThatLostTheRaceIsOver) {
     Term term(Sighting{}, LeaseTimes{});
     const auto claim = term.prepare(a_record(), a_lease(at(100s)), at(100s));

@@ -81,6 +81,8 @@ public:
     void stall_receiving(Instant until) { receives_from_ = until; }
     /// A client commits, without telling when. False when this server does not take writes.
     bool write(std::uint64_t bytes);
+    /// WAL that no client waits for, as of a vacuum.
+    void vacuum(std::uint64_t bytes);
     /// A session commits; `then` is told once how that ended.
     void commit(std::uint64_t bytes, std::function<void(Committed)> then);
     /// Somebody cancels all sessions that wait for sync standbys.

@@ -29,6 +29,14 @@ void FakeInstance::commit(std::uint64_t bytes, std::function<void(Committed)> th
     });
 }
 
+void FakeInstance::vacuum(std::uint64_t bytes) {
+    if (writable() && disk_trouble.empty()) {
+        end_ = flushed_ = pg::Lsn(end_.bytes() + bytes);
+        pump();
+        release();
+    }
+}
+
 bool FakeInstance::satisfied(pg::Lsn lsn) const {
     if (in_force_.method == pg::SyncStandbys::Method::none) {
         return true;

@@ -1,0 +1,108 @@
+#include "agent/lease_keeper.h"
+
+#include <gtest/gtest.h>
+
+#include "dcs/fake/fake_store.h"
+
+namespace howdah::agent {
+namespace {
+
+struct NoDisk final : Durable, Deadlines {
+    Stored load() const override { return {}; }
+    Result<> store(const Stored&) override { return {}; }
+    std::vector<ha::EpochStart> epochs() const override { return {}; }
+    Result<> remember(ha::EpochStart) override { return {}; }
+    std::optional<ha::Record> last_record() const override { return {}; }
+    Result<> keep(const ha::Record&) override { return {}; }
+    std::optional<ha::StoredPromise> promise() const override { return {}; }
+    Result<> store_promise(const ha::StoredPromise&) override { return {}; }
+    void arm(Instant) override {}
+    Instant armed() const override { return {}; }
+};
+
+struct NoPeers final : PromisePeers {
+    io::Task<std::vector<ha::PromiseAnswer>> promise(std::vector<ha::Member>, ha::PromiseRequest,
+                                                     Nanos) override {
+        co_return std::vector<ha::PromiseAnswer>{};
+    }
+};
+
+/// A keeper on a model of etcd, on virtual time.
+struct KeeperOnModel {
+    io::asio::io_context context{1};
+    io::VirtualClock clock{};
+    io::HostClock host{clock, Nanos{}, 0};
+    dcs::fake::FakeEtcd etcd{context.get_executor(), clock};
+    dcs::fake::FakeStore store{etcd, 1, host};
+    NoDisk disk{};
+    NoPeers peers{};
+    Keeping told{};
+    LeaseKeeper keeper{context.get_executor(),
+                       host,
+                       store,
+                       "/s/",
+                       {.uuid = "a", .name = "pgvm1", .incarnation = "ia"},
+                       disk,
+                       disk,
+                       peers,
+                       [this](Keeping k) { told = std::move(k); }};
+    bool answers = true;
+
+    KeeperOnModel() {
+        store.faults.way = [this](std::size_t, bool to_store) {
+            return to_store || answers ? std::optional(Nanos(Millis(1))) : std::nullopt;
+        };
+    }
+    template <class Answer>
+    Answer wait_for(io::Task<Answer> task) {
+        std::optional<Answer> answer;
+        io::asio::co_spawn(context, std::move(task),
+                           [&](std::exception_ptr, Answer a) { answer = std::move(a); });
+        do {
+            context.restart();
+            while (context.poll() > 0) {
+            }
+        } while (!answer && clock.advance(context));
+        return std::move(*answer);
+    }
+    ha::Record committed() {
+        return *sighting(etcd.range("/s/").keys, "/s/howdah", "/s/leader").record;
+    }
+};
+
+TEST(LeaseKeeper, GivingUpKeepsWhatCommittedUnseen) {
+    KeeperOnModel k;
+    ASSERT_TRUE(k.wait_for(k.keeper.claim({.epoch = 1, .system_id = "77"})));
+    k.answers = false;
+    const auto marked = k.wait_for(k.keeper.change(
+        [](ha::Record& r) {
+            r.state = ha::RecordState::primary;
+            r.timeline = 2;
+            r.promoted = {.uuid = "a", .epoch = 1, .timeline = 2};
+        },
+        Seconds(1)));
+    ASSERT_FALSE(marked);
+    ASSERT_EQ(k.committed().promoted.epoch, 1U);
+    k.answers = true;
+    const auto released = k.wait_for(
+        k.keeper.give_up([](ha::Record& r) { r.state = ha::RecordState::released; }, Seconds(1)));
+    ASSERT_TRUE(released);
+    EXPECT_EQ(k.committed().state, ha::RecordState::released);
+    EXPECT_EQ(k.committed().promoted.epoch, 1U);
+    EXPECT_EQ(k.committed().timeline, 2U);
+}
+
+TEST(LeaseKeeper, TellsThatAnotherSyncSetMayStand) {
+    KeeperOnModel k;
+    ASSERT_TRUE(k.wait_for(k.keeper.claim({.epoch = 1, .system_id = "77"})));
+    const auto publish = [](ha::Record& r) { r.sync = {.mode = ha::SyncMode::on, .copies = 1}; };
+    k.answers = false;
+    ASSERT_FALSE(k.wait_for(k.keeper.change(publish, Seconds(1))));
+    EXPECT_TRUE(k.told.sync_unresolved);
+    k.answers = true;
+    ASSERT_TRUE(k.wait_for(k.keeper.change(publish, Seconds(1))));
+    EXPECT_FALSE(k.told.sync_unresolved);
+}
+
+}  // namespace
+}  // namespace howdah::agent
