@@ -19,7 +19,8 @@ using howdah::sim::World;
 
 /// Rules that no fault of this simulation can reach yet.
 const std::set<std::string_view> unreachable{"refuse_broken_directory", "refuse_adoption",
-                                             "give_back", "give_up_outdated_claim"};
+                                             "give_back", "restore_scope",
+                                             "give_up_outdated_claim"};
 constexpr int shrink_runs = 300;
 
 struct Asked {

@@ -292,6 +292,9 @@ io::Task<Result<>> LeaseKeeper::renew() {
     if (HD_MUTANT(keepalive_as_proof) && !sent && co_await store_.keep_alive(lease_.id, {limit})) {
         term_->promised({{.epoch = tenure->epoch}, {}, attempt.sent}, clock_.now());
     }
+    if (sent && term_->store_went_back()) {
+        sent = fail(Errc::unavailable, "the store has lost this term's record");
+    }
     if (sent && on_promises_) {
         spdlog::info("the store answers again");
         on_promises_ = false;

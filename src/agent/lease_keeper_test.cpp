@@ -98,10 +98,11 @@ TEST(LeaseKeeper, TellsThatAnotherSyncSetMayStand) {
     const auto publish = [](ha::Record& r) { r.sync = {.mode = ha::SyncMode::on, .copies = 1}; };
     k.answers = false;
     ASSERT_FALSE(k.wait_for(k.keeper.change(publish, Seconds(1))));
-    EXPECT_TRUE(k.told.sync_unresolved);
+    ASSERT_TRUE(k.told.tenure);
+    EXPECT_TRUE(k.told.tenure->change_unresolved);
     k.answers = true;
     ASSERT_TRUE(k.wait_for(k.keeper.change(publish, Seconds(1))));
-    EXPECT_FALSE(k.told.sync_unresolved);
+    EXPECT_FALSE(k.told.tenure->change_unresolved);
 }
 
 }  // namespace

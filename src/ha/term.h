@@ -92,6 +92,8 @@ public:
     const std::string& why_over() const { return why_over_; }
     /// Set while held. The deadline may have passed: compare it with now.
     std::optional<Tenure> tenure() const;
+    /// The last answer showed a store that lost this term's version: as good as no answer (L12).
+    bool store_went_back() const { return went_back_.has_value(); }
     /// Attempts that may have committed unseen: sets are unions while there are any.
     const std::vector<Attempt>& unresolved() const { return unresolved_; }
     /// The lease that the last committed version carries; 0: none yet.
