@@ -1,5 +1,7 @@
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "agent/agent.h"
 
 // The member's side of the peer lease (safety-model.md, section 10).
@@ -90,14 +92,20 @@ std::string Agent::keep_promise(const ha::PromiseRequest& request, const Stored&
     return {};
 }
 
-/// Whom the keeper may have to ask when the store falls silent.
+/// Whom the keeper may have to ask when the store falls silent. Members that a store without its
+/// data does not show any more are still there.
 void Agent::tell_keeper_of_peers() {
     const auto& cluster = parts_.feed.current();
-    if (!cluster ||
-        (cluster->members == known_members_ && told_keeper_ == dynamic_.failsafe_mode)) {
+    if (!cluster) {
         return;
     }
-    known_members_ = cluster->members;
+    auto known = cluster->members;
+    std::copy_if(known_members_.begin(), known_members_.end(), std::back_inserter(known),
+                 [&](const ha::Member& m) { return !cluster->member_by_uuid(m.uuid); });
+    if (known == known_members_ && told_keeper_ == dynamic_.failsafe_mode) {
+        return;
+    }
+    known_members_ = std::move(known);
     told_keeper_ = dynamic_.failsafe_mode;
     parts_.keeper.know_peers(known_members_, dynamic_.failsafe_mode);
 }
