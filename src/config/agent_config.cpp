@@ -9,6 +9,7 @@
 #include <sstream>
 #include <tuple>
 
+#include "config/dynamic_check.h"
 #include "config/schema.h"
 #include "config/yaml.h"
 
@@ -168,13 +169,40 @@ std::vector<std::string> read_initdb(YamlSection& bootstrap) {
     return out;
 }
 
+/// What would become `/config` is checked before anything is started (dynamic_check.h).
+void check_bootstrap_dcs(YamlSection& bootstrap, const nlohmann::ordered_json& dcs,
+                         AgentConfig& config) {
+    for (const auto& finding : check_dynamic_config(dcs)) {
+        std::optional<YamlSection> section(bootstrap.section("dcs"));
+        auto key = finding.key;
+        for (auto dot = key.find('.'); dot != std::string::npos; dot = key.find('.')) {
+            auto next = section->section(key.substr(0, dot));
+            if (!next.present()) {
+                break;  // the dot belongs to the name
+            }
+            section.emplace(std::move(next));
+            key.erase(0, dot + 1);
+        }
+        if (finding.wrong) {
+            section->refuse(key, finding.message, finding.hint);
+        } else if (!finding.message.starts_with("unknown key")) {  // those were named already
+            config.warnings.push_back({.file = config.file,
+                                       .line = section->line(key),
+                                       .key = section->path_of(key),
+                                       .message = finding.message});
+        }
+    }
+}
+
 Bootstrap read_bootstrap(YamlSection section, AgentConfig& config) {
     Bootstrap b{.initdb = read_initdb(section),
                 .pg_hba = section.list("pg_hba"),
                 .post_bootstrap = section.text("post_bootstrap", section.text("post_init"))};
     (void)section.section("dcs");  // must be a mapping
     if (section.has("dcs")) {
-        b.dcs_json = to_json(section.raw("dcs")).dump();
+        const auto dcs = to_json(section.raw("dcs"));
+        check_bootstrap_dcs(section, dcs, config);
+        b.dcs_json = dcs.dump();
     }
     auto users = section.section("users");
     if (const auto node = section.raw("users"); users.present()) {
