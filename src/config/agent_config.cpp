@@ -303,19 +303,6 @@ Proxy read_proxy(YamlSection section) {
     return proxy;
 }
 
-std::string namespace_path(const std::string& text) {
-    std::string out = "/";
-    for (const auto c : text) {
-        if (c != '/' || out.back() != '/') {
-            out += c;
-        }
-    }
-    while (out.size() > 1 && out.back() == '/') {
-        out.pop_back();
-    }
-    return out == "/" ? "" : out;
-}
-
 void read_tags(YamlSection root, AgentConfig& config) {
     auto tags = root.section("tags");
     if (!tags.present()) {
@@ -333,20 +320,25 @@ void read_tags(YamlSection root, AgentConfig& config) {
 }
 
 void read_sections(YamlSection root, Purpose purpose, AgentConfig& config) {
-    config.scope = root.required_text("scope", "the name of the cluster");
+    config.scope = purpose == Purpose::operator_verb
+                       ? root.text("scope")
+                       : root.required_text("scope", "the name of the cluster");
     config.namespace_path = namespace_path(root.text("namespace", "/service"));
     config.name = root.text("name", root.section("postgresql").text("name"));
     if (purpose == Purpose::agent && config.name.empty()) {
         root.refuse("name", "is missing", "each member has a name of its own, for example pgvm1");
     }
     config.restapi = read_restapi(root.section("restapi"));
+    if (auto ctl = root.section("ctl"); ctl.has("authentication")) {
+        config.ctl_authentication = read_credentials(ctl.section("authentication"));
+    }
     for (const auto* key : {"etcd3", "etcd"}) {
         if (root.has(key) && !config.etcd) {
             config.etcd = read_etcd(root.section(key));
             config.etcd->v2_section = std::string_view(key) == "etcd";
         }
     }
-    if (!config.etcd) {
+    if (!config.etcd && purpose != Purpose::operator_verb) {
         root.refuse("etcd3", "no configuration store is named",
                     "add for example  etcd3: {hosts: [10.0.0.1:2379]}");
     }
@@ -368,6 +360,19 @@ void read_sections(YamlSection root, Purpose purpose, AgentConfig& config) {
 }
 
 }  // namespace
+
+std::string namespace_path(const std::string& text) {
+    std::string out = "/";
+    for (const auto c : text) {
+        if (c != '/' || out.back() != '/') {
+            out += c;
+        }
+    }
+    while (out.size() > 1 && out.back() == '/') {
+        out.pop_back();
+    }
+    return out == "/" ? "" : out;
+}
 
 std::string Diagnostic::text() const {
     return fmt::format("{}:{}: {}: {}", file, line, key, message);
