@@ -170,9 +170,12 @@ void Agent::take_configuration() {
     if (text == dynamic_text_ && !dynamic_text_.empty()) {
         return;
     }
-    auto parsed = config::parse_dynamic_config(text.empty() ? "{}" : text);
+    auto parsed = config::read_dynamic_config(text.empty() ? "{}" : text);
     if (parsed) {
-        dynamic_ = *std::move(parsed);
+        dynamic_ = std::move(parsed->config);
+        for (const auto& wrong : parsed->wrong) {
+            spdlog::warn("configuration: {}; it is read past", wrong);
+        }
     } else {
         spdlog::error("configuration not taken why=\"{}\" hint=\"{}\"", parsed.error().message,
                       parsed.error().hint);

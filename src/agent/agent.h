@@ -67,6 +67,8 @@ public:
     Standing standing() const override;
     std::vector<std::string> obstacles() const override;
     io::Task<Answer> switchover(SwitchoverRequest request) override;
+    io::Task<Result<StoredConfig>> read_config() override;
+    io::Task<Result<>> write_config(std::string text, std::optional<std::int64_t> seen) override;
     io::Task<ha::Vote> seal(ha::SealRequest request) override;
     ha::PromiseAnswer promise(const ha::PromiseRequest& request) override;
     ha::Vouch vouch() const override;

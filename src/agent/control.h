@@ -51,6 +51,12 @@ struct Answer {
     std::string text{};
 };
 
+/// `/config` as the store has it.
+struct StoredConfig {
+    std::string text{};         ///< empty: there is none
+    std::int64_t revision = 0;  ///< that wrote it last
+};
+
 /// What api/ may ask of the agent, on the agent's executor.
 class Control {
 public:
@@ -70,6 +76,11 @@ public:
     virtual Answer recover(ha::RecoverOrder order) = 0;
     /// Blocks until the new leader is there or the attempt failed.
     virtual io::Task<Answer> switchover(SwitchoverRequest request) = 0;
+    /// A fresh read. Errors: Errc::unavailable, Errc::timeout.
+    virtual io::Task<Result<StoredConfig>> read_config() = 0;
+    /// Writes `/config`, which the caller has checked; with `seen` only over that revision. Errors:
+    /// Errc::conflict when it changed meanwhile, Errc::unavailable (unknown whether it happened).
+    virtual io::Task<Result<>> write_config(std::string text, std::optional<std::int64_t> seen) = 0;
 };
 
 }  // namespace howdah::agent

@@ -18,6 +18,7 @@ struct Phrase {
 // Python's http.HTTPStatus.
 constexpr std::array phrases{
     Phrase{400, "Bad Request", "Bad request syntax or unsupported method"},
+    Phrase{409, "Conflict", "Request conflict"},
     Phrase{411, "Length Required", "Client must specify Content-Length"},
     Phrase{501, "Not Implemented", "Server does not support this operation"},
     Phrase{502, "Bad Gateway", "Invalid responses from another server/proxy"},

@@ -1,9 +1,11 @@
 #include "api/rest_server.h"
 
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "api/access.h"
 #include "api/answers.h"
+#include "api/config_changes.h"
 #include "api/explain.h"
 #include "api/health.h"
 #include "api/switchover.h"
@@ -13,7 +15,8 @@ namespace howdah::api {
 namespace {
 
 bool starts_segment(const std::string& path, std::string_view segment) {
-    return path == segment || path.starts_with(std::string(segment) + "/");
+    return path.starts_with(segment) &&
+           (path.size() == segment.size() || path[segment.size()] == '/');
 }
 
 }  // namespace
@@ -64,9 +67,6 @@ io::Task<io::HttpResponse> RestServer::handle(io::HttpRequest request) {
 }
 
 io::Task<io::HttpResponse> RestServer::seal(io::HttpRequest request) {
-    if (auto refused = refuse_access(request, settings_.authentication)) {
-        co_return *std::move(refused);
-    }
     auto asked = ha::parse_seal_request(request.body);
     if (!asked) {
         co_return text_answer(400, asked.error().message);
@@ -76,57 +76,96 @@ io::Task<io::HttpResponse> RestServer::seal(io::HttpRequest request) {
                                .body = render(vote)};
 }
 
-io::HttpResponse RestServer::promise(const io::HttpRequest& request) {
-    if (auto refused = refuse_access(request, settings_.authentication)) {
-        return *std::move(refused);
-    }
+io::Task<io::HttpResponse> RestServer::promise(io::HttpRequest request) {
     const auto asked = ha::parse_promise_request(request.body);
     if (!asked) {
-        return text_answer(400, asked.error().message);
+        co_return text_answer(400, asked.error().message);
     }
-    return {.headers = {{"Content-Type", "application/json"}},
-            .body = render(control_.promise(*asked))};
+    co_return io::HttpResponse{.headers = {{"Content-Type", "application/json"}},
+                               .body = render(control_.promise(*asked))};
 }
 
-io::HttpResponse RestServer::recover(const io::HttpRequest& request) {
-    if (auto refused = refuse_access(request, settings_.authentication)) {
-        return *std::move(refused);
-    }
+io::Task<io::HttpResponse> RestServer::recover(io::HttpRequest request) {
     const auto doc = nlohmann::json::parse(request.body, nullptr, false);
     ha::RecoverOrder order;
     if (doc.is_object() && doc.contains("missing")) {
         order.missing = doc.value("missing", std::vector<std::string>{});
     }
     auto done = control_.recover(std::move(order));
-    return text_answer(done.code, std::move(done.text));
+    co_return text_answer(done.code, std::move(done.text));
 }
 
-io::Task<io::HttpResponse> RestServer::act(io::HttpRequest request) {
-    const auto path = parse_target(request.target).path;
-    const bool switchover = starts_segment(path, "/switchover");
-    if (request.method == "POST" && path == "/howdah/seal") {
-        co_return co_await seal(std::move(request));
-    }
-    if (request.method == "POST" && path == "/howdah/promise") {
-        co_return promise(request);
-    }
-    if (request.method == "POST" && path == "/howdah/recover") {
-        co_return recover(request);
-    }
-    if (request.method != "POST" || (!switchover && !starts_segment(path, "/failover"))) {
-        co_return answer(request, control_.status(), now());
-    }
-    if (auto refused = refuse_access(request, settings_.authentication)) {
-        co_return *std::move(refused);
-    }
-    auto checked = check(switchover ? Action::switchover : Action::failover, request,
-                         control_.status(), now().wall_seconds);
+io::Task<io::HttpResponse> RestServer::switchover(io::HttpRequest request) {
+    return switch_over(Action::switchover, std::move(request));
+}
+
+io::Task<io::HttpResponse> RestServer::failover(io::HttpRequest request) {
+    return switch_over(Action::failover, std::move(request));
+}
+
+io::Task<io::HttpResponse> RestServer::switch_over(Action action, io::HttpRequest request) {
+    auto checked = check(action, request, control_.status(), now().wall_seconds);
     if (auto* refused = std::get_if<io::HttpResponse>(&checked)) {
         co_return std::move(*refused);
     }
     auto request_to_agent = std::get<agent::SwitchoverRequest>(std::move(checked));
     auto done = co_await control_.switchover(std::move(request_to_agent));
     co_return text_answer(done.code, std::move(done.text));
+}
+
+io::Task<io::HttpResponse> RestServer::change_config(io::HttpRequest request) {
+    const bool patches = request.method == "PATCH";
+    agent::StoredConfig seen;
+    if (patches) {
+        auto stored = co_await control_.read_config();
+        if (!stored) {
+            co_return text_answer(503, "DCS is not accessible");
+        }
+        seen = *std::move(stored);
+    }
+    auto change = patches ? patched_config(request, seen.text) : replaced_config(request);
+    if (auto* refused = std::get_if<io::HttpResponse>(&change)) {
+        co_return std::move(*refused);
+    }
+    const auto config = std::get<NewConfig>(std::move(change));
+    if (config.changed) {
+        const auto over = patches ? std::optional(seen.revision) : std::nullopt;
+        const auto done = co_await control_.write_config(config.text, over);
+        if (!done) {
+            co_return error_page(done.error().code == Errc::conflict ? 409 : 502);
+        }
+    }
+    co_return config_answer(config);
+}
+
+RestServer::Handler RestServer::route_of(const io::HttpRequest& request) {
+    static constexpr std::array routes{
+        Route{"POST", "/howdah/seal", &RestServer::seal},
+        Route{"POST", "/howdah/promise", &RestServer::promise},
+        Route{"POST", "/howdah/recover", &RestServer::recover},
+        Route{"POST", "/switchover", &RestServer::switchover},
+        Route{"POST", "/failover", &RestServer::failover},
+        Route{"PATCH", "/config", &RestServer::change_config},
+        Route{"PUT", "/config", &RestServer::change_config},
+    };
+    const auto path = parse_target(request.target).path;
+    for (const auto& route : routes) {
+        if (route.method == request.method && starts_segment(path, route.segment)) {
+            return route.handler;
+        }
+    }
+    return nullptr;
+}
+
+io::Task<io::HttpResponse> RestServer::act(io::HttpRequest request) {
+    const auto handler = route_of(request);
+    if (handler == nullptr) {
+        co_return answer(request, control_.status(), now());
+    }
+    if (auto refused = refuse_access(request, settings_.authentication)) {
+        co_return *std::move(refused);
+    }
+    co_return co_await (this->*handler)(std::move(request));
 }
 
 }  // namespace howdah::api

@@ -2,6 +2,7 @@
 
 #include "agent/control.h"
 #include "api/rest.h"
+#include "api/switchover.h"
 #include "config/agent_config.h"
 #include "io/http.h"
 
@@ -24,10 +25,22 @@ public:
     io::Task<io::HttpResponse> handle(io::HttpRequest request);
 
 private:
+    using Handler = io::Task<io::HttpResponse> (RestServer::*)(io::HttpRequest);
+    struct Route {
+        std::string_view method{}, segment{};
+        Handler handler = nullptr;
+    };
+    /// What changes something; nullptr: no such thing.
+    static Handler route_of(const io::HttpRequest& request);
+
     io::Task<io::HttpResponse> act(io::HttpRequest request);
     io::Task<io::HttpResponse> seal(io::HttpRequest request);
-    io::HttpResponse promise(const io::HttpRequest& request);
-    io::HttpResponse recover(const io::HttpRequest& request);
+    io::Task<io::HttpResponse> promise(io::HttpRequest request);
+    io::Task<io::HttpResponse> recover(io::HttpRequest request);
+    io::Task<io::HttpResponse> switchover(io::HttpRequest request);
+    io::Task<io::HttpResponse> failover(io::HttpRequest request);
+    io::Task<io::HttpResponse> switch_over(Action action, io::HttpRequest request);
+    io::Task<io::HttpResponse> change_config(io::HttpRequest request);
     Now now() const;
 
     io::Clock& clock_;

@@ -23,7 +23,43 @@ struct ListCommand {
     bool classic = false;
     bool extended = false;
     bool timestamp = false;
+    bool topology = false;  ///< as a tree
     std::optional<double> watch_seconds{};
+};
+struct ShowConfigCommand {
+    std::string cluster{};  ///< empty: the configuration's scope
+};
+struct EditConfigCommand {
+    std::string cluster{};           ///< empty: the configuration's scope
+    std::vector<std::string> set{};  ///< "a.b=VALUE"
+    std::vector<std::string> pg{};   ///< "parameter=VALUE"
+    std::string apply{}, replace{};  ///< files; "-": the input
+    bool quiet = false;
+    bool force = false;
+};
+struct PauseCommand {
+    std::string cluster{};  ///< empty: the configuration's scope
+    bool pause = true;      ///< false: resume
+    bool wait = false;
+};
+struct DsnCommand {
+    std::string cluster{};  ///< empty: the configuration's scope
+    std::string role{};
+    std::string member{};
+};
+struct QueryCommand {
+    std::string cluster{};  ///< empty: the configuration's scope
+    std::string format = "tsv";
+    std::string delimiter = "\t";
+    std::string sql{}, file{};  ///< one of them
+    std::string user{}, database{};
+    bool password = false;  ///< ask for it
+    std::string role{}, member{};
+    std::optional<double> watch_seconds{};
+};
+struct RemoveCommand {
+    std::string cluster{};
+    std::string format = "pretty";
 };
 struct HistoryCommand {
     std::string cluster{};  ///< empty: the configuration's scope
@@ -48,7 +84,10 @@ struct DcsRecoverCommand {
     bool force = false;
     bool dry_run = false;
 };
-struct VersionCommand {};
+struct VersionCommand {
+    std::string cluster{};  ///< empty: this program alone
+    std::vector<std::string> members{};
+};
 struct UpCommand {
     std::string dir{};  ///< empty: default_up_dir()
     bool detach = false;
@@ -61,13 +100,17 @@ struct UpCommand {
 struct DownCommand {
     std::string dir{};
 };
-using Command = std::variant<AgentCommand, ProxyCommand, ListCommand, HistoryCommand,
-                             ExplainCommand, SwitchoverCommand, DcsStatusCommand, DcsRecoverCommand,
-                             VersionCommand, UpCommand, DownCommand>;
+using Command =
+    std::variant<AgentCommand, ProxyCommand, ListCommand, HistoryCommand, ExplainCommand,
+                 SwitchoverCommand, DcsStatusCommand, DcsRecoverCommand, VersionCommand, UpCommand,
+                 DownCommand, ShowConfigCommand, EditConfigCommand, PauseCommand, DsnCommand,
+                 QueryCommand, RemoveCommand>;
 
 struct CommandLine {
     std::string verb{};          ///< for messages: "list", "dcs status"
     std::string config_file{};   ///< -c; empty: not given
+    std::string dcs_url{};       ///< -d; empty: not given
+    bool insecure = false;       ///< -k
     bool as_patronictl = false;  ///< called under that name
     Command command{};
 };

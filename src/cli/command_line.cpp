@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/nearest.h"
+#include "cli/operator_verbs.h"
 
 namespace howdah::cli {
 
@@ -14,9 +15,6 @@ namespace {
 constexpr const char* run_group = "Run a cluster";
 constexpr const char* look_group = "Look at it and change it";
 constexpr const char* try_group = "Try it on this machine";
-
-const std::vector<std::string> verbs{"agent",      "proxy", "list", "history", "explain",
-                                     "switchover", "dcs",   "up",   "down",    "version"};
 
 /// The parser and what it fills in.
 class Parser {
@@ -29,6 +27,12 @@ public:
         app_.add_option("-c,--config-file", line_.config_file,
                         "Configuration (patroni.yml); else HOWDAH_CONFIG or PATRONICTL_CONFIG_FILE")
             ->type_name("FILE");
+        app_.add_option(
+                "-d,--dcs-url,--dcs", line_.dcs_url,
+                "The store instead of the configuration's: [SCHEME://]HOST[:PORT][/NAMESPACE]")
+            ->type_name("URL");
+        app_.add_flag("-k,--insecure", line_.insecure,
+                      "Don't verify the certificates of the members");
         app_.footer(
             "howdah VERB --help tells more. Exit codes: 0 done, 1 failed, 2 usage, 3 refused as "
             "unsafe.");
@@ -41,7 +45,24 @@ public:
         add_dcs();
         add_up();
         add_down();
-        add_verb("version", "Print the version", look_group, version_);
+        operator_verbs_.add_to([this](const std::string& name, const std::string& what,
+                                      std::function<Command()> made) {
+            auto* verb = app_.add_subcommand(name, what);
+            verb->group(look_group)->fallthrough();
+            verb->callback([this, name, made = std::move(made)] {
+                line_.verb = name;
+                line_.command = made();
+            });
+            return verb;
+        });
+    }
+
+    std::vector<std::string> verbs() const {
+        std::vector<std::string> out;
+        for (const auto* verb : app_.get_subcommands({})) {
+            out.push_back(verb->get_name());
+        }
+        return out;
     }
 
     CommandLine parse(std::vector<std::string> words) {
@@ -199,15 +220,16 @@ private:
     SwitchoverCommand switchover_{};
     DcsStatusCommand dcs_status_{};
     DcsRecoverCommand dcs_recover_{};
-    VersionCommand version_{};
+    OperatorVerbs operator_verbs_{};
     UpCommand up_{};
     DownCommand down_{};
 };
 
-/// The first word that is neither an option nor the value of -c.
+/// The first word that is neither an option nor the value of -c or -d.
 std::string verb_in(const std::vector<std::string>& words) {
     for (std::size_t i = 1; i < words.size(); ++i) {
-        if (words[i] == "-c" || words[i] == "--config-file") {
+        if (words[i] == "-c" || words[i] == "--config-file" || words[i] == "-d" ||
+            words[i] == "--dcs-url" || words[i] == "--dcs") {
             ++i;
         } else if (!words[i].starts_with('-')) {
             return words[i];
@@ -222,6 +244,8 @@ std::variant<CommandLine, Leave> parse_command_line(const std::vector<std::strin
     const auto program =
         std::filesystem::path(words.empty() ? "howdah" : words[0]).filename().string();
     const auto verb = verb_in(words);
+    Parser parser(program);
+    const auto verbs = parser.verbs();
     if (!verb.empty() && std::ranges::find(verbs, verb) == verbs.end()) {
         const auto near = nearest(verb, verbs);
         return Leave{
@@ -230,7 +254,6 @@ std::variant<CommandLine, Leave> parse_command_line(const std::vector<std::strin
                    (near ? "did you mean '" + *near + "'?" : program + " --help lists the verbs") +
                    "\n"};
     }
-    Parser parser(program);
     try {
         auto line = parser.parse({words.begin() + (words.empty() ? 0 : 1), words.end()});
         line.as_patronictl = program.starts_with("patronictl");

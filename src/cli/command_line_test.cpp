@@ -47,6 +47,38 @@ TEST(CommandLine, SwitchoverNamesLeaderAndCandidate) {
     EXPECT_TRUE(c.force);
 }
 
+TEST(CommandLine, EditConfigTakesSettingsInTheirOrder) {
+    const auto line = parsed({"howdah", "edit-config", "-s", "a=1", "-s", "b.c=null", "-p",
+                              "work_mem=8MB", "demo", "--force", "-q"});
+    const auto& c = std::get<EditConfigCommand>(line.command);
+    EXPECT_EQ(c.set, (std::vector<std::string>{"a=1", "b.c=null"}));
+    EXPECT_EQ(c.pg, std::vector<std::string>{"work_mem=8MB"});
+    EXPECT_EQ(c.cluster, "demo");
+    EXPECT_TRUE(c.force && c.quiet);
+}
+
+TEST(CommandLine, QueryHasAnOptionCOfItsOwn) {
+    const auto line = parsed({"patronictl", "-c", "x.yml", "query", "demo", "-c", "select 1", "-d",
+                              "postgres", "-r", "replica"});
+    EXPECT_EQ(line.config_file, "x.yml");
+    const auto& c = std::get<QueryCommand>(line.command);
+    EXPECT_EQ(c.sql, "select 1");
+    EXPECT_EQ(c.database, "postgres");
+    EXPECT_EQ(c.role, "replica");
+    EXPECT_EQ(c.format, "tsv");
+}
+
+TEST(CommandLine, PauseAndResumeAreOneCommand) {
+    EXPECT_TRUE(std::get<PauseCommand>(parsed({"howdah", "pause", "--wait"}).command).pause);
+    EXPECT_FALSE(std::get<PauseCommand>(parsed({"howdah", "resume"}).command).pause);
+    EXPECT_EQ(parsed({"howdah", "-d", "etcd3://h:1/ns", "resume"}).dcs_url, "etcd3://h:1/ns");
+}
+
+TEST(CommandLine, BadRoleIsAUsageError) {
+    EXPECT_EQ(refused({"howdah", "dsn", "-r", "nonsense"}).code, 2);
+    EXPECT_EQ(refused({"howdah", "remove"}).code, 2);
+}
+
 TEST(CommandLine, UpHasItsDefaults) {
     const auto up = std::get<UpCommand>(parsed({"howdah", "up"}).command);
     EXPECT_EQ(up.etcd_members, 3);

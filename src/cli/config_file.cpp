@@ -1,30 +1,79 @@
 #include "cli/config_file.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdlib>
 
+#include "config/yaml.h"
+
 namespace howdah::cli {
 
-Result<config::AgentConfig> operator_config(const std::string& given) {
-    auto file = given;
-    for (const auto* variable : {"HOWDAH_CONFIG", "PATRONICTL_CONFIG_FILE"}) {
-        const auto* value = std::getenv(variable);
-        if (file.empty() && value != nullptr) {
-            file = value;
+namespace {
+
+std::string variable(const char* name) {
+    const auto* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+}
+
+/// Empty: there is none.
+std::string file_of(const std::string& given) {
+    for (const auto& file :
+         {given, variable("HOWDAH_CONFIG"), variable("PATRONICTL_CONFIG_FILE")}) {
+        if (!file.empty()) {
+            return file;
         }
     }
-    if (file.empty()) {
-        const auto* home = std::getenv("HOME");
-        const auto usual =
-            (home != nullptr ? std::string(home) : "") + "/.config/patroni/patronictl.yaml";
-        if (::access(usual.c_str(), R_OK) != 0) {
-            return fail(Errc::invalid, "no configuration given",
-                        "-c FILE names a patroni.yml, or set HOWDAH_CONFIG");
-        }
-        file = usual;
+    const auto usual = variable("HOME") + "/.config/patroni/patronictl.yaml";
+    return ::access(usual.c_str(), R_OK) == 0 ? usual : "";
+}
+
+}  // namespace
+
+Result<> use_store(const std::string& dcs_url, config::AgentConfig& config) {
+    auto rest = dcs_url;
+    std::string scheme = "etcd3";
+    if (const auto end = rest.find("://"); end != std::string::npos) {
+        scheme = rest.substr(0, end);
+        rest.erase(0, end + 3);
     }
-    return config::load_agent_config(file, config::Purpose::operator_verb);
+    if (scheme != "etcd" && scheme != "etcd3" && scheme != "http" && scheme != "https") {
+        return fail(Errc::invalid,
+                    fmt::format("{}: \"{}\" is no store that Howdah knows", dcs_url, scheme),
+                    "etcd3://HOST:2379/NAMESPACE");
+    }
+    const auto slash = rest.find('/');
+    if (slash != std::string::npos && slash + 1 < rest.size()) {
+        config.namespace_path = config::namespace_path(rest.substr(slash + 1));
+    }
+    auto host = config::parse_host_port(rest.substr(0, slash), 2379);
+    if (!host || host->host.empty()) {
+        return fail(Errc::invalid, fmt::format("{}: no host and port", dcs_url),
+                    "etcd3://HOST:2379/NAMESPACE");
+    }
+    auto etcd = config.etcd.value_or(config::Etcd{});
+    etcd.hosts = {*host};
+    etcd.supervised.reset();
+    etcd.tls = scheme == "https" || (scheme != "http" && etcd.tls);
+    config.etcd = std::move(etcd);
+    return {};
+}
+
+Result<config::AgentConfig> operator_config(const std::string& given, const std::string& dcs_url) {
+    const auto url = dcs_url.empty() ? variable("DCS_URL") : dcs_url;
+    const auto file = file_of(given);
+    if (file.empty() && url.empty()) {
+        return fail(Errc::invalid, "no configuration given",
+                    "-c FILE names a patroni.yml, or set HOWDAH_CONFIG");
+    }
+    config::AgentConfig config;
+    if (!file.empty()) {
+        HD_TRY(config, config::load_agent_config(file, config::Purpose::operator_verb));
+    }
+    if (!url.empty()) {
+        HD_TRY_VOID(use_store(url, config));
+    }
+    return config;
 }
 
 }  // namespace howdah::cli

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "cli/http_once.h"
+#include "cli/ask_member.h"
 #include "cli/read_cluster.h"
 
 namespace howdah::cli {
@@ -24,19 +24,9 @@ struct Answered {
 };
 
 Answered ask(const ha::Member& member, const std::vector<std::string>& missing,
-             const config::RestApi& api) {
-    const auto address = member.api_address();
-    if (!address) {
-        return {.name = member.name, .text = address.error().message};
-    }
-    io::HttpRequest request{.method = "POST",
-                            .target = "/howdah/recover",
-                            .headers = {{"content-type", "application/json"}},
-                            .body = nlohmann::json{{"missing", missing}}.dump(),
-                            .keep_alive = false};
-    authorize(request, api);
-    const auto answer =
-        http_once({.host = address->host, .port = address->port}, request, answer_limit);
+             const config::AgentConfig& config) {
+    const auto body = nlohmann::json{{"missing", missing}}.dump();
+    const auto answer = ask_member(member, "POST", "/howdah/recover", body, config, answer_limit);
     return {.name = member.name,
             .text = answer ? answer->body : answer.error().message,
             .takes_part = answer && answer->status == 202};
@@ -91,7 +81,7 @@ Result<> run(const DcsRecoverCommand& command, const config::AgentConfig& config
     }
     bool any = false;
     for (const auto& member : cluster.members) {
-        const auto answered = ask(member, command.missing, config.restapi);
+        const auto answered = ask(member, command.missing, config);
         any = any || answered.takes_part;
         fmt::print("{}: {}\n", answered.name, answered.text);
     }

@@ -1,6 +1,5 @@
 #include "cli/http_once.h"
 
-#include "base/base64.h"
 #include "io/block_on.h"
 
 namespace howdah::cli {
@@ -20,13 +19,6 @@ Result<io::HttpResponse> http_once(const HttpAddress& to, const io::HttpRequest&
                                    Nanos limit) {
     return io::block_on<Result<io::HttpResponse>>(
         [&](io::Executor executor) { return send(executor, to, request, limit); });
-}
-
-void authorize(io::HttpRequest& request, const config::RestApi& api) {
-    if (const auto& login = api.authentication) {
-        request.headers["authorization"] =
-            "Basic " + to_base64(login->username + ":" + login->password);
-    }
 }
 
 }  // namespace howdah::cli

@@ -5,7 +5,6 @@
 
 #include "base/instant.h"
 #include "base/result.h"
-#include "config/agent_config.h"
 #include "io/http.h"
 
 namespace howdah::cli {
@@ -15,9 +14,6 @@ struct HttpAddress {
     std::uint16_t port = 0;
     std::shared_ptr<const io::TlsFiles> tls{};
 };
-
-/// Adds the login that the configuration gives for REST actions, if any.
-void authorize(io::HttpRequest& request, const config::RestApi& api);
 
 /// One request on a loop of its own. Errors: as io::HttpClient::send.
 Result<io::HttpResponse> http_once(const HttpAddress& to, const io::HttpRequest& request,

@@ -16,7 +16,11 @@ namespace {
 
 Result<std::string> page(const ListCommand& command, const config::AgentConfig& config,
                          const ListLook& look) {
-    const auto clusters = command.clusters.empty() ? std::vector{config.scope} : command.clusters;
+    auto clusters = command.clusters;
+    if (clusters.empty()) {
+        HD_TRY(auto own, cluster_name("", config));
+        clusters.push_back(std::move(own));
+    }
     std::string out = command.timestamp ? local_time(0) + "\n" : "";
     for (const auto& name : clusters) {
         HD_TRY(const auto cluster, read_cluster(config, name));
@@ -29,7 +33,10 @@ Result<std::string> page(const ListCommand& command, const config::AgentConfig& 
 
 Result<> run(const ListCommand& command, const config::AgentConfig& config) {
     HD_TRY(const auto format, parse_format(command.format));
-    const ListLook look{.format = format, .extended = command.extended, .classic = command.classic};
+    const ListLook look{.format = format,
+                        .extended = command.extended,
+                        .classic = command.classic,
+                        .topology = command.topology};
     for (bool first = true;; first = false) {
         HD_TRY(const auto text, page(command, config, look));
         if (!first && ::isatty(STDOUT_FILENO) == 1) {
@@ -46,8 +53,8 @@ Result<> run(const ListCommand& command, const config::AgentConfig& config) {
 
 Result<> run(const HistoryCommand& command, const config::AgentConfig& config) {
     HD_TRY(const auto format, parse_format(command.format));
-    HD_TRY(const auto cluster,
-           read_cluster(config, command.cluster.empty() ? config.scope : command.cluster));
+    HD_TRY(const auto name, cluster_name(command.cluster, config));
+    HD_TRY(const auto cluster, read_cluster(config, name));
     std::fputs(render_history_table(cluster, format).c_str(), stdout);
     return {};
 }

@@ -11,12 +11,16 @@
 #include "cli/dcs_recover.h"
 #include "cli/dcs_status.h"
 #include "cli/down.h"
+#include "cli/edit_config.h"
 #include "cli/explain.h"
 #include "cli/list.h"
+#include "cli/member_version.h"
+#include "cli/pause.h"
 #include "cli/proxy.h"
+#include "cli/query.h"
+#include "cli/remove.h"
 #include "cli/switchover.h"
 #include "cli/up.h"
-#include "cli/version.h"
 #include "fencer/fencer.h"
 
 namespace howdah::cli {
@@ -36,36 +40,25 @@ struct Run {
     Result<int> operator()(const ProxyCommand& c) const {
         return done(run_proxy(c.file, c.pid_file));
     }
-    Result<int> operator()(const ListCommand& c) const {
-        HD_TRY(const auto config, operator_config(line.config_file));
-        return done(run(c, config));
-    }
-    Result<int> operator()(const HistoryCommand& c) const {
-        HD_TRY(const auto config, operator_config(line.config_file));
-        return done(run(c, config));
-    }
-    Result<int> operator()(const ExplainCommand& c) const {
-        HD_TRY(const auto config, operator_config(line.config_file));
-        return done(run(c, config));
-    }
     Result<int> operator()(const SwitchoverCommand& c) const {
-        HD_TRY(const auto config, operator_config(line.config_file));
+        HD_TRY(const auto config, operator_config(line.config_file, line.dcs_url));
         return run(c, config, line.as_patronictl);
     }
     Result<int> operator()(const DcsStatusCommand& c) const {
-        HD_TRY(const auto config, operator_config(line.config_file));
+        HD_TRY(const auto config, operator_config(line.config_file, line.dcs_url));
         return run(c, config);
     }
-    Result<int> operator()(const DcsRecoverCommand& c) const {
-        HD_TRY(const auto config, operator_config(line.config_file));
-        return done(run(c, config));
-    }
-    Result<int> operator()(const VersionCommand&) const {
-        fmt::print("howdah {}\n", version);
-        return 0;
+    Result<int> operator()(const VersionCommand& c) const {
+        return done(run(c, line.config_file, line.as_patronictl));
     }
     Result<int> operator()(const UpCommand& c) const { return run(c); }
     Result<int> operator()(const DownCommand& c) const { return done(run(c)); }
+    /// All others read or change one cluster.
+    template <class Verb>
+    Result<int> operator()(const Verb& c) const {
+        HD_TRY(const auto config, operator_config(line.config_file, line.dcs_url));
+        return done(run(c, config));
+    }
 };
 
 int report(const CommandLine& line, const Error& error) {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "cli/store.h"
 #include "io/block_on.h"
 
@@ -31,13 +33,28 @@ io::Task<Result<ha::Cluster>> read(io::Executor executor, config::AgentConfig co
     co_return ha::parse_cluster(keys, snapshot.revision);
 }
 
-io::Task<Result<>> put(io::Executor executor, config::AgentConfig config, dcs::Put change) {
+io::Task<Result<>> commit(io::Executor executor, config::AgentConfig config, dcs::Txn txn) {
     io::SystemClock clock;
     const auto store = connect_store(executor, clock, config);
-    dcs::Txn txn;
-    txn.then.emplace_back(std::move(change));
     HD_CO_TRY(const auto answer, co_await store->commit(std::move(txn), patience));
     co_return answer.succeeded ? Result<>() : fail(Errc::conflict, "the store refused the change");
+}
+
+/// In transactions that etcd takes by default (128 operations).
+io::Task<Result<>> delete_all(io::Executor executor, config::AgentConfig config,
+                              std::string prefix) {
+    constexpr std::size_t most = 100;
+    io::SystemClock clock;
+    const auto store = connect_store(executor, clock, config);
+    HD_CO_TRY(const auto snapshot, co_await store->get(prefix, false, patience));
+    for (std::size_t i = 0; i < snapshot.keys.size(); i += most) {
+        dcs::Txn txn;
+        for (std::size_t j = i; j < std::min(i + most, snapshot.keys.size()); ++j) {
+            txn.then.emplace_back(dcs::Delete{snapshot.keys[j].key});
+        }
+        HD_CO_TRY_VOID(co_await store->commit(std::move(txn), patience));
+    }
+    co_return Result<>{};
 }
 
 Result<> has_store(const config::AgentConfig& config) {
@@ -73,16 +90,52 @@ Result<ha::Cluster> read_cluster(const config::AgentConfig& config, const std::s
     return found;
 }
 
-Result<> write_key(const config::AgentConfig& config, const std::string& scope,
-                   const std::string& name, const std::string& value) {
+namespace {
+
+Result<> change(const config::AgentConfig& config,
+                const std::function<io::Task<Result<>>(io::Executor)>& work) {
     HD_TRY_VOID(has_store(config));
-    const dcs::Put change{.key = prefix_of(config, scope) + name, .value = value};
-    auto done = io::block_on<Result<>>(
-        [&](io::Executor executor) { return put(executor, config, change); });
-    if (!done) {
+    auto done = io::block_on<Result<>>(work);
+    if (!done && done.error().code != Errc::conflict) {
         return std::unexpected(explained(std::move(done).error(), config));
     }
-    return {};
+    return done;
+}
+
+}  // namespace
+
+Result<std::string> cluster_name(const std::string& given, const config::AgentConfig& config) {
+    const auto& name = given.empty() ? config.scope : given;
+    return name.empty() ? fail(Errc::invalid, "no cluster is named",
+                               "give its name after the verb, or a configuration with a scope")
+                        : Result<std::string>(name);
+}
+
+Result<> write_key(const config::AgentConfig& config, const std::string& scope,
+                   const std::string& name, const std::string& value) {
+    return change(config, [&](io::Executor executor) {
+        dcs::Txn txn;
+        txn.then.emplace_back(dcs::Put{.key = prefix_of(config, scope) + name, .value = value});
+        return commit(executor, config, std::move(txn));
+    });
+}
+
+Result<> replace_key(const config::AgentConfig& config, const std::string& scope,
+                     const std::string& name, std::int64_t seen, const std::string& value) {
+    const auto key = prefix_of(config, scope) + name;
+    return change(config, [&](io::Executor executor) {
+        dcs::Txn txn;
+        txn.when.push_back(
+            dcs::Compare::unchanged(dcs::KeyValue{.key = key, .mod_revision = seen}));
+        txn.then.emplace_back(dcs::Put{.key = key, .value = value});
+        return commit(executor, config, std::move(txn));
+    });
+}
+
+Result<> remove_cluster(const config::AgentConfig& config, const std::string& scope) {
+    return change(config, [&](io::Executor executor) {
+        return delete_all(executor, config, prefix_of(config, scope));
+    });
 }
 
 }  // namespace howdah::cli

@@ -16,4 +16,15 @@ Result<ha::Cluster> read_cluster(const config::AgentConfig& config, const std::s
 Result<> write_key(const config::AgentConfig& config, const std::string& scope,
                    const std::string& name, const std::string& value);
 
+/// The cluster that a verb speaks of: `given`, else the configuration's scope. Errors:
+/// Errc::invalid when neither names one.
+Result<std::string> cluster_name(const std::string& given, const config::AgentConfig& config);
+
+/// Writes it over exactly the version `seen`. Errors: Errc::conflict when that has changed.
+Result<> replace_key(const config::AgentConfig& config, const std::string& scope,
+                     const std::string& name, std::int64_t seen, const std::string& value);
+
+/// Deletes every key of cluster `scope`.
+Result<> remove_cluster(const config::AgentConfig& config, const std::string& scope);
+
 }  // namespace howdah::cli

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/overview.h"
-#include "cli/http_once.h"
+#include "cli/ask_member.h"
 #include "cli/local_time.h"
 #include "cli/read_cluster.h"
 #include "cli/table.h"
@@ -126,7 +126,6 @@ Result<SwitchoverPlan> plan_switchover(const SwitchoverCommand& command, const h
 
 Result<io::HttpResponse> ask_for_switchover(const ha::Member& leader, const SwitchoverPlan& plan,
                                             const config::AgentConfig& config) {
-    HD_TRY(const auto address, leader.api_address());
     Json body{{"leader", plan.leader}};
     if (!plan.candidate.empty()) {
         body["candidate"] = plan.candidate;
@@ -134,18 +133,12 @@ Result<io::HttpResponse> ask_for_switchover(const ha::Member& leader, const Swit
     if (!plan.scheduled.empty()) {
         body["scheduled_at"] = plan.scheduled;
     }
-    io::HttpRequest request{.method = "POST",
-                            .target = "/switchover",
-                            .headers = {{"content-type", "application/json"}},
-                            .body = body.dump(),
-                            .keep_alive = false};
-    authorize(request, config.restapi);
-    return http_once({.host = address.host, .port = address.port}, request, patience);
+    return ask_member(leader, "POST", "/switchover", body.dump(), config, patience);
 }
 
 Result<int> run(const SwitchoverCommand& command, const config::AgentConfig& config,
                 bool as_patronictl) {
-    const auto name = command.cluster.empty() ? config.scope : command.cluster;
+    HD_TRY(const auto name, cluster_name(command.cluster, config));
     HD_TRY(const auto cluster, read_cluster(config, name));
     std::cout << "Current cluster topology\n";
     print_topology(cluster, name);

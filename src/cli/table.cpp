@@ -110,6 +110,54 @@ void put_positions(Row& row, const api::MemberView& m, bool classic) {
     row["Replay Lag"] = megabytes(replayed);
 }
 
+/// Members in the order of a tree, with the depth in it: the leader 0, who follows it 1.
+class Tree {
+public:
+    explicit Tree(const std::vector<api::MemberView>& members) : members_(members) {
+        for (const auto& m : members) {
+            leader_ = m.leads ? m.name : leader_;
+        }
+        for (const auto& m : members) {
+            if (m.leads) {
+                add(m, 0);
+            }
+        }
+        add_followers("", 1);
+        for (const auto& m : members) {  // those that follow each other in a ring
+            add(m, 1);
+        }
+    }
+    std::vector<std::pair<api::MemberView, std::size_t>> order{};
+
+private:
+    /// Whom it follows; empty: nobody that is known, which is shown at the top.
+    std::string upstream_of(const api::MemberView& m) const {
+        const auto wanted = api::object_of(m.tags_json).value("replicatefrom", Json(""));
+        const auto name = wanted.is_string() ? wanted.get<std::string>() : "";
+        const bool known =
+            name != m.name &&
+            std::ranges::find(members_, name, &api::MemberView::name) != members_.end();
+        return known ? name : leader_;
+    }
+    void add(const api::MemberView& m, std::size_t depth) {
+        if (seen_.insert(m.name).second) {
+            order.emplace_back(m, depth);
+            add_followers(m.name, depth + 1);
+        }
+    }
+    void add_followers(const std::string& upstream, std::size_t depth) {
+        for (const auto& m : members_) {
+            if (!m.leads && upstream_of(m) == upstream) {
+                add(m, depth);
+            }
+        }
+    }
+
+    const std::vector<api::MemberView>& members_;
+    std::string leader_{};
+    std::set<std::string> seen_{};
+};
+
 Row row_of(const api::MemberView& m, const std::string& cluster, bool with_port, bool classic) {
     Row row{{"Cluster", cluster}, {"Member", m.name}, {"Role", titled(m.role)}};
     row["Host"] = with_port && m.port != 0 ? m.host + ":" + std::to_string(m.port) : m.host;
@@ -148,8 +196,11 @@ std::string shortened(const std::string& reasons) {
     return out;
 }
 
-std::string pretty_cell(const Row& row, const ColumnKind& column) {
+std::string pretty_cell(const Row& row, const ColumnKind& column, bool flow) {
     const auto& value = value_at(row, column.name);
+    if (value.is_object() && flow) {
+        return yaml_flow(value);
+    }
     if (value.is_object()) {
         auto text = yaml_block(value);
         text.pop_back();
@@ -159,7 +210,7 @@ std::string pretty_cell(const Row& row, const ColumnKind& column) {
 }
 
 std::string pretty(const std::vector<ColumnKind>& kinds, const std::vector<Row>& rows,
-                   const std::string& title) {
+                   const std::string& title, bool flow = false) {
     std::vector<Column> columns;
     for (const auto& kind : kinds) {
         columns.push_back(
@@ -169,7 +220,7 @@ std::string pretty(const std::vector<ColumnKind>& kinds, const std::vector<Row>&
     for (const auto& row : rows) {
         auto& line = cells.emplace_back();
         for (const auto& kind : kinds) {
-            line.push_back(pretty_cell(row, kind));
+            line.push_back(pretty_cell(row, kind, flow));
         }
     }
     return draw_table(title, columns, cells);
@@ -324,8 +375,14 @@ std::string render_list(const ha::Cluster& cluster, const std::string& name, con
     const auto members = api::overview(cluster);
     const bool with_port = hosts_need_ports(members);
     std::vector<Row> rows;
-    for (const auto& member : members) {
-        rows.push_back(row_of(member, name, with_port, look.classic));
+    const Tree tree(members);
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        const auto& [member, depth] =
+            look.topology ? tree.order[i] : std::pair{members[i], std::size_t{0}};
+        auto& row = rows.emplace_back(row_of(member, name, with_port, look.classic));
+        if (depth > 0) {
+            row["Member"] = std::string(2 * (depth - 1), ' ') + "+ " + member.name;
+        }
     }
     auto kinds = columns_of(look.classic);
     std::erase_if(kinds, [&](const ColumnKind& kind) {
@@ -337,7 +394,8 @@ std::string render_list(const ha::Cluster& cluster, const std::string& name, con
         return machine_readable(kinds, rows, look.format);
     }
     kinds.erase(kinds.begin());
-    return pretty(kinds, rows, title_of(cluster, name, look.classic)) + footer(cluster);
+    return pretty(kinds, rows, title_of(cluster, name, look.classic), look.topology) +
+           footer(cluster);
 }
 
 std::string render_history_table(const ha::Cluster& cluster, Format format) {

@@ -16,6 +16,7 @@ struct ListLook {
     Format format = Format::pretty;
     bool extended = false;  ///< the optional columns even where all are empty
     bool classic = false;   ///< as Patroni 3.0 printed it: `Lag in MB`, no system identifier
+    bool topology = false;  ///< in the order of replication, who replicates below whom
 };
 
 /// What `list` prints of one cluster: patroni-compatibility.md 4.3 and 17.6, byte for byte. Ends

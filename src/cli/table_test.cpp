@@ -8,6 +8,8 @@
 #include <regex>
 #include <sstream>
 
+#include "api/overview.h"
+#include "cli/edit_config.h"
 #include "cli/pyyaml.h"
 
 namespace howdah::cli {
@@ -57,17 +59,28 @@ TEST_P(RecordedList, IsPrintedAsPatronictlDid) {
     const bool classic = GetParam().starts_with("3.0.2");
     const std::vector<std::pair<std::string, ListLook>> looks{
         {"pretty", {.classic = classic}},
+        {"topology", {.classic = classic, .topology = true}},
         {"extended", {.extended = true, .classic = classic}},
         {"tsv", {.format = Format::tsv, .classic = classic}},
         {"json", {.format = Format::json, .classic = classic}},
         {"yaml", {.format = Format::yaml, .classic = classic}}};
     for (const auto& [file, look] : looks) {
-        const auto recorded = state / "patronictl" / ("list-" + file + ".stdout");
+        const auto recorded =
+            state / "patronictl" / ((file == "topology" ? file : "list-" + file) + ".stdout");
         if (fs::exists(recorded)) {
             EXPECT_EQ(without_positions(GetParam(), render_list(cluster, name, look)),
                       without_positions(GetParam(), contents(recorded)))
                 << recorded;
         }
+    }
+}
+
+TEST_P(RecordedList, ItsConfigurationIsShownAsPatronictlDid) {
+    const auto state = fixtures / GetParam();
+    const auto recorded = state / "patronictl/show-config.stdout";
+    const auto config = api::object_of(recorded_cluster(state).cluster.config_json);
+    if (fs::exists(recorded) && !config.empty()) {
+        EXPECT_EQ(config_yaml(config) + "\n", contents(recorded));
     }
 }
 

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <tuple>
 
+#include "config/dynamic_check.h"
 #include "config/schema.h"
 #include "config/yaml.h"
 
@@ -168,13 +169,40 @@ std::vector<std::string> read_initdb(YamlSection& bootstrap) {
     return out;
 }
 
+/// What would become `/config` is checked before anything is started (dynamic_check.h).
+void check_bootstrap_dcs(YamlSection& bootstrap, const nlohmann::ordered_json& dcs,
+                         AgentConfig& config) {
+    for (const auto& finding : check_dynamic_config(dcs)) {
+        std::optional<YamlSection> section(bootstrap.section("dcs"));
+        auto key = finding.key;
+        for (auto dot = key.find('.'); dot != std::string::npos; dot = key.find('.')) {
+            auto next = section->section(key.substr(0, dot));
+            if (!next.present()) {
+                break;  // the dot belongs to the name
+            }
+            section.emplace(std::move(next));
+            key.erase(0, dot + 1);
+        }
+        if (finding.wrong) {
+            section->refuse(key, finding.message, finding.hint);
+        } else if (!finding.message.starts_with("unknown key")) {  // those were named already
+            config.warnings.push_back({.file = config.file,
+                                       .line = section->line(key),
+                                       .key = section->path_of(key),
+                                       .message = finding.message});
+        }
+    }
+}
+
 Bootstrap read_bootstrap(YamlSection section, AgentConfig& config) {
     Bootstrap b{.initdb = read_initdb(section),
                 .pg_hba = section.list("pg_hba"),
                 .post_bootstrap = section.text("post_bootstrap", section.text("post_init"))};
     (void)section.section("dcs");  // must be a mapping
     if (section.has("dcs")) {
-        b.dcs_json = to_json(section.raw("dcs")).dump();
+        const auto dcs = to_json(section.raw("dcs"));
+        check_bootstrap_dcs(section, dcs, config);
+        b.dcs_json = dcs.dump();
     }
     auto users = section.section("users");
     if (const auto node = section.raw("users"); users.present()) {
@@ -275,19 +303,6 @@ Proxy read_proxy(YamlSection section) {
     return proxy;
 }
 
-std::string namespace_path(const std::string& text) {
-    std::string out = "/";
-    for (const auto c : text) {
-        if (c != '/' || out.back() != '/') {
-            out += c;
-        }
-    }
-    while (out.size() > 1 && out.back() == '/') {
-        out.pop_back();
-    }
-    return out == "/" ? "" : out;
-}
-
 void read_tags(YamlSection root, AgentConfig& config) {
     auto tags = root.section("tags");
     if (!tags.present()) {
@@ -305,20 +320,25 @@ void read_tags(YamlSection root, AgentConfig& config) {
 }
 
 void read_sections(YamlSection root, Purpose purpose, AgentConfig& config) {
-    config.scope = root.required_text("scope", "the name of the cluster");
+    config.scope = purpose == Purpose::operator_verb
+                       ? root.text("scope")
+                       : root.required_text("scope", "the name of the cluster");
     config.namespace_path = namespace_path(root.text("namespace", "/service"));
     config.name = root.text("name", root.section("postgresql").text("name"));
     if (purpose == Purpose::agent && config.name.empty()) {
         root.refuse("name", "is missing", "each member has a name of its own, for example pgvm1");
     }
     config.restapi = read_restapi(root.section("restapi"));
+    if (auto ctl = root.section("ctl"); ctl.has("authentication")) {
+        config.ctl_authentication = read_credentials(ctl.section("authentication"));
+    }
     for (const auto* key : {"etcd3", "etcd"}) {
         if (root.has(key) && !config.etcd) {
             config.etcd = read_etcd(root.section(key));
             config.etcd->v2_section = std::string_view(key) == "etcd";
         }
     }
-    if (!config.etcd) {
+    if (!config.etcd && purpose != Purpose::operator_verb) {
         root.refuse("etcd3", "no configuration store is named",
                     "add for example  etcd3: {hosts: [10.0.0.1:2379]}");
     }
@@ -340,6 +360,19 @@ void read_sections(YamlSection root, Purpose purpose, AgentConfig& config) {
 }
 
 }  // namespace
+
+std::string namespace_path(const std::string& text) {
+    std::string out = "/";
+    for (const auto c : text) {
+        if (c != '/' || out.back() != '/') {
+            out += c;
+        }
+    }
+    while (out.size() > 1 && out.back() == '/') {
+        out.pop_back();
+    }
+    return out == "/" ? "" : out;
+}
 
 std::string Diagnostic::text() const {
     return fmt::format("{}:{}: {}: {}", file, line, key, message);

@@ -112,6 +112,7 @@ struct AgentConfig {
         "/service";           ///< "/" + namespace, repeated slashes collapsed, no final one
     std::string state_dir{};  ///< default <data_dir>.howdah
     RestApi restapi{};
+    std::optional<Credentials> ctl_authentication{};  ///< operators' verbs; default: restapi's
     std::optional<Etcd> etcd{};
     std::optional<Bootstrap> bootstrap{};
     Postgresql postgresql{};
@@ -123,6 +124,9 @@ struct AgentConfig {
     /// "/<namespace>/<scope>/", the prefix of all keys.
     std::string prefix() const { return namespace_path + "/" + scope + "/"; }
 };
+
+/// "/" + `text` with repeated slashes collapsed and no final one; "/" is "".
+std::string namespace_path(const std::string& text);
 
 /// What a file is read for: it decides which sections must be there.
 enum class Purpose : std::uint8_t { agent, proxy, operator_verb };

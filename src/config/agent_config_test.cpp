@@ -136,6 +136,18 @@ TEST(AgentConfig, ProxyNeedsItsSection) {
               5000);
 }
 
+TEST(AgentConfig, BadValueInBootstrapDcsNamesLineKeyAndRange) {
+    const auto error = parse(
+                           "bootstrap:\n  dcs:\n    postgresql:\n      parameters:\n        "
+                           "max_connections: 10\n")
+                           .error();
+    EXPECT_TRUE(
+        error.message.contains("bootstrap.dcs.postgresql.parameters.max_connections: 10 is "
+                               "below the minimum of 25"))
+        << error.message;
+    EXPECT_TRUE(error.message.starts_with("f.yml:14: ")) << error.message;
+}
+
 TEST(DynamicConfig, WalkthroughKeepsItsTtlOfThirtySeconds) {
     const auto config = load_agent_config(walkthrough("pgvm1-patroni"), Purpose::agent).value();
     const auto dynamic = parse_dynamic_config(config.bootstrap->dcs_json).value();

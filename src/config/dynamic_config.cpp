@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <nlohmann/json.hpp>
+
+#include "config/dynamic_check.h"
+#include "config/quantity.h"
 
 namespace howdah::config {
 namespace {
@@ -15,45 +17,12 @@ using Json = nlohmann::ordered_json;
 constexpr std::int64_t wal_segment_mb = 16;
 
 std::string text_of(const Json& value) {
-    if (value.is_string()) {
-        return value.get<std::string>();
-    }
-    if (value.is_boolean()) {
-        return value.get<bool>() ? "on" : "off";
-    }
-    return value.is_null() ? std::string() : value.dump();
+    return setting_text(value);
 }
 
 bool truth(const Json& doc, const char* key, bool otherwise) {
     const auto it = doc.find(key);
-    if (it == doc.end() || it->is_null()) {
-        return otherwise;
-    }
-    auto text = text_of(*it);
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char c) { return std::tolower(c); });
-    return text == "on" || text == "true" || text == "yes" || text == "1";
-}
-
-/// Bytes of "1048576", "16MB", "1GB"; PostgreSQL's units. `unit` bytes for a bare number.
-std::optional<std::int64_t> bytes_of(const std::string& text, std::int64_t unit) {
-    static const std::array<std::pair<std::string_view, std::int64_t>, 5> units{
-        {{"B", 1}, {"kB", 1 << 10}, {"MB", 1 << 20}, {"GB", 1LL << 30}, {"TB", 1LL << 40}}};
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{}) {
-        return std::nullopt;
-    }
-    std::string_view suffix(end, static_cast<std::size_t>(text.data() + text.size() - end));
-    while (suffix.starts_with(' ')) {
-        suffix.remove_prefix(1);
-    }
-    if (suffix.empty()) {
-        return number * unit;
-    }
-    const auto it =
-        std::find_if(units.begin(), units.end(), [&](const auto& u) { return u.first == suffix; });
-    return it == units.end() ? std::nullopt : std::optional(number * it->second);
+    return it == doc.end() || it->is_null() ? otherwise : parse_truth(text_of(*it)).value_or(false);
 }
 
 Result<std::int64_t> number(const Json& doc, const char* key, std::int64_t otherwise,
@@ -62,7 +31,7 @@ Result<std::int64_t> number(const Json& doc, const char* key, std::int64_t other
     if (it == doc.end() || it->is_null()) {
         return otherwise;
     }
-    const auto value = bytes_of(text_of(*it), 1);
+    const auto value = parse_quantity(text_of(*it), Unit::bytes);
     if (!value || *value < least) {
         return fail(
             Errc::invalid,
@@ -87,9 +56,7 @@ Result<ha::SyncMode> sync_mode_of(const Json& doc) {
     if (it == doc.end() || it->is_null()) {
         return ha::SyncMode::off;
     }
-    auto text = text_of(*it);
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char c) { return std::tolower(c); });
+    const auto text = lower_case(text_of(*it));
     if (text == "quorum") {
         return ha::SyncMode::quorum;
     }
@@ -130,7 +97,7 @@ bool acceptable(const Controlled& parameter, const std::string& value) {
     if (name == "hot_standby") {
         return value == "on" || value == "true" || value == "yes" || value == "1";
     }
-    const auto number = bytes_of(value, 1);
+    const auto number = parse_quantity(value, Unit::none);
     return parameter.least < 0 || (number && *number >= parameter.least);
 }
 
@@ -145,7 +112,7 @@ void settle_wal_keep(const Json& dynamic, int version, EffectivePostgresql& out)
     out.parameters.erase("wal_keep_size");
     out.parameters.erase("wal_keep_segments");
     if (version >= 13) {
-        const auto count = bytes_of(segments, 1);
+        const auto count = parse_quantity(segments, Unit::none);
         out.parameters["wal_keep_size"] = !size.empty() ? size
                                           : count ? fmt::format("{}MB", *count * wal_segment_mb)
                                                   : "128MB";
@@ -156,11 +123,11 @@ void settle_wal_keep(const Json& dynamic, int version, EffectivePostgresql& out)
         }
         return;
     }
-    const auto bytes = bytes_of(size, 1 << 20);
+    const auto megabytes = parse_quantity(size, Unit::megabytes);
     out.parameters["wal_keep_segments"] =
         !segments.empty() ? segments
-        : bytes ? std::to_string(std::max<std::int64_t>(1, (*bytes >> 20) / wal_segment_mb))
-                : "8";
+        : megabytes       ? std::to_string(std::max<std::int64_t>(1, *megabytes / wal_segment_mb))
+                          : "8";
 }
 
 void settle_controlled(const AgentConfig& local, const Json& dynamic, int version,
@@ -276,6 +243,19 @@ Result<DynamicConfig> parse_dynamic_config(const std::string& json) {
         c.postgresql_json = it->dump();
     }
     return c;
+}
+
+Result<ReadDynamicConfig> read_dynamic_config(const std::string& json) {
+    const auto doc = Json::parse(json, nullptr, false);
+    ReadDynamicConfig out;
+    for (auto& finding : doc.is_object() ? check_dynamic_config(doc) : std::vector<Finding>()) {
+        if (finding.wrong) {
+            out.wrong.push_back(finding.text());
+        }
+    }
+    const auto usable = out.wrong.empty() ? doc : without_wrong_values(doc);
+    HD_TRY(out.config, parse_dynamic_config(usable.is_object() ? usable.dump() : json));
+    return out;
 }
 
 Result<EffectivePostgresql> effective_postgresql(const AgentConfig& local,

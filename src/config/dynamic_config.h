@@ -31,6 +31,14 @@ struct DynamicConfig {
 /// Errors: Errc::invalid with the key and the allowed range.
 Result<DynamicConfig> parse_dynamic_config(const std::string& json);
 
+struct ReadDynamicConfig {
+    DynamicConfig config{};
+    std::vector<std::string> wrong{};  ///< what was left out or raised to its minimum, and why
+};
+/// The same of a document that another tool may have written: a bad value counts as its minimum or
+/// as absent (1.14). Errors: Errc::invalid when it is no JSON object.
+Result<ReadDynamicConfig> read_dynamic_config(const std::string& json);
+
 /// The configuration that the local PostgreSQL runs with: `/config` and the local file merged
 /// by 1.1, and the controlled parameters of 1.12 settled.
 struct EffectivePostgresql {

@@ -73,7 +73,9 @@ const std::vector<Section>& sections() {
         {"bootstrap.dcs.howdah", "lease"},
         {"bootstrap.dcs.postgresql",
          "use_slots parameters* parameters_primary* parameters_replica* "
-         "parameters_standby_leader* pg_hba pg_ident recovery_conf* custom_conf "
+         "parameters_standby_leader* pg_hba pg_ident pg_hba_primary pg_hba_replica "
+         "pg_hba_standby_leader pg_ident_primary pg_ident_replica pg_ident_standby_leader "
+         "recovery_conf* custom_conf "
          "use_pg_rewind rewind* remove_data_directory_on_rewind_failure "
          "remove_data_directory_on_diverged_timelines use_unix_socket use_unix_socket_repl "
          "create_replica_methods create_replica_method basebackup* callbacks* pre_promote "
