@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
-#include "repo/bytes.h"
 
 namespace howdah::repo {
 

@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
+#include "base/bytes.h"
 #include "base/result.h"
-#include "repo/bytes.h"
 
 namespace howdah::repo {
 

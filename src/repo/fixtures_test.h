@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "repo/bytes.h"
+#include "base/bytes.h"
 
 /// The repositories of tests/fixtures/pgbackrest, unpacked in memory.
 namespace howdah::repo::fixtures {

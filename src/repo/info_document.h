@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "base/result.h"
-#include "repo/bytes.h"
 #include "repo/sha1.h"
 
 /// The syntax that archive.info, backup.info and backup.manifest share: sections of key=JSON lines,

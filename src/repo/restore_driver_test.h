@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "repo/bytes.h"
+#include "base/bytes.h"
 #include "repo/manifest.h"
 
 /// A restore in memory, by src/repo alone.

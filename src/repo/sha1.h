@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "repo/bytes.h"
+#include "base/bytes.h"
 
 struct evp_md_ctx_st;
 

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "repo/bytes.h"
+#include "base/bytes.h"
 
 /// Numbers of 7 bits a byte, low ones first, the high bit saying that more follow.
 namespace howdah::repo {

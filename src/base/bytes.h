@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace howdah::repo {
+namespace howdah {
 
 using Bytes = std::span<const std::byte>;
 using MutableBytes = std::span<std::byte>;
@@ -25,4 +25,4 @@ inline unsigned char* octets(MutableBytes bytes) {
     return reinterpret_cast<unsigned char*>(bytes.data());
 }
 
-}  // namespace howdah::repo
+}  // namespace howdah
