@@ -64,17 +64,31 @@ io::Task<> Endpoint::attempt_for_ever() {
             asking_members_ = true;
             scope_.spawn([this] { return ask_members(); });
         }
-        if (!co_await clock.until(began + gate_.attempt_every())) {
+        const auto next = began + gate_.attempt_every();
+        if (!co_await clock.until(next)) {
             co_return;
         }
+        wake_.overslept(std::max(next, clock.now() - gate_.attempt_every()), clock.now(),
+                        6 * gate_.attempt_every());
+        heed_pauses();
+    }
+}
+
+/// As the product's endpoint does (F6).
+void Endpoint::heed_pauses() {
+    wake_.wake(clock.now(), clock.wall_nanos());
+    if (wake_.pauses() != heeded_pauses_) {
+        heeded_pauses_ = wake_.pauses();
+        gate_.doubt(clock.now());
     }
 }
 
 /// As the product's endpoint does (G4).
 bool Endpoint::needs_vouching() const {
     const auto record = gate_.resting_on();
+    const auto route = gate_.route(clock.now());
     return record && !asking_members_ &&
-           gate_.route(clock.now()).deadline < clock.now() + Nanos(record->ttl) / 2;
+           (route.doubted || route.deadline < clock.now() + Nanos(record->ttl) / 2);
 }
 
 io::Task<> Endpoint::ask_members() {
@@ -143,7 +157,7 @@ void Client::begin() {
     timeout_ = endpoint_.clock.at(endpoint_.clock.now() + patience, [this] { fail(); });
     if (connection_) {
         send_statement();
-    } else if (route.open) {
+    } else if (route.open && !route.doubted) {
         open(route);
     } else {
         ++endpoint_.world.report().held;
@@ -187,7 +201,7 @@ void Client::open(const proxy::Route& route) {
             pg.accepting() && pg.role() == ha::Role::primary && timeline == route.timeline;
         carry_back(*host, number, [this, host, fits, life = pg.life(), epoch = route.epoch] {
             const auto now = endpoint_.route();
-            if (!fits || !now.open || now.epoch != epoch) {
+            if (!fits || !now.open || now.doubted || now.epoch != epoch) {
                 return next();
             }
             connection_ = Connection{.host = host, .epoch = epoch, .life = life};

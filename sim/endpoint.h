@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dcs/fake/fake_store.h"
+#include "ha/wake_watch.h"
 #include "instance/fake/fake_instance.h"
 #include "io/virtual_clock.h"
 #include "proxy/route.h"
@@ -36,12 +37,15 @@ private:
     io::Task<> attempt_for_ever();
     io::Task<> watch_for_ever();
     bool needs_vouching() const;
+    void heed_pauses();
     io::Task<> ask_members();
     proxy::Seen seen(const std::vector<dcs::KeyValue>& found, dcs::Revision revision) const;
 
     dcs::fake::FakeStore store_;
     dcs::fake::FakeStore watch_store_;
     proxy::RouteGate gate_{};
+    ha::WakeWatch wake_{};
+    std::uint64_t heeded_pauses_ = 0;
     bool asking_members_ = false;
     io::Scope scope_;
     std::vector<std::unique_ptr<Client>> clients_{};

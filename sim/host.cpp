@@ -32,7 +32,7 @@ AgentRun::AgentRun(World& world, Host& host, std::uint64_t number)
       keeper_store(world.etcd, world.random.next(), host.agent_clock),
       feed(host.agent_clock, store, world.prefix()),
       keeper(world.context.get_executor(), host.agent_clock, keeper_store, world.prefix(),
-             identity_of(host, number), host.disk, host.disk, host,
+             identity_of(host, number), host.disk, host.disk, host, watchdog, wake,
              [this](agent::Keeping keeping) { agent.heed(std::move(keeping)); }),
       agent({.executor = world.context.get_executor(),
              .clock = host.agent_clock,
@@ -44,7 +44,9 @@ AgentRun::AgentRun(World& world, Host& host, std::uint64_t number)
              .feed = feed,
              .peers = host,
              .durable = host.disk,
-             .deadlines = host.disk}),
+             .deadlines = host.disk,
+             .watchdog = watchdog,
+             .wake = wake}),
       scope(world.context.get_executor()),
       incarnation(identity_of(host, number).incarnation) {
     world.connect(store, host.node);

@@ -92,6 +92,8 @@ struct AgentRun {
     dcs::fake::FakeStore store;
     dcs::fake::FakeStore keeper_store;
     dcs::ClusterFeed feed;
+    agent::NoWatchdog watchdog{};
+    ha::WakeWatch wake{};
     agent::LeaseKeeper keeper;
     agent::Agent agent;
     io::Scope scope;

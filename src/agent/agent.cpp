@@ -66,6 +66,11 @@ io::Task<> Agent::cycle() {
         local_.tree_dead = true;
         local_.final_lsn = local_.lsn;
     }
+    local_.watchdog_trouble = parts_.watchdog.trouble();
+    const bool may_write = local_.role == ha::Role::primary && !local_.tree_dead;
+    if (!keeping_.tenure && !keeping_.claim_unresolved && !claiming_ && !may_write) {
+        parts_.watchdog.stop();
+    }
     co_await configure_instance();
     take_failover_key();
     if (race_unresolved_) {
@@ -225,7 +230,7 @@ Status Agent::status() const {
              .member_uuid = parts_.identity.uuid};
     s.cluster = parts_.feed.current().value_or(ha::Cluster{});
     s.local = local_;
-    s.holds_leader = tenure && now < tenure->deadline;
+    s.holds_leader = holds_for_certain();
     s.epoch = tenure ? tenure->epoch : s.cluster.record.record ? s.cluster.record.record->epoch : 0;
     s.trouble = ha::sickness(local_, now);
     s.term_left = tenure ? std::max(to_millis(tenure->deadline - now), Millis{}) : Millis{};
@@ -242,6 +247,14 @@ Status Agent::status() const {
     s.rule = last_rule_;
     s.why = last_why_;
     return s;
+}
+
+/// Its term is not over, and it has been confirmed since this host may last have stood still (F6).
+bool Agent::holds_for_certain() const {
+    const auto now = parts_.clock.now();
+    parts_.wake.wake(now, parts_.clock.wall_nanos());
+    return keeping_.tenure && now < keeping_.tenure->deadline &&
+           keeping_.proved_after == parts_.wake.pauses();
 }
 
 std::vector<std::string> Agent::obstacles() const {

@@ -31,6 +31,8 @@ struct Parts {
     PeerQuestions& peers;
     Durable& durable;
     Deadlines& deadlines;
+    Watchdog& watchdog;
+    ha::WakeWatch& wake;
 };
 
 /// The loop: observe, decide, act (architecture.md, section 4). All policy is in ha::decide; what
@@ -79,6 +81,7 @@ private:
     friend struct Doing;
 
     io::Task<> cycle();
+    bool holds_for_certain() const;
     io::Task<Result<>> act(const ha::Plan& plan);
     ha::View look() const;
     void take_configuration();

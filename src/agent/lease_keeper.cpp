@@ -58,8 +58,8 @@ ha::Sighting sighting(const std::vector<dcs::KeyValue>& found, const std::string
 
 LeaseKeeper::LeaseKeeper(io::Executor executor, io::Clock& clock, dcs::KeyValueStore& store,
                          std::string prefix, Identity identity, Deadlines& deadlines,
-                         Durable& durable, PromisePeers& peers,
-                         std::function<void(Keeping)> publish)
+                         Durable& durable, PromisePeers& peers, Watchdog& watchdog,
+                         ha::WakeWatch& wake, std::function<void(Keeping)> publish)
     : executor_(executor),
       clock_(clock),
       store_(store),
@@ -70,11 +70,14 @@ LeaseKeeper::LeaseKeeper(io::Executor executor, io::Clock& clock, dcs::KeyValueS
       durable_(durable),
       publish_(std::move(publish)),
       promise_peers_(peers),
+      watchdog_(watchdog),
+      wake_(wake),
       bell_(executor, clock),
       turnstile_(executor) {}
 
 void LeaseKeeper::update() {
-    Keeping now{.why_over = keeping_.why_over, .on_promises = on_promises_};
+    Keeping now{
+        .why_over = keeping_.why_over, .on_promises = on_promises_, .proved_after = proved_after_};
     if (term_) {
         now.tenure = term_->tenure();
         now.claim_unresolved = term_->state() == ha::Term::State::claiming;
@@ -126,6 +129,7 @@ dcs::Txn LeaseKeeper::transaction(const ha::Attempt& attempt, bool keep_leader) 
 
 io::Task<Result<>> LeaseKeeper::send(ha::Attempt attempt, dcs::Txn txn, Nanos limit) {
     last_sent_ = attempt.sent;
+    const auto pauses = wake_.pauses();
     const dcs::Patience patience{.total = limit, .hedge = times_.hedge_after()};
     auto answer = co_await store_.commit(std::move(txn), patience);
     if (!answer) {
@@ -141,6 +145,7 @@ io::Task<Result<>> LeaseKeeper::send(ha::Attempt attempt, dcs::Txn txn, Nanos li
         }
         term_->answered(attempt, ha::Committed{.revision = answer->revision});
         confirmed_ = attempt.sent;
+        proved(attempt.sent, pauses);
     } else {
         term_->answered(attempt,
                         ha::Refused{.found = sighting(answer->found, record_key_, leader_key_),
@@ -208,6 +213,7 @@ ha::Record LeaseKeeper::fresh_record(const Claim& order) const {
 io::Task<Result<ha::Tenure>> LeaseKeeper::claim(Claim order) {
     const auto turn = co_await turnstile_.take();
     times_ = order.times;
+    HD_CO_TRY_VOID(watchdog_.start(times_));
     lease_ = {};
     wanted_.reset();
     carried_.clear();
@@ -312,6 +318,12 @@ io::Task<Result<>> LeaseKeeper::renew() {
     co_return sent;
 }
 
+/// The store or every claimer has confirmed the term by what was sent at `sent`.
+void LeaseKeeper::proved(Instant sent, std::uint64_t pauses) {
+    proved_after_ = std::max(proved_after_, pauses);
+    watchdog_.pet(sent, clock_.now());
+}
+
 /// While promises carry the term, their next round must not come too late.
 Nanos LeaseKeeper::patience_of_renewal() const {
     return Nanos(times_.ttl) / (on_promises_ ? 6 : 3);
@@ -338,6 +350,7 @@ io::Task<> LeaseKeeper::ask_for_promises() {
         co_return;
     }
     const auto others = term_->promisers();
+    const auto pauses = wake_.pauses();
     const ha::PromiseRequest request{.epoch = tenure->epoch,
                                      .incarnation = identity_.incarnation,
                                      .holder = identity_.uuid,
@@ -370,6 +383,7 @@ io::Task<> LeaseKeeper::ask_for_promises() {
     }
     on_promises_ = true;
     term_->promised(round, clock_.now());
+    proved(sent, pauses);
     update();
 }
 
@@ -383,7 +397,12 @@ io::Task<> LeaseKeeper::run() {
             failures > 0 ? Nanos(times_.renew_every()) / 4 : Nanos(times_.renew_every());
         const auto next = held ? std::min(last_sent_ + pause, term_->tenure()->deadline)
                                : clock_.now() + Seconds(3600);
-        (void)co_await bell_.wait_until(std::max(next, clock_.now() + Millis(1)));
+        const auto meant = std::max(next, clock_.now() + Millis(1));
+        (void)co_await bell_.wait_until(meant);
+        if (held) {
+            wake_.overslept(meant, clock_.now(), times_.ttl);
+        }
+        wake_.wake(clock_.now(), clock_.wall_nanos());
         if (!term_ || term_->state() != ha::Term::State::held) {
             continue;
         }

@@ -8,6 +8,7 @@
 #include "agent/ports.h"
 #include "dcs/kv.h"
 #include "ha/term.h"
+#include "ha/wake_watch.h"
 #include "io/task.h"
 
 namespace howdah::agent {
@@ -20,6 +21,7 @@ struct Keeping {
     std::string why_over{};    ///< of the last term
     bool on_promises = false;  ///< the store is silent; the members' promises carry the term
     std::vector<ha::Uuid> promisers{};  ///< whose promises that takes
+    std::uint64_t proved_after = 0;     ///< WakeWatch::pauses() when the last proof was asked for
 };
 
 /// What a claim writes besides its own identity (safety-model.md, L6, L8).
@@ -42,7 +44,8 @@ public:
     /// `publish` is called on the keeper's executor whenever Keeping changed.
     LeaseKeeper(io::Executor executor, io::Clock& clock, dcs::KeyValueStore& store,
                 std::string prefix, Identity identity, Deadlines& deadlines, Durable& durable,
-                PromisePeers& peers, std::function<void(Keeping)> publish);
+                PromisePeers& peers, Watchdog& watchdog, ha::WakeWatch& wake,
+                std::function<void(Keeping)> publish);
 
     io::Executor executor() const { return executor_; }
 
@@ -74,6 +77,7 @@ public:
 private:
     io::Task<Result<>> renew();
     io::Task<> ask_for_promises();
+    void proved(Instant sent, std::uint64_t pauses);
     Nanos patience_of_renewal() const;
     io::Task<Result<>> send(ha::Attempt attempt, dcs::Txn txn, Nanos limit);
     io::Task<Result<>> refresh_lease();
@@ -96,6 +100,9 @@ private:
     std::function<void(Keeping)> publish_;
 
     PromisePeers& promise_peers_;
+    Watchdog& watchdog_;
+    ha::WakeWatch& wake_;
+    std::uint64_t proved_after_ = 0;
     std::vector<ha::Member> peers_{};
     bool may_ask_ = false;
     std::uint64_t round_ = 0;

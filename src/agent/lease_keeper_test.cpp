@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/model_watchdog.h"
 #include "dcs/fake/fake_store.h"
 
 namespace howdah::agent {
@@ -36,6 +37,8 @@ struct KeeperOnModel {
     dcs::fake::FakeStore store{etcd, 1, host};
     NoDisk disk{};
     NoPeers peers{};
+    ModelWatchdog watchdog{};
+    ha::WakeWatch wake{};
     Keeping told{};
     LeaseKeeper keeper{context.get_executor(),
                        host,
@@ -45,6 +48,8 @@ struct KeeperOnModel {
                        disk,
                        disk,
                        peers,
+                       watchdog,
+                       wake,
                        [this](Keeping k) { told = std::move(k); }};
     bool answers = true;
 
@@ -103,6 +108,39 @@ TEST(LeaseKeeper, TellsThatAnotherSyncSetMayStand) {
     k.answers = true;
     ASSERT_TRUE(k.wait_for(k.keeper.change(publish, Seconds(1))));
     EXPECT_FALSE(k.told.tenure->change_unresolved);
+}
+
+TEST(LeaseKeeper, DoesNotClaimWithoutTheWatchdogThatMustBeThere) {
+    KeeperOnModel k;
+    k.watchdog.missing = "no device";
+    const auto claimed = k.wait_for(k.keeper.claim({.epoch = 1, .system_id = "77"}));
+    ASSERT_FALSE(claimed);
+    EXPECT_EQ(claimed.error().code, Errc::unsafe);
+    EXPECT_TRUE(k.etcd.range("/s/").keys.empty()) << "nothing was sent";
+}
+
+TEST(LeaseKeeper, PetsTheWatchdogOnlyForWhatWasConfirmed) {
+    KeeperOnModel k;
+    ASSERT_TRUE(k.wait_for(k.keeper.claim({.epoch = 1, .system_id = "77"})));
+    const auto first = k.watchdog.resets_at();
+    EXPECT_FALSE(first.never());
+    EXPECT_LT(first, k.told.tenure->deadline);
+    k.answers = false;
+    (void)k.wait_for(k.keeper.change([](ha::Record&) {}, Seconds(1)));
+    EXPECT_EQ(k.watchdog.resets_at(), first);
+    k.answers = true;
+    ASSERT_TRUE(k.wait_for(k.keeper.change([](ha::Record&) {}, Seconds(1))));
+    EXPECT_GT(k.watchdog.resets_at(), first);
+}
+
+TEST(LeaseKeeper, AfterAPauseATermIsCertainOnlyOnceItIsRenewed) {
+    KeeperOnModel k;
+    ASSERT_TRUE(k.wait_for(k.keeper.claim({.epoch = 1, .system_id = "77"})));
+    EXPECT_EQ(k.told.proved_after, k.wake.pauses());
+    k.wake.overslept(Instant{Seconds(1)}, Instant{Seconds(100)}, Seconds(5));
+    EXPECT_NE(k.told.proved_after, k.wake.pauses());
+    ASSERT_TRUE(k.wait_for(k.keeper.change([](ha::Record&) {}, Seconds(1))));
+    EXPECT_EQ(k.told.proved_after, k.wake.pauses());
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "ha/cluster.h"
 #include "ha/promise.h"
 #include "ha/record.h"
+#include "ha/settings.h"
 #include "ha/standing.h"
 #include "ha/vote.h"
 #include "io/task.h"
@@ -62,6 +63,30 @@ public:
     /// never(): disarmed.
     virtual void arm(Instant kill_at) = 0;
     virtual Instant armed() const = 0;
+};
+
+/// A device that resets the host unless it is petted in time; it backs the fencer (safety-model.md,
+/// F5). From any thread.
+class Watchdog {
+public:
+    virtual ~Watchdog() = default;
+    /// Before a claim. Errors: Errc::unsafe when there must be one and it can't be had.
+    virtual Result<> start(const ha::LeaseTimes& times) = 0;
+    /// What was sent at `sent` has been confirmed by `now`. Not petted when the host would then be
+    /// reset later than at sent + T - F.
+    virtual void pet(Instant sent, Instant now) = 0;
+    /// PostgreSQL is proven not to write here: nothing needs to be reset any more.
+    virtual void stop() = 0;
+    /// Why it can't back the fencer although it must; empty: it can, or need not.
+    virtual std::string trouble() const = 0;
+};
+
+class NoWatchdog final : public Watchdog {
+public:
+    Result<> start(const ha::LeaseTimes&) override { return {}; }
+    void pet(Instant, Instant) override {}
+    void stop() override {}
+    std::string trouble() const override { return {}; }
 };
 
 /// Asks other members how they stand (L6), in parallel; silence means nothing.

@@ -56,7 +56,12 @@ ha::PromiseAnswer Agent::promise(const ha::PromiseRequest& request) {
 ha::Vouch Agent::vouch() const {
     const auto now = parts_.clock.now();
     ha::Vouch vouch{.uuid = parts_.identity.uuid};
-    if (keeping_.tenure && keeping_.tenure->record.state == ha::RecordState::primary) {
+    const bool primary =
+        keeping_.tenure && keeping_.tenure->record.state == ha::RecordState::primary;
+    if (primary && !holds_for_certain()) {
+        return vouch;
+    }
+    if (primary) {
         vouch.holds = true;
         vouch.epoch = keeping_.tenure->epoch;
         vouch.incarnation = keeping_.tenure->record.incarnation;

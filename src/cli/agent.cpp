@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "agent/agent.h"
+#include "agent/device_watchdog.h"
 #include "agent/http_peers.h"
 #include "agent/state_dir.h"
 #include "api/rest_server.h"
@@ -48,9 +49,10 @@ public:
           feed_(clock_, *store_, config_.prefix()),
           peers_(loop_.executor(), clock_, config_.restapi.authentication),
           promise_peers_(keeper_loop_.executor(), clock_, config_.restapi.authentication),
+          watchdog_(config_.watchdog),
           instance_(loop_.executor(), clock_, config_, std::move(binary)),
           keeper_(keeper_loop_.executor(), clock_, *keeper_store_, config_.prefix(), identity_,
-                  deadlines, state, promise_peers_,
+                  deadlines, state, promise_peers_, watchdog_, wake_,
                   [this](agent::Keeping keeping) { tell_agent(std::move(keeping)); }),
           agent_({.executor = loop_.executor(),
                   .clock = clock_,
@@ -62,7 +64,9 @@ public:
                   .feed = feed_,
                   .peers = peers_,
                   .durable = state,
-                  .deadlines = deadlines}),
+                  .deadlines = deadlines,
+                  .watchdog = watchdog_,
+                  .wake = wake_}),
           rest_(loop_.executor(), clock_, agent_, config_.restapi),
           signals_(loop_.executor(), {SIGTERM, SIGINT, SIGHUP}),
           done_(loop_.executor(), clock_) {}
@@ -165,6 +169,8 @@ private:
     dcs::ClusterFeed feed_;
     agent::HttpPeers peers_;
     agent::HttpPeers promise_peers_;  ///< on the keeper's thread
+    agent::DeviceWatchdog watchdog_;
+    ha::WakeWatch wake_{};
     instance::LocalInstance instance_;
     agent::LeaseKeeper keeper_;
     agent::Agent agent_;

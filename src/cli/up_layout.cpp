@@ -156,7 +156,9 @@ std::string render_member_config(const UpLayout& layout, const UpHost& member,
                up_scope, member.name, quoted(member.state_dir()), member.address, member.address,
                passwords.restapi) +
            etcd_section(layout, &member) + bootstrap_section(settings) +
-           postgresql_section(member, passwords, settings);
+           postgresql_section(member, passwords, settings) +
+           // A laptop must not be reset because a cluster that is tried on it was.
+           "watchdog:\n  mode: off\n";
 }
 
 std::string render_proxy_config(const UpLayout& layout, const UpPasswords& passwords) {

@@ -303,6 +303,34 @@ Proxy read_proxy(YamlSection section) {
     return proxy;
 }
 
+Watchdog read_watchdog(YamlSection section) {
+    Watchdog watchdog;
+    if (!section.present()) {
+        return watchdog;
+    }
+    using Mode = Watchdog::Mode;
+    // YAML 1.1 reads a bare `off` as false.
+    static const std::map<std::string, Mode> modes{{"off", Mode::off},
+                                                   {"false", Mode::off},
+                                                   {"no", Mode::off},
+                                                   {"disable", Mode::off},
+                                                   {"disabled", Mode::off},
+                                                   {"auto", Mode::automatic},
+                                                   {"automatic", Mode::automatic},
+                                                   {"require", Mode::required},
+                                                   {"required", Mode::required}};
+    const auto mode = section.text("mode", "automatic");
+    const auto found = modes.find(mode);
+    if (found == modes.end()) {
+        section.refuse("mode", "is \"" + mode + "\"", "off, automatic or required");
+    } else {
+        watchdog.mode = found->second;
+    }
+    watchdog.device = section.text("device", watchdog.device);
+    watchdog.safety_margin = Seconds(section.number("safety_margin", 5, -1, 3600));
+    return watchdog;
+}
+
 void read_tags(YamlSection root, AgentConfig& config) {
     auto tags = root.section("tags");
     if (!tags.present()) {
@@ -346,6 +374,7 @@ void read_sections(YamlSection root, Purpose purpose, AgentConfig& config) {
         config.bootstrap = read_bootstrap(root.section("bootstrap"), config);
     }
     config.postgresql = read_postgresql(root.section("postgresql"), root, purpose);
+    config.watchdog = read_watchdog(root.section("watchdog"));
     read_tags(root, config);
     if (root.has("proxy")) {
         config.proxy = read_proxy(root.section("proxy"));

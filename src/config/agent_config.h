@@ -40,6 +40,14 @@ struct RestApi {
     std::optional<Credentials> authentication{};
 };
 
+/// patroni-compatibility.md, 1.9.
+struct Watchdog {
+    enum class Mode : std::uint8_t { off, automatic, required };
+    Mode mode = Mode::automatic;
+    std::string device = "/dev/watchdog";
+    Seconds safety_margin{5};  ///< below zero: half of T is the timeout
+};
+
 /// A member of the etcd cluster that the agents run themselves (architecture.md, decision 1).
 struct SupervisedEtcd {
     std::string name{};
@@ -116,6 +124,7 @@ struct AgentConfig {
     std::optional<Etcd> etcd{};
     std::optional<Bootstrap> bootstrap{};
     Postgresql postgresql{};
+    Watchdog watchdog{};
     std::string tags_json{};  ///< object, or empty
     bool nofailover = false;
     std::optional<Proxy> proxy{};

@@ -191,7 +191,6 @@ std::optional<std::string> not_yet(const std::string& path) {
                                                 "restapi.cafile",
                                                 "restapi.verify_client",
                                                 "restapi.allowlist",
-                                                "watchdog",
                                                 "citus",
                                                 "consul",
                                                 "zookeeper",

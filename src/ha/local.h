@@ -100,6 +100,8 @@ struct Local {
     /// Why the disk of data or WAL takes no durable write, or not for long; empty: fine. Looked at
     /// every 3 s, PostgreSQL running or not.
     std::string disk_trouble{};
+    /// Why the watchdog that must be there can't back the fencer; empty: it can, or need not.
+    std::string watchdog_trouble{};
 };
 
 }  // namespace howdah::ha

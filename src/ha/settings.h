@@ -27,6 +27,14 @@ struct LeaseTimes {
     Seconds leader_key_ttl() const {
         return std::max(Seconds((3 * ttl.count() + 999) / 1000), Seconds(30));
     }
+    /// How long a watchdog device may wait to be petted (safety-model.md, F5): T - margin, at most
+    /// T - 2F, in whole seconds, at least one. `margin` below zero, or one that T has no room for:
+    /// T/2.
+    Seconds watchdog_timeout(Seconds margin) const {
+        const auto wanted = margin < Seconds{} || margin >= ttl ? ttl / 2 : ttl - Millis(margin);
+        const auto most = std::min(wanted, ttl - 2 * fence_budget);
+        return std::max(std::chrono::duration_cast<Seconds>(most), Seconds(1));
+    }
     /// t_grant + TTL / (1 + 3 rho) bounds the deadline (L3).
     Nanos lease_bound(Seconds granted) const {
         return Nanos(static_cast<Nanos::rep>(static_cast<double>(Nanos(granted).count()) /

@@ -14,6 +14,9 @@ std::string sickness(const Local& local, Instant now) {
     if (!local.disk_trouble.empty()) {
         return "its disk takes no writes: " + local.disk_trouble;
     }
+    if (!local.watchdog_trouble.empty()) {
+        return "it must have a watchdog: " + local.watchdog_trouble;
+    }
     if (local.postmaster && !local.answered.never() && now > local.answered + hangs_after) {
         return fmt::format("its postmaster has answered no new connection for {:.0f} s",
                            to_seconds(now - local.answered));

@@ -5,6 +5,7 @@
 
 #include "base/instant.h"
 #include "base/result.h"
+#include "ha/wake_watch.h"
 #include "proxy/address.h"
 #include "proxy/routing.h"
 #include "proxy/status.h"
@@ -21,6 +22,7 @@ struct DataPathOptions {
     std::size_t max_sessions = 20000;  ///< more are closed at once
     std::size_t max_held = 10000;      ///< more are refused at once
     std::size_t max_connecting = 128;  ///< attempts at a time and thread
+    ha::WakeWatch* wake = nullptr;     ///< told at each wake-up of each thread
 };
 
 /// Passes bytes between clients and PostgreSQL servers, on threads of its own (proxy-design.md,

@@ -533,6 +533,31 @@ TEST_F(DataPathTest, KeepsOldSessionsAndHoldsNewOnesWhileUnverified) {
     EXPECT_EQ(fresh.hear(1), "z");
 }
 
+TEST_F(DataPathTest, HoldsSessionsStillAfterAPauseUntilTheRouteIsFoundAnew) {
+    FakeServer server(echo);
+    ha::WakeWatch wake;
+    start({.wake = &wake});
+    open_to(a_backend("a", server.address()));
+    auto client = connect();
+    client.say("one");
+    EXPECT_EQ(client.hear(3), "one");
+    wake.overslept(Instant{Seconds(1)}, Instant{Seconds(100)}, Seconds(5));
+    client.say("two");
+    EXPECT_TRUE(client.silent_for(100));
+    open_to(a_backend("a", server.address()));
+    EXPECT_TRUE(client.silent_for(100)) << "found before the pause";
+    routing_.pauses = wake.pauses();
+    open_to(a_backend("a", server.address()));
+    EXPECT_EQ(client.hear(3), "two");
+    routing_.primary->still = true;
+    publish();
+    client.say("three");
+    EXPECT_TRUE(client.silent_for(100));
+    routing_.primary->still = false;
+    publish();
+    EXPECT_EQ(client.hear(5), "three");
+}
+
 TEST_F(DataPathTest, SpreadsReadOnlySessionsOverStandbys) {
     FakeServer one;
     FakeServer two;

@@ -19,8 +19,9 @@ constexpr Seconds resolve_retry{5};
 constexpr Seconds resolve_again{60};
 constexpr Millis farewell_limit{500};
 
-DataPathOptions with_hold_limit(DataPathOptions options, const config::Proxy& ports) {
+DataPathOptions complete(DataPathOptions options, const config::Proxy& ports, ha::WakeWatch& wake) {
     options.hold_limit = ports.hold_limit;
+    options.wake = &wake;
     return options;
 }
 
@@ -49,7 +50,7 @@ Endpoint::Endpoint(io::Executor executor, io::Clock& clock, dcs::KeyValueStore& 
       bell_(executor, clock),
       follower_(clock, watched, options_.prefix, [this] { follow_cluster(); }),
       sentinel_(scope_, clock, options_.logins, [this] { update(); }),
-      data_path_(with_hold_limit(options_.data_path, options_.ports)) {}
+      data_path_(complete(options_.data_path, options_.ports, wake_)) {}
 
 Endpoint::~Endpoint() = default;
 
@@ -82,6 +83,8 @@ io::Task<> Endpoint::run() {
         }
         update();
         (void)co_await bell_.wait_until(next);
+        wake_.overslept(next, clock_.now(), 6 * gate_.attempt_every());
+        heed_pauses();
     }
     co_await scope_.close();
     data_path_.stop();
@@ -126,8 +129,9 @@ io::Task<> Endpoint::attempt() {
 /// The store has been silent for half of T: the members may know better (safety-model.md, G4).
 bool Endpoint::needs_vouching() const {
     const auto record = gate_.resting_on();
+    const auto route = gate_.route(clock_.now());
     return record && !asking_members_ && follower_.current() &&
-           gate_.route(clock_.now()).deadline < clock_.now() + Nanos(record->ttl) / 2;
+           (route.doubted || route.deadline < clock_.now() + Nanos(record->ttl) / 2);
 }
 
 io::Task<> Endpoint::ask_members() {
@@ -156,13 +160,26 @@ void Endpoint::follow_cluster() {
     update();
 }
 
+void Endpoint::heed_pauses() {
+    wake_.wake(clock_.now(), clock_.wall_nanos());
+    if (const auto pauses = wake_.pauses(); pauses != heeded_pauses_) {
+        heeded_pauses_ = pauses;
+        gate_.doubt(clock_.now());
+        spdlog::warn(
+            "endpoint may have stood still: nothing moves until the primary has proved its term");
+        bell_.ring();
+    }
+}
+
 void Endpoint::update() {
+    heed_pauses();
     aim_sentinel();
     const auto route = gate_.route(clock_.now());
     Routing routing{.primary = primary(route),
                     .standbys = standbys(),
                     .read_only_fallback = options_.read_only_fallback,
                     .why_closed = route.why};
+    routing.pauses = heeded_pauses_;
     const bool verified = routing.primary && routing.primary->takes_new;
     if (route.open && !verified) {
         routing.why_closed = sentinel_.state();
@@ -187,10 +204,12 @@ std::optional<Routing::Primary> Endpoint::primary(const Route& route) {
     if (!known || known->member != route.member) {
         return std::nullopt;  // it has not said yet where it listens
     }
-    return Routing::Primary{.backend = known,
-                            .epoch = route.epoch,
-                            .deadline = route.deadline,
-                            .takes_new = sentinel_.verified(route.member, route.epoch)};
+    return Routing::Primary{
+        .backend = known,
+        .epoch = route.epoch,
+        .deadline = route.deadline,
+        .takes_new = !route.doubted && sentinel_.verified(route.member, route.epoch),
+        .still = route.doubted};
 }
 
 std::vector<Routing::Standby> Endpoint::standbys() {

@@ -7,6 +7,7 @@
 
 #include "config/agent_config.h"
 #include "dcs/kv.h"
+#include "ha/wake_watch.h"
 #include "io/task.h"
 #include "proxy/data_path.h"
 #include "proxy/follower.h"
@@ -57,6 +58,7 @@ private:
     io::Task<> resolve_name(std::string host);
     void follow_cluster();
     void update();
+    void heed_pauses();
     void aim_sentinel();
     std::optional<Routing::Primary> primary(const Route& route);
     std::vector<Routing::Standby> standbys();
@@ -71,6 +73,8 @@ private:
     io::Scope scope_;
     io::Bell bell_;
     RouteGate gate_{};
+    ha::WakeWatch wake_{};
+    std::uint64_t heeded_pauses_ = 0;
     Follower follower_;
     Sentinel sentinel_;
     DataPath data_path_;

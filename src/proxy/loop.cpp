@@ -121,6 +121,9 @@ void Loop::turn() {
     epoll_event events[max_events];
     const int n = epoll_wait(epoll_.get(), events, max_events, active_.empty() ? -1 : 0);
     const auto now = boot_time();
+    if (options_.wake != nullptr) {
+        options_.wake->wake(now, wall_nanos());
+    }
     // Routes first: not a byte moves on a route that has ended.
     if (std::any_of(events, events + std::max(n, 0),
                     [this](const epoll_event& e) { return e.data.ptr == &wake_source_; })) {

@@ -68,6 +68,8 @@ private:
     void apply(std::shared_ptr<const Routing> routing, Instant now);
     void cut_deposed(Instant now);
     bool primary_lives(Instant now) const;
+    bool primary_still() const;
+    void thaw();
     bool may_live(const Session& session, Instant now) const;
     struct Choice {
         std::shared_ptr<const Backend> backend{};

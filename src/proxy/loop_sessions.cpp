@@ -70,6 +70,23 @@ bool Loop::primary_lives(Instant now) const {
     return routing_->primary && now < routing_->primary->deadline;
 }
 
+/// This host may have stood still, or the endpoint says so (F6): until the route is proved anew,
+/// not a byte moves.
+bool Loop::primary_still() const {
+    return (routing_->primary && routing_->primary->still) ||
+           (options_.wake != nullptr && options_.wake->pauses() != routing_->pauses);
+}
+
+/// What the edges said meanwhile will not be said again.
+void Loop::thaw() {
+    for (const auto& session : sessions_) {
+        if (session->phase == Phase::open && session->on_primary && !session->active) {
+            session->active = true;
+            active_.push_back(session.get());
+        }
+    }
+}
+
 bool Loop::may_live(const Session& session, Instant now) const {
     if (session.on_primary) {
         return primary_lives(now) && routing_->primary->epoch == session.epoch &&
@@ -98,7 +115,11 @@ void Loop::cut_deposed(Instant now) {
 }
 
 void Loop::apply(std::shared_ptr<const Routing> routing, Instant now) {
+    const bool was_still = primary_still();
     const auto before = std::exchange(routing_, std::move(routing));
+    if (was_still && !primary_still()) {
+        thaw();
+    }
     // Most snapshots only move the deadline; then there is nobody to look for.
     if (!same_servers(*before, *routing_)) {
         cut_deposed(now);
@@ -123,7 +144,7 @@ Loop::Choice Loop::choose(Port port, Instant now) {
             return choice;
         }
     }
-    if (primary_lives(now) && routing_->primary->takes_new) {
+    if (primary_lives(now) && routing_->primary->takes_new && !primary_still()) {
         return {.backend = routing_->primary->backend, .on_primary = true};
     }
     return {};
@@ -291,6 +312,9 @@ void Loop::on_timer(Session& session, Instant now) {
 // ---- open ----
 
 void Loop::pump(Session& session, Instant now) {
+    if (session.on_primary && primary_still()) {
+        return;
+    }
     auto& client = session.client;
     auto& server = session.server;
     // The server's last words first: they must get out before a failing write ends the session.

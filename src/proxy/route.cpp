@@ -142,12 +142,23 @@ std::optional<ha::Record> RouteGate::resting_on() const {
 }
 
 void RouteGate::vouch(Instant sent, const std::vector<ha::Vouch>& answers) {
-    if (!vouched_) {
+    if (!vouched_ || sent < doubted_at_) {
         return;
     }
     const auto left = ha::vouched_for(answers, vouched_->record, times(newest_).clock_rate_bound);
     if (left) {
-        vouched_->deadline = std::max(vouched_->deadline, sent + *left);
+        const auto proved = sent + *left;
+        vouched_->deadline = vouched_->doubted ? proved : std::max(vouched_->deadline, proved);
+        vouched_->doubted = false;
+    }
+}
+
+void RouteGate::doubt(Instant now) {
+    doubted_at_ = now;
+    in_flight_.clear();
+    last_sent_.reset();
+    if (vouched_) {
+        vouched_->doubted = true;
     }
 }
 
@@ -181,7 +192,8 @@ Route RouteGate::route(Instant now) const {
                 .epoch = record.epoch,
                 .timeline = record.timeline,
                 .system_id = record.system_id,
-                .deadline = vouched_->deadline};
+                .deadline = vouched_->deadline,
+                .doubted = vouched_->doubted};
     if (!route.open) {
         route.why =
             fmt::format("epoch {} of {} was last seen to renew (seq {}) more than {} ms ago",

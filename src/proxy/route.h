@@ -28,7 +28,8 @@ struct Route {
     ha::Epoch epoch = 0;
     pg::Timeline timeline = 0;
     std::string system_id{};
-    Instant deadline{};  ///< the route is closed from here on, whatever else happens
+    Instant deadline{};    ///< the route is closed from here on, whatever else happens
+    bool doubted = false;  ///< open, but nothing may move on it until it is proved anew
 };
 
 /// Decides whether the read-write route may be open (safety-model.md, X1 and X2). Pure: it is told
@@ -61,6 +62,9 @@ public:
     /// The record that members could vouch for; nullopt: none, or something has superseded it.
     std::optional<ha::Record> resting_on() const;
 
+    /// This host may have stood still until `now` (F6): what was asked before proves nothing.
+    void doubt(Instant now);
+
     Route route(Instant now) const;
     /// How often to attempt: T/6 of the newest record (of the default profile before there is one).
     Millis attempt_every() const;
@@ -76,6 +80,7 @@ private:
     struct Vouched {
         ha::Record record{};
         Instant deadline{};
+        bool doubted = false;
     };
 
     std::optional<Instant> take(Attempt attempt);
@@ -91,6 +96,7 @@ private:
     std::optional<ha::Record> newest_{};    ///< by any means
     std::optional<ha::Record> attested_{};  ///< newest that an attempt showed
     std::optional<Vouched> vouched_{};
+    Instant doubted_at_{};
     std::string foreign_leader_{};
     ha::Epoch disputed_epoch_ = 0;  ///< two incarnations were seen in it
 };

@@ -113,6 +113,28 @@ TEST(RouteGate, ClosesAtTheDeadlineOfAFrozenHolder) {
         << "a holder that thaws inside its term goes on";
 }
 
+TEST(RouteGate, AfterAPauseOnlyWhatWasAskedSinceProvesTheRoute) {
+    auto gate = an_open_gate();
+    const auto late = gate.begin_attempt(at(150));
+    gate.doubt(at(200));
+    EXPECT_TRUE(gate.route(at(200)).open) << "sessions are kept";
+    EXPECT_TRUE(gate.route(at(200)).doubted) << "and nothing moves on them";
+    gate.answer(late, seen(a_record(1, 3), 12));
+    EXPECT_TRUE(gate.route(at(200)).doubted) << "it was sent before";
+    attempt(gate, 250, seen(a_record(1, 4), 13));
+    EXPECT_TRUE(gate.route(at(250)).doubted) << "no attempt since saw an older one";
+    attempt(gate, 350, seen(a_record(1, 5), 14));
+    EXPECT_FALSE(gate.route(at(350)).doubted);
+    EXPECT_EQ(gate.route(at(350)).deadline, at(850));
+}
+
+TEST(RouteGate, ADoubtedRouteEndsAtItsDeadline) {
+    auto gate = an_open_gate();
+    gate.doubt(at(200));
+    EXPECT_TRUE(gate.route(at(599)).open);
+    EXPECT_FALSE(gate.route(at(600)).open);
+}
+
 TEST(RouteGate, AnUnansweredAttemptDoesNotCount) {
     RouteGate gate;
     attempt(gate, 0, seen(a_record(1, 1), 10));

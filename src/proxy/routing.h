@@ -30,6 +30,7 @@ struct Routing {
         ha::Epoch epoch = 0;
         Instant deadline{};     ///< CLOCK_BOOTTIME; each data path thread keeps it by itself
         bool takes_new = true;  ///< false: connections made live on, new ones are held
+        bool still = false;     ///< connections made are kept, but no byte moves on them
         bool operator==(const Primary&) const = default;
     };
     /// Sessions on a standby live while it is listed.
@@ -41,6 +42,9 @@ struct Routing {
 
     std::optional<Primary> primary{};
     std::vector<Standby> standbys{};
+    /// DataPathOptions::wake counted so many pauses when this was found; under another count it
+    /// holds the primary's connections still.
+    std::uint64_t pauses = 0;
     bool read_only_fallback =
         true;                  ///< read-only port: to the primary when no standby takes sessions
     std::string why_closed{};  ///< for the message of a refusal

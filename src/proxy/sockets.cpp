@@ -57,6 +57,12 @@ Instant boot_time() {
     return {Seconds(t.tv_sec) + Nanos(t.tv_nsec)};
 }
 
+std::int64_t wall_nanos() {
+    timespec t{};
+    clock_gettime(CLOCK_REALTIME, &t);
+    return Nanos(Seconds(t.tv_sec) + Nanos(t.tv_nsec)).count();
+}
+
 Result<Fd> open_listener(const Address& address) {
     Fd fd(socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd) {

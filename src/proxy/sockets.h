@@ -9,6 +9,8 @@ namespace howdah::proxy {
 
 /// CLOCK_BOOTTIME, as io::SystemClock reads it.
 Instant boot_time();
+/// CLOCK_REALTIME, since 1970.
+std::int64_t wall_nanos();
 
 /// A listening socket whose connections inherit TCP_NODELAY, keepalive and TCP_USER_TIMEOUT
 /// (Linux). Errors: Errc::io, with the address and what to do.
