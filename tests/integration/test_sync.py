@@ -129,15 +129,19 @@ def test_without_any_standby_strict_mode_acknowledges_nothing_and_the_others_go_
 
 def test_a_host_frozen_for_three_lease_times_loses_no_acknowledged_row(cluster):
     old = cluster.leader()
-    with Writer(cluster.endpoint) as writer:
+    with Writer(cluster.endpoint) as writer, Writer(old.dsn, table="written_directly") as direct:
+        wait_for(lambda: writer.times and direct.times, "both write")
         frozen = time.monotonic()
         pause(old, signal.SIGSTOP)
         try:
             cluster.wait_new_leader(old)
+            replaced = time.monotonic()
             wait_for(lambda: writer.times[-1] > frozen + 0.1 and writer.longest_gap(frozen), "writes go on", 30)
             wait_for(lambda: time.monotonic() > frozen + 3 * T, "three lease times", 20)
         finally:
             pause(old, signal.SIGCONT)
         cluster.wait_healthy(90)
-        print(f"outage {writer.longest_gap(frozen):.2f} s")
+        late = sum(at > replaced for at in direct.times)
+        print(f"outage {writer.longest_gap(frozen):.2f} s, late direct writes acknowledged: {late}")
     assert writer.missing() == []
+    assert late == 0, "the old primary waited for standbys that follow another"
