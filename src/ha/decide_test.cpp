@@ -274,6 +274,16 @@ TEST(Decide, OtherSystemIdentifierHaltsAndTouchesNothing) {
     EXPECT_EQ(plan.actions.size(), 1U);
 }
 
+TEST(Decide, OtherSystemIdentifierHaltsThoughAStoreThatLostItsDataHasNoInitializeKey) {
+    AView view;
+    view.v.cluster->initialize.reset();
+    view.v.local.system_id = "78";
+    view.v.local.needs_rewind = true;
+    const auto plan = decide(view.v);
+    EXPECT_TRUE(does<Halt>(plan));
+    EXPECT_EQ(plan.actions.size(), 1U);
+}
+
 TEST(Decide, NothingIsTouchedBeforeTheStoreAnswered) {
     auto view = AView{}.down();
     view.v.cluster.reset();

@@ -40,15 +40,26 @@ RuleResult refuse_broken_directory(const View& v) {
                 .actions = {Halt{}}};
 }
 
+/// `/initialize` says it, and while a store that lost its data has none, the record.
+std::string system_id_of_scope(const Cluster& cluster) {
+    if (cluster.initialize && !cluster.initialize->empty()) {
+        return *cluster.initialize;
+    }
+    return cluster.record.record ? cluster.record.record->system_id : std::string();
+}
+
 RuleResult refuse_other_cluster(const View& v) {
     if (!v.cluster || v.local.data_dir != DataDir::initialized || v.local.system_id.empty() ||
-        !v.cluster->initialize || v.cluster->initialize->empty() ||
-        *v.cluster->initialize == v.local.system_id || HD_MUTANT(system_id_ignored)) {
+        HD_MUTANT(system_id_ignored)) {
+        return std::nullopt;
+    }
+    const auto scope = system_id_of_scope(*v.cluster);
+    if (scope.empty() || scope == v.local.system_id) {
         return std::nullopt;
     }
     return Plan{.why = fmt::format("the data directory belongs to another cluster: its system "
                                    "identifier is {}, the scope's is {}",
-                                   v.local.system_id, *v.cluster->initialize),
+                                   v.local.system_id, scope),
                 .actions = {Halt{}}};
 }
 
