@@ -214,7 +214,7 @@ io::Task<Result<>> Agent::claim(bool take_over) {
                 .times = dynamic_.lease,
                 .system_id = local_.system_id};
     if (cluster.record.absent() && !won_initialize_) {
-        order.lost = last_record_;
+        order.lost = ha::revived(last_record_, votes_.votes, parts_.identity.uuid);
     }
     claiming_ = true;
     auto tenure = co_await io::on(parts_.keeper.executor(), parts_.keeper.claim(std::move(order)));

@@ -100,7 +100,7 @@ void LeaseKeeper::end_term(std::string why) {
     if (keeping_.tenure) {
         spdlog::warn("term ended epoch={} why=\"{}\"", keeping_.tenure->epoch, term_->why_over());
     }
-    wanted_.reset();
+    wanted_.clear();
     carried_.clear();
     on_promises_ = false;
     update();
@@ -215,7 +215,7 @@ io::Task<Result<ha::Tenure>> LeaseKeeper::claim(Claim order) {
     times_ = order.times;
     HD_CO_TRY_VOID(watchdog_.start(times_));
     lease_ = {};
-    wanted_.reset();
+    wanted_.clear();
     carried_.clear();
     HD_CO_TRY_VOID(co_await refresh_lease());
     left_lease_ = 0;
@@ -279,7 +279,10 @@ io::Task<Result<>> LeaseKeeper::renew() {
     if (lease_.id == 0) {
         co_return fail(Errc::unavailable, "no lease for the leader key");
     }
-    auto next = wanted_ ? *wanted_ : tenure->record;
+    auto next = tenure->record;
+    for (const auto& change : wanted_) {
+        change->edit(next);
+    }
     next.seq = tenure->record.seq + 1 + term_->unresolved().size();
     next.ttl = times_.ttl;
     const auto carried = carried_;
@@ -289,6 +292,11 @@ io::Task<Result<>> LeaseKeeper::renew() {
                        term_->unresolved().back().lease.id == lease_.id;
     const auto attempt =
         again ? term_->again(clock_.now()) : term_->prepare(std::move(next), lease_, clock_.now());
+    if (!again) {
+        for (const auto& change : wanted_) {
+            change->sent.push_back(attempt.value);
+        }
+    }
     const auto limit = std::max<Nanos>(std::min(patience_of_renewal(), time_left()), Millis(50));
     auto sent = co_await send(attempt, transaction(attempt, true), limit);
     if (term_->state() == ha::Term::State::over) {
@@ -305,8 +313,10 @@ io::Task<Result<>> LeaseKeeper::renew() {
         spdlog::info("the store answers again");
         on_promises_ = false;
     }
-    if (sent && term_->tenure()->record.seq == attempt.record.seq) {
-        wanted_.reset();
+    if (sent) {
+        drop_what_stands();
+    }
+    if (sent && term_->version().value == attempt.value) {
         for (const auto& [key, value] : carried) {
             if (const auto it = carried_.find(key); it != carried_.end() && it->second == value) {
                 carried_.erase(it);
@@ -316,6 +326,12 @@ io::Task<Result<>> LeaseKeeper::renew() {
     update();
     co_await revoke_left_lease();
     co_return sent;
+}
+
+void LeaseKeeper::drop_what_stands() {
+    std::erase_if(wanted_, [&](const auto& change) {
+        return std::ranges::find(change->sent, term_->version().value) != change->sent.end();
+    });
 }
 
 /// The store or every claimer has confirmed the term by what was sent at `sent`.
@@ -427,20 +443,19 @@ io::Task<Result<>> LeaseKeeper::change(std::function<void(ha::Record&)> edit, Na
     if (on_promises_) {
         co_return fail(Errc::unavailable, "the store is silent: nothing is changed meanwhile");
     }
-    auto next = wanted_ ? *wanted_ : term_->tenure()->record;
-    edit(next);
-    wanted_ = std::move(next);
+    const auto change = wanted_.emplace_back(std::make_shared<Wanted>(Wanted{std::move(edit), {}}));
+    const auto waits = [&] { return std::ranges::find(wanted_, change) != wanted_.end(); };
     const auto asked = with;
     with.merge(carried_);
     carried_ = std::move(with);
-    while (wanted_) {
+    while (waits()) {
         (void)co_await renew();
         if (!term_ || !term_->tenure()) {
             co_return fail(Errc::conflict, "the term is over: " + keeping_.why_over);
         }
-        if (wanted_ && clock_.now() >= until) {
+        if (waits() && clock_.now() >= until) {
             // Who asked will decide anew. What was sent may have committed: Tenure says so.
-            wanted_.reset();
+            std::erase(wanted_, change);
             std::erase_if(carried_, [&](const auto& key) { return asked.contains(key.first); });
             co_return fail(Errc::unavailable, "the store did not confirm the change");
         }

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -75,7 +76,14 @@ public:
     const Keeping& keeping() const { return keeping_; }
 
 private:
+    /// A change that no renewal has confirmed yet. It is made anew on each version that turns out
+    /// to stand: what an earlier change committed unseen must not be undone.
+    struct Wanted {
+        std::function<void(ha::Record&)> edit{};
+        std::vector<std::string> sent{};  ///< values of the attempts that have it
+    };
     io::Task<Result<>> renew();
+    void drop_what_stands();
     io::Task<> ask_for_promises();
     void proved(Instant sent, std::uint64_t pauses);
     Nanos patience_of_renewal() const;
@@ -113,7 +121,7 @@ private:
     std::optional<ha::Term> term_{};
     ha::AttachedLease lease_{};
     std::int64_t left_lease_ = 0;
-    std::optional<ha::Record> wanted_{};  ///< a change that no renewal has confirmed yet
+    std::vector<std::shared_ptr<Wanted>> wanted_{};
     std::map<std::string, std::string> carried_{};
     Instant last_sent_{};
     Keeping keeping_{};

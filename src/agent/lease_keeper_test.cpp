@@ -110,6 +110,29 @@ TEST(LeaseKeeper, TellsThatAnotherSyncSetMayStand) {
     EXPECT_FALSE(k.told.tenure->change_unresolved);
 }
 
+TEST(LeaseKeeper, AChangeDoesNotUndoAnEarlierOneThatCommittedUnseen) {
+    KeeperOnModel k;
+    ASSERT_TRUE(k.wait_for(k.keeper.claim({.epoch = 1, .system_id = "77"})));
+    k.answers = false;
+    ASSERT_FALSE(k.wait_for(k.keeper.change(
+        [](ha::Record& r) {
+            r.state = ha::RecordState::primary;
+            r.promoted = {.uuid = "a", .epoch = 1, .timeline = 2};
+        },
+        Seconds(1))));
+    k.answers = true;
+    ASSERT_TRUE(k.wait_for(k.keeper.change(
+        [](ha::Record& r) {
+            r.sync = {.mode = ha::SyncMode::on, .copies = 1};
+            ++r.sync_version;
+        },
+        Seconds(1))));
+    EXPECT_EQ(k.committed().state, ha::RecordState::primary);
+    EXPECT_EQ(k.committed().promoted.epoch, 1U);
+    EXPECT_EQ(k.committed().sync_version, 1U) << "made once";
+    EXPECT_EQ(k.committed().sync.mode, ha::SyncMode::on);
+}
+
 TEST(LeaseKeeper, DoesNotClaimWithoutTheWatchdogThatMustBeThere) {
     KeeperOnModel k;
     k.watchdog.missing = "no device";

@@ -91,9 +91,10 @@ ha::Vote Agent::blank_vote() const {
     ha::Vote vote{.uuid = parts_.identity.uuid,
                   .name = parts_.identity.name,
                   .stored_epoch = parts_.durable.load().epoch};
-    if (const auto& cluster = parts_.feed.current(); cluster && cluster->record.record) {
-        vote.sync_version = cluster->record.record->sync_version;
-        vote.set_version = cluster->record.record->set_version;
+    // The store may have lost what this member has seen.
+    if (last_record_) {
+        vote.sync_version = last_record_->sync_version;
+        vote.set_version = last_record_->set_version;
     }
     return vote;
 }

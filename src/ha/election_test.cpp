@@ -392,6 +392,17 @@ TEST(Vote, OfOneTimelineAndHistoryRanksTheSameForEverybody) {
     EXPECT_FALSE(ahead(votes[0], votes[1]));
 }
 
+TEST(Vote, OfTheClaimerTellsWhichPromotionALostRecordMustName) {
+    const Record seen{.epoch = 31, .promoted = {.uuid = other, .epoch = 30, .timeline = 18}};
+    auto own = Election::vote(self, 1000, 31);
+    own.timeline = 19;
+    const auto revived_by = [&](const Vote& vote) { return revived(seen, {vote}, self)->promoted; };
+    EXPECT_EQ(revived_by(own), (Promoted{.uuid = {}, .epoch = 31, .timeline = 19}));
+    own.history_epoch = 30;
+    EXPECT_EQ(revived_by(own), seen.promoted);
+    EXPECT_FALSE(revived(std::nullopt, {own}, self));
+}
+
 TEST(Vote, SurvivesItsWayOverTheWire) {
     const auto vote = Election::vote(self, 77, 3);
     EXPECT_EQ(*parse_vote(render(vote)), vote);

@@ -32,6 +32,16 @@ Epoch last_epoch(const std::vector<EpochStart>& known, pg::Timeline timeline,
     return last;
 }
 
+std::optional<Record> revived(std::optional<Record> seen, const std::vector<Vote>& votes,
+                              const Uuid& claimer) {
+    const auto own = std::find_if(votes.begin(), votes.end(),
+                                  [&](const Vote& vote) { return vote.uuid == claimer; });
+    if (seen && own != votes.end() && own->history_epoch > seen->promoted.epoch) {
+        seen->promoted = {.uuid = {}, .epoch = own->history_epoch, .timeline = own->timeline};
+    }
+    return seen;
+}
+
 std::string render(const SealRequest& r) {
     return nlohmann::ordered_json{
         {"epoch", r.epoch}, {"incarnation", r.incarnation}, {"uuid", r.uuid}, {"name", r.name}}

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,12 @@ Result<Vote> parse_vote(const std::string& json);
 /// Ranks the votes by what the claimer and all voters know together: an agent that slept while its
 /// PostgreSQL followed a promotion by itself takes its own WAL for that of an earlier epoch.
 void rank(std::vector<Vote>& votes, std::vector<EpochStart> known);
+
+/// The record that `claimer` writes where the store lost it, from the last one that it saw. A
+/// promotion that only others saw, or that committed unseen, is in the claimer's WAL, for its vote
+/// is not behind any other: `promoted` is brought up to it, so that nobody with less claims later.
+std::optional<Record> revived(std::optional<Record> seen, const std::vector<Vote>& votes,
+                              const Uuid& claimer);
 
 /// Has more of the cluster's history: (history epoch, LSN). LSN alone would prefer the longer WAL
 /// of a primary that was deposed.
