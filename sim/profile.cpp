@@ -139,7 +139,8 @@ Profile draw_profile(const Options& o, Random& random) {
     p.client_pause = Millis(random.between(200, 2000));
     p.joins.resize(static_cast<std::size_t>(o.hosts));
     const auto late = random.chance(0.25);
-    for (std::size_t i = 1; i < p.joins.size() && o.late_hosts.value_or(late && !o.store_loss); ++i) {
+    for (std::size_t i = 1; i < p.joins.size() && o.late_hosts.value_or(late && !o.store_loss);
+         ++i) {
         p.joins[i] = random.chance(0.5) ? draw_millis(random, calm, latest_join) : Nanos{};
     }
     return p;

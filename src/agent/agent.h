@@ -126,6 +126,7 @@ private:
     io::Task<ha::Vote> cast_vote(ha::SealRequest request);
     io::Task<> answer_seals();
     io::Task<Result<>> begin_seal(ha::Seal order);
+    void learn_from(const ha::Vote& vote);
     io::Task<> collect_votes(ha::Seal order);
 
     // housekeeping.cpp: what the store is told

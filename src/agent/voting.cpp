@@ -95,6 +95,10 @@ ha::Vote Agent::blank_vote() const {
     if (last_record_) {
         vote.sync_version = last_record_->sync_version;
         vote.set_version = last_record_->set_version;
+        const auto& cluster = std::as_const(parts_.feed.current());
+        if (cluster && cluster->record.absent()) {
+            vote.seen = last_record_;
+        }
     }
     return vote;
 }
@@ -195,6 +199,18 @@ io::Task<Result<>> Agent::begin_seal(ha::Seal order) {
     co_return Result<>{};
 }
 
+/// Where the store has lost the record, what any member has seen of it counts: the next question
+/// goes to the members that it names.
+void Agent::learn_from(const ha::Vote& vote) {
+    if (!vote.seen || !last_record_ || vote.seen->system_id != last_record_->system_id ||
+        !ha::is_later(*vote.seen, *last_record_)) {
+        return;
+    }
+    if (parts_.durable.keep(*vote.seen)) {
+        last_record_ = vote.seen;
+    }
+}
+
 io::Task<> Agent::collect_votes(ha::Seal order) {
     std::vector<ha::Member> others;
     if (const auto& cluster = parts_.feed.current()) {
@@ -211,6 +227,9 @@ io::Task<> Agent::collect_votes(ha::Seal order) {
                                   .name = parts_.identity.name};
     auto votes =
         co_await parts_.peers.seal(std::move(others), request, Nanos(dynamic_.lease.ttl) / 2);
+    for (const auto& vote : votes) {
+        learn_from(vote);
+    }
     if (votes_.epoch == order.epoch) {
         std::move(votes.begin(), votes.end(), std::back_inserter(votes_.votes));
         ha::rank(votes_.votes, parts_.durable.epochs());

@@ -404,7 +404,9 @@ TEST(Vote, OfTheClaimerTellsWhichPromotionALostRecordMustName) {
 }
 
 TEST(Vote, SurvivesItsWayOverTheWire) {
-    const auto vote = Election::vote(self, 77, 3);
+    auto vote = Election::vote(self, 77, 3);
+    EXPECT_EQ(*parse_vote(render(vote)), vote);
+    vote.seen = Record{.epoch = 3, .holder = "u", .holder_name = "n", .incarnation = "i", .seq = 1};
     EXPECT_EQ(*parse_vote(render(vote)), vote);
     const SealRequest request{.epoch = 5, .incarnation = "i", .uuid = "u", .name = "n"};
     EXPECT_EQ(*parse_seal_request(render(request)), request);

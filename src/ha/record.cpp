@@ -4,6 +4,7 @@
 
 #include <array>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 namespace howdah::ha {
 namespace {
@@ -78,6 +79,13 @@ Record read(const Json& doc) {
 
 std::string_view name_of(RecordState state) {
     return state_names.at(static_cast<std::size_t>(state));
+}
+
+bool is_later(const Record& record, const Record& seen) {
+    const auto version = [](const Record& r) {
+        return std::tuple(r.epoch, r.sync_version, r.set_version, r.promoted.epoch);
+    };
+    return version(record) > version(seen);
 }
 
 bool is_older(const Record& record, const Record& seen) {

@@ -64,6 +64,8 @@ struct Record {
 /// A primary that others may stream from: `primary`, or `claimed` with a timeline.
 bool may_be_followed(const Record& record);
 
+/// `record` shows what was committed after `seen`: within a term every set only grows in version.
+bool is_later(const Record& record, const Record& seen);
 /// The store has lost `seen`, or what it said of the sync set, when it shows `record` after it
 /// (L12).
 bool is_older(const Record& record, const Record& seen);

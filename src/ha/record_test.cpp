@@ -55,5 +55,17 @@ TEST(Record, RefusesAnUnknownState) {
     EXPECT_NE(parse_record(text).error().message.find("unknown state"), std::string::npos);
 }
 
+TEST(Record, IsLaterByEpochThenBySetsThenByThePromotion) {
+    const Record seen{.epoch = 3, .set_version = 2, .sync_version = 5, .promoted = {.epoch = 2}};
+    auto later = seen;
+    EXPECT_FALSE(is_later(later, seen));
+    later.promoted.epoch = 3;
+    EXPECT_TRUE(is_later(later, seen));
+    later.sync_version = 4;
+    EXPECT_FALSE(is_later(later, seen));
+    later.epoch = 4;
+    EXPECT_TRUE(is_later(later, seen));
+}
+
 }  // namespace
 }  // namespace howdah::ha

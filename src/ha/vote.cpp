@@ -61,24 +61,31 @@ Result<SealRequest> parse_seal_request(const std::string& json) {
 }
 
 std::string render(const Vote& v) {
-    return nlohmann::ordered_json{{"uuid", v.uuid},
-                                  {"name", v.name},
-                                  {"sealed", v.sealed},
-                                  {"refused", v.refused},
-                                  {"stored_epoch", v.stored_epoch},
-                                  {"sync_version", v.sync_version},
-                                  {"set_version", v.set_version},
-                                  {"may_lead", v.may_lead},
-                                  {"history_epoch", v.history_epoch},
-                                  {"timeline", v.timeline},
-                                  {"history", v.history},
-                                  {"flushed", v.flushed.bytes()}}
-        .dump();
+    nlohmann::ordered_json doc{{"uuid", v.uuid},
+                               {"name", v.name},
+                               {"sealed", v.sealed},
+                               {"refused", v.refused},
+                               {"stored_epoch", v.stored_epoch},
+                               {"sync_version", v.sync_version},
+                               {"set_version", v.set_version},
+                               {"may_lead", v.may_lead},
+                               {"history_epoch", v.history_epoch},
+                               {"timeline", v.timeline},
+                               {"history", v.history},
+                               {"flushed", v.flushed.bytes()}};
+    if (v.seen) {
+        doc["seen"] = render(*v.seen);
+    }
+    return doc.dump();
 }
 
 Result<Vote> parse_vote(const std::string& json) {
     try {
         const auto doc = nlohmann::json::parse(json);
+        std::optional<Record> seen;
+        if (doc.contains("seen")) {
+            HD_TRY(seen, parse_record(doc.at("seen").get<std::string>()));
+        }
         return Vote{.uuid = doc.at("uuid"),
                     .name = doc.at("name"),
                     .sealed = doc.at("sealed"),
@@ -86,6 +93,7 @@ Result<Vote> parse_vote(const std::string& json) {
                     .stored_epoch = doc.at("stored_epoch"),
                     .sync_version = doc.at("sync_version"),
                     .set_version = doc.at("set_version"),
+                    .seen = std::move(seen),
                     .may_lead = doc.at("may_lead"),
                     .history_epoch = doc.at("history_epoch"),
                     .timeline = doc.at("timeline"),

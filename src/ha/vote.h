@@ -39,6 +39,7 @@ struct Vote {
     std::string refused{};   ///< why it is not sealed
     Epoch stored_epoch = 0;  ///< greater than the claimer's: the claimer gives up (L8)
     std::uint64_t sync_version = 0, set_version = 0;  ///< of the newest record that it has seen
+    std::optional<Record> seen{};  ///< that record, when the store has none to copy from
     bool may_lead = false;
     Epoch history_epoch = 0;
     pg::Timeline timeline = 0;
