@@ -289,7 +289,8 @@ io::Task<Result<>> LeaseKeeper::renew() {
     // While the store is silent the same value goes again and again: what may have committed unseen
     // stays a handful.
     const auto again = on_promises_ && term_->unresolved().size() >= unresolved_at_most &&
-                       term_->unresolved().back().lease.id == lease_.id;
+                       term_->unresolved().back().lease.id == lease_.id &&
+                       term_->unresolved().back().over.same_version(term_->version());
     const auto attempt =
         again ? term_->again(clock_.now()) : term_->prepare(std::move(next), lease_, clock_.now());
     if (!again) {

@@ -125,7 +125,8 @@ void Term::promised(const PromiseRound& round, Instant now) {
         return;
     }
     tenure_.deadline = std::max(tenure_.deadline, round.sent() + Nanos(tenure_.record.ttl));
-    if (went_back_ && round.sent() > went_back_->received) {
+    // Read from one clock, one after the other: equal is after.
+    if (went_back_ && round.sent() >= went_back_->received) {
         base_ = went_back_->found;
         went_back_.reset();
     }
