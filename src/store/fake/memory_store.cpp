@@ -1,0 +1,139 @@
+#include "store/fake/memory_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace howdah::store {
+namespace {
+
+class TextSource final : public Source {
+public:
+    explicit TextSource(std::string text) : text_(std::move(text)) {}
+    Result<std::size_t> read(MutableBytes out) override {
+        const auto n = std::min(out.size(), text_.size() - at_);
+        std::memcpy(out.data(), text_.data() + at_, n);
+        at_ += n;
+        return n;
+    }
+
+private:
+    std::string text_;
+    std::size_t at_ = 0;
+};
+
+}  // namespace
+
+class MemoryStore::MemorySink final : public Sink {
+public:
+    MemorySink(MemoryStore& store, std::string path) : store_(store), path_(std::move(path)) {}
+    Result<> write(Bytes bytes) override {
+        text_.append(text_of(bytes));
+        return {};
+    }
+    Result<> finish() override {
+        const std::scoped_lock lock(store_.mutex_);
+        store_.put(path_, {.kind = EntryKind::file, .content = std::move(text_)});
+        return {};
+    }
+
+private:
+    MemoryStore& store_;
+    std::string path_, text_{};
+};
+
+void MemoryStore::put(const std::string& path, Node node) {
+    for (auto slash = path.find('/'); slash != std::string::npos;
+         slash = path.find('/', slash + 1)) {
+        nodes_.try_emplace(path.substr(0, slash));
+    }
+    nodes_[path] = std::move(node);
+}
+
+Result<std::unique_ptr<Source>> MemoryStore::read(std::string_view path, ReadRange range) {
+    HD_TRY_VOID(check_path(path));
+    const std::scoped_lock lock(mutex_);
+    const auto found = nodes_.find(path);
+    if (found == nodes_.end() || found->second.kind != EntryKind::file) {
+        return fail(Errc::not_found, fmt::format("cannot open {}: no such file", path));
+    }
+    const auto& all = found->second.content;
+    const auto from = std::min<std::uint64_t>(range.offset, all.size());
+    return std::make_unique<TextSource>(all.substr(from, range.size.value_or(all.size())));
+}
+
+Result<std::unique_ptr<Sink>> MemoryStore::write(std::string_view path) {
+    HD_TRY_VOID(check_path(path));
+    return std::make_unique<MemorySink>(*this, std::string(path));
+}
+
+Result<std::optional<Entry>> MemoryStore::stat(std::string_view path) {
+    HD_TRY_VOID(check_path(path));
+    const std::scoped_lock lock(mutex_);
+    const auto found = nodes_.find(path);
+    if (found == nodes_.end()) {
+        return std::nullopt;
+    }
+    const auto& node = found->second;
+    return Entry{.path = found->first,
+                 .kind = node.kind,
+                 .size = node.kind == EntryKind::file ? node.content.size() : 0,
+                 .target = node.kind == EntryKind::link ? node.content : ""};
+}
+
+Result<> MemoryStore::list(std::string_view folder,
+                           const std::function<Result<>(const Entry&)>& each) {
+    HD_TRY_VOID(check_path(folder));
+    const auto prefix = folder.empty() ? std::string() : fmt::format("{}/", folder);
+    std::vector<std::string> paths;
+    {
+        const std::scoped_lock lock(mutex_);
+        for (auto it = nodes_.lower_bound(prefix);
+             it != nodes_.end() && it->first.starts_with(prefix); ++it) {
+            if (it->first.find('/', prefix.size()) == std::string::npos) {
+                paths.push_back(it->first);
+            }
+        }
+    }
+    for (const auto& path : paths) {
+        HD_TRY(const auto entry, stat(path));
+        if (entry) {
+            HD_TRY_VOID(each(*entry));
+        }
+    }
+    return {};
+}
+
+Result<> MemoryStore::remove(std::string_view path) {
+    HD_TRY_VOID(check_path(path));
+    const std::scoped_lock lock(mutex_);
+    nodes_.erase(std::string(path));
+    return {};
+}
+
+Result<> MemoryStore::remove_tree(std::string_view folder) {
+    HD_TRY_VOID(check_path(folder));
+    const std::scoped_lock lock(mutex_);
+    std::erase_if(nodes_, [&](const auto& node) {
+        return node.first == folder || node.first.starts_with(fmt::format("{}/", folder));
+    });
+    return {};
+}
+
+Result<> MemoryStore::make_folder(std::string_view folder) {
+    HD_TRY_VOID(check_path(folder));
+    const std::scoped_lock lock(mutex_);
+    put(std::string(folder), {});
+    return {};
+}
+
+Result<> MemoryStore::link(std::string_view path, std::string_view target) {
+    HD_TRY_VOID(check_path(path));
+    const std::scoped_lock lock(mutex_);
+    put(std::string(path), {.kind = EntryKind::link, .content = std::string(target)});
+    return {};
+}
+
+}  // namespace howdah::store
