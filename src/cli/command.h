@@ -88,6 +88,10 @@ struct VersionCommand {
     std::string cluster{};  ///< empty: this program alone
     std::vector<std::string> members{};
 };
+/// A verb of the backup side: it reads its own options.
+struct BackupCommand {
+    std::vector<std::string> words{};  ///< the verb and all behind it
+};
 struct UpCommand {
     std::string dir{};  ///< empty: default_up_dir()
     bool detach = false;
@@ -104,7 +108,7 @@ using Command =
     std::variant<AgentCommand, ProxyCommand, ListCommand, HistoryCommand, ExplainCommand,
                  SwitchoverCommand, DcsStatusCommand, DcsRecoverCommand, VersionCommand, UpCommand,
                  DownCommand, ShowConfigCommand, EditConfigCommand, PauseCommand, DsnCommand,
-                 QueryCommand, RemoveCommand>;
+                 QueryCommand, RemoveCommand, BackupCommand>;
 
 struct CommandLine {
     std::string verb{};          ///< for messages: "list", "dcs status"

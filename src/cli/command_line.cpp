@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/nearest.h"
+#include "cli/backup_verbs.h"
 #include "cli/operator_verbs.h"
 
 namespace howdah::cli {
@@ -14,6 +15,7 @@ namespace {
 
 constexpr const char* run_group = "Run a cluster";
 constexpr const char* look_group = "Look at it and change it";
+constexpr const char* backup_group = "Back it up (options as pgbackrest's)";
 constexpr const char* try_group = "Try it on this machine";
 
 /// The parser and what it fills in.
@@ -43,6 +45,7 @@ public:
         add_explain();
         add_switchover();
         add_dcs();
+        add_backup();
         add_up();
         add_down();
         operator_verbs_.add_to([this](const std::string& name, const std::string& what,
@@ -176,6 +179,18 @@ private:
             ->type_name("NAME");
         verb->add_flag("--force", dcs_recover_.force, "Don't ask");
         verb->add_flag("--dry-run", dcs_recover_.dry_run, "Only tell who would take part");
+    }
+    void add_backup() {
+        for (const auto& [name, what] : backup_verbs()) {
+            auto* verb = app_.add_subcommand(name, what);
+            verb->group(backup_group)->prefix_command();
+            verb->callback([this, verb] {
+                auto words = verb->remaining();
+                words.insert(words.begin(), verb->get_name());
+                line_.verb = verb->get_name();
+                line_.command = BackupCommand{std::move(words)};
+            });
+        }
     }
     void add_up() {
         auto* verb =

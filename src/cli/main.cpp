@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "cli/agent.h"
+#include "cli/backup_verbs.h"
 #include "cli/command_line.h"
 #include "cli/config_file.h"
 #include "cli/dcs_recover.h"
@@ -51,6 +52,7 @@ struct Run {
     Result<int> operator()(const VersionCommand& c) const {
         return done(run(c, line.config_file, line.as_patronictl));
     }
+    Result<int> operator()(const BackupCommand& c) const { return run_backup_verb(c.words); }
     Result<int> operator()(const UpCommand& c) const { return run(c); }
     Result<int> operator()(const DownCommand& c) const { return done(run(c)); }
     /// All others read or change one cluster.
@@ -79,6 +81,9 @@ int main(int argc, char** argv) {
     // The fencer is an exec of this binary and wants nothing of what follows.
     if (argc > 1 && std::string_view(argv[1]) == "fencer") {
         return fencer::run(argc, argv);
+    }
+    if (std::string_view(argv[0]).ends_with("pgbackrest")) {
+        return run_backup_verb({argv + 1, argv + argc});
     }
     const auto parsed = parse_command_line({argv, argv + argc});
     if (const auto* leave = std::get_if<Leave>(&parsed)) {

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/instant.h"
+#include "base/result.h"
+#include "repo/compression.h"
+
+namespace howdah::backup {
+
+/// A configuration file, as read.
+struct ConfigText {
+    std::string file{}, text{};
+};
+
+/// Where options come from, the strongest first: words, environment, then the sections
+/// [stanza:command], [stanza], [global:command], [global] of the files read as one text
+/// (pgbackrest-repository.md, section 13).
+struct OptionSources {
+    std::vector<std::string> words{};                  ///< "--stanza=demo", "--no-online"
+    std::map<std::string, std::string> environment{};  ///< PGBACKREST_… alone
+    std::vector<ConfigText> files{};
+};
+
+struct RepositoryOptions {
+    std::uint32_t index = 1;
+    std::string type = "posix";
+    std::string path = "/var/lib/pgbackrest";
+    std::string cipher_pass{};  ///< empty: not encrypted
+    std::string host{};         ///< of the repository host; empty: this one
+};
+
+struct ClusterOptions {
+    std::uint32_t index = 1;
+    std::string path{};  ///< the data directory
+    std::string host{};  ///< empty: this one
+    std::uint16_t port = 5432;
+    std::string socket_path{}, user{}, database = "postgres";
+};
+
+struct Options {
+    std::string command{}, stanza{};
+    std::vector<std::string> arguments{};  ///< words that are no options, behind the command
+    std::vector<RepositoryOptions> repositories{};  ///< by index; never empty
+    std::vector<ClusterOptions> clusters{};         ///< by index
+    std::optional<std::uint32_t> repo{};            ///< only this one
+    repo::CompressType compress = repo::CompressType::gz;
+    std::optional<int> compress_level{};
+    std::uint32_t process_max = 1;
+    bool archive_header_check = true;
+    bool online = true;
+    bool force = false;
+    std::string lock_path = "/tmp/pgbackrest";
+    std::string log_level_console = "warn";
+    bool log_timestamp = true;
+    std::string output = "text";
+    std::vector<std::string> warnings{};  ///< options in files or environment that are not known
+
+    /// Errors: Errc::invalid when the configuration names no data directory.
+    Result<ClusterOptions> cluster() const;
+};
+
+/// Errors: Errc::invalid, naming the option and where it stands, with a hint: unknown on the
+/// command line, wrong value, given twice, missing, in a section where it may not be.
+Result<Options> read_options(const OptionSources& sources);
+
+}  // namespace howdah::backup

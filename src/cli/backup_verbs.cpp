@@ -1,0 +1,294 @@
+#include "cli/backup_verbs.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+
+#include "backup/archive_get.h"
+#include "backup/archive_push.h"
+#include "backup/options.h"
+#include "backup/repository.h"
+#include "backup/stanza.h"
+#include "cli/backup_console.h"
+#include "cli/version.h"
+#include "io/files.h"
+#include "repo/compression.h"
+#include "store/posix/posix_store.h"
+
+extern char** environ;
+
+namespace howdah::cli {
+namespace {
+
+using backup::Options;
+
+/// What one verb works with.
+struct Work {
+    const Options& options;
+    const BackupConsole& console;
+    std::vector<backup::Repository> repositories{};
+};
+
+std::map<std::string, std::string> backup_environment() {
+    std::map<std::string, std::string> found;
+    for (char** each = environ; *each != nullptr; ++each) {
+        const std::string_view entry = *each;
+        const auto equals = entry.find('=');
+        if (entry.starts_with("PGBACKREST_") && equals != std::string_view::npos) {
+            found.emplace(entry.substr(0, equals), entry.substr(equals + 1));
+        }
+    }
+    return found;
+}
+
+/// The value of --config, or PGBACKREST_CONFIG; "" without one.
+std::string named_config(const std::vector<std::string>& words,
+                         const std::map<std::string, std::string>& environment) {
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (words[i].starts_with("--config=")) {
+            return words[i].substr(9);
+        }
+        if (words[i] == "--config" && i + 1 < words.size()) {
+            return words[i + 1];
+        }
+    }
+    const auto found = environment.find("PGBACKREST_CONFIG");
+    return found == environment.end() ? "" : found->second;
+}
+
+Result<std::vector<backup::ConfigText>> config_texts(const std::string& named) {
+    namespace fs = std::filesystem;
+    std::vector<std::string> files;
+    if (!named.empty()) {
+        files.push_back(named);
+    } else {
+        for (const auto* usual : {"/etc/pgbackrest/pgbackrest.conf", "/etc/pgbackrest.conf"}) {
+            if (files.empty() && fs::exists(usual)) {
+                files.emplace_back(usual);
+            }
+        }
+        std::error_code none;
+        for (const auto& entry : fs::directory_iterator("/etc/pgbackrest/conf.d", none)) {
+            if (entry.path().extension() == ".conf") {
+                files.push_back(entry.path().string());
+            }
+        }
+        std::sort(files.begin() + (files.empty() ? 0 : 1), files.end());
+    }
+    std::vector<backup::ConfigText> texts;
+    for (const auto& file : files) {
+        HD_TRY(auto text, io::read_file(file));
+        texts.push_back({.file = file, .text = std::move(text)});
+    }
+    return texts;
+}
+
+Result<std::vector<backup::Repository>> open_repositories(const Options& options) {
+    std::vector<backup::Repository> all;
+    for (const auto& each : options.repositories) {
+        if (options.repo && *options.repo != each.index) {
+            continue;
+        }
+        if (!each.host.empty()) {
+            return fail(Errc::invalid,
+                        fmt::format("repo{}-host={}: Howdah does not reach a repository on another "
+                                    "host yet",
+                                    each.index, each.host),
+                        "mount it, or run the verb on that host");
+        }
+        if (each.type != "posix" && each.type != "cifs") {
+            return fail(Errc::invalid, fmt::format("repo{}-type={}: Howdah has posix alone yet",
+                                                   each.index, each.type));
+        }
+        all.emplace_back(each.index, std::make_unique<store::PosixStore>(each.path),
+                         each.cipher_pass);
+    }
+    if (all.empty()) {
+        return fail(Errc::invalid, fmt::format("there is no repository {}", *options.repo));
+    }
+    return all;
+}
+
+Result<> needs_stanza(const Options& options) {
+    return options.stanza.empty()
+               ? fail(Errc::invalid, fmt::format("{} needs option 'stanza'", options.command),
+                      "--stanza=NAME")
+               : Result<>{};
+}
+
+Result<std::string> argument(const Options& options, std::size_t at, std::string_view what) {
+    return at < options.arguments.size()
+               ? Result<std::string>(options.arguments[at])
+               : fail(Errc::invalid, fmt::format("{} needs {}", options.command, what));
+}
+
+Result<int> stanza_create(Work& work) {
+    HD_TRY_VOID(needs_stanza(work.options));
+    HD_TRY_VOID(backup::check_not_stopped(work.options.lock_path, work.options.stanza));
+    HD_TRY(const auto cluster, work.options.cluster());
+    HD_TRY(const auto facts, backup::cluster_facts(cluster.path));
+    for (auto& repository : work.repositories) {
+        HD_TRY(const auto done, backup::create_stanza(repository, work.options.stanza, facts));
+        work.console.info(done == backup::StanzaCreated::made
+                              ? fmt::format("stanza-create for stanza '{}' on {}",
+                                            work.options.stanza, repository.name())
+                              : fmt::format("stanza '{}' already exists on {} and is valid",
+                                            work.options.stanza, repository.name()));
+    }
+    return 0;
+}
+
+Result<int> archive_push(Work& work) {
+    const auto& options = work.options;
+    HD_TRY_VOID(needs_stanza(options));
+    HD_TRY_VOID(backup::check_not_stopped(options.lock_path, options.stanza));
+    HD_TRY(auto file, argument(options, 0, "the path of a WAL file (%p)"));
+    HD_TRY(const auto cluster, options.cluster());
+    if (!file.starts_with('/')) {
+        file = cluster.path + "/" + file;
+    }
+    HD_TRY(const auto facts, backup::cluster_facts(cluster.path));
+    const auto standard = repo::levels_of(options.compress).standard;
+    HD_TRY(
+        const auto warnings,
+        backup::archive_push(work.repositories, {.stanza = options.stanza,
+                                                 .wal_file = file,
+                                                 .cluster = facts,
+                                                 .compress = options.compress,
+                                                 .level = options.compress_level.value_or(standard),
+                                                 .check_header = options.archive_header_check}));
+    for (const auto& warning : warnings) {
+        work.console.warn(warning);
+    }
+    work.console.info(fmt::format("pushed WAL file '{}' to the archive",
+                                  std::filesystem::path(file).filename().string()));
+    return 0;
+}
+
+Result<int> archive_get(Work& work) {
+    const auto& options = work.options;
+    HD_TRY_VOID(needs_stanza(options));
+    HD_TRY(const auto name, argument(options, 0, "the name of a WAL file (%f)"));
+    HD_TRY(auto destination, argument(options, 1, "a path to write to (%p)"));
+    HD_TRY(const auto cluster, options.cluster());
+    if (!destination.starts_with('/')) {
+        destination = cluster.path + "/" + destination;
+    }
+    HD_TRY(const auto facts, backup::cluster_facts(cluster.path));
+    HD_TRY(const auto got,
+           backup::archive_get(work.repositories, options.stanza, facts, name, destination));
+    for (const auto& warning : got.warnings) {
+        work.console.warn(warning);
+    }
+    work.console.info(got.found ? fmt::format("found {} in the archive", name)
+                                : fmt::format("unable to find {} in the archive", name));
+    return got.found ? 0 : 1;
+}
+
+Result<int> repo_ls(Work& work) {
+    const auto path = work.options.arguments.empty() ? "" : work.options.arguments.front();
+    HD_TRY_VOID(work.repositories.front().store().list(path, [&](const store::Entry& entry) {
+        fmt::print("{}\n", entry.path.substr(path.empty() ? 0 : path.size() + 1));
+        return Result<>{};
+    }));
+    return 0;
+}
+
+Result<int> print_version(Work&) {
+    fmt::print("Howdah {}\n", version);
+    return 0;
+}
+
+struct Verb {
+    BackupVerb verb{};
+    std::function<Result<int>(Work&)> run{};
+};
+
+const std::vector<Verb>& all_verbs() {
+    static const std::vector<Verb> verbs{
+        {{"stanza-create", "Make a stanza for a cluster in every repository"}, stanza_create},
+        {{"archive-push", "Archive a WAL file: archive_command"}, archive_push},
+        {{"archive-get", "Fetch a WAL file from the archive: restore_command"}, archive_get},
+        {{"repo-ls", "List a folder of the repository"}, repo_ls},
+    };
+    return verbs;
+}
+
+/// pgBackRest's number for this kind of error: 32 option-invalid-value, 44 archive-mismatch, 50…
+int code_of(const Error& error) {
+    switch (error.code) {
+        case Errc::invalid:
+            return 32;
+        case Errc::not_found:
+            return 55;
+        case Errc::corrupt:
+            return 26;
+        case Errc::conflict:
+            return 40;
+        case Errc::unsafe:
+            return error.message.contains("different checksum") ? 45 : 44;
+        case Errc::cancelled:
+            return 62;
+        case Errc::timeout:
+        case Errc::unavailable:
+        case Errc::io:
+            return 104;
+    }
+    return 125;
+}
+
+Result<int> run(const Options& options, const BackupConsole& console) {
+    if (options.command == "version") {
+        Work none{.options = options, .console = console};
+        return print_version(none);
+    }
+    const auto& verbs = all_verbs();
+    const auto verb =
+        std::ranges::find(verbs, options.command, [](const Verb& each) { return each.verb.name; });
+    if (verb == verbs.end()) {
+        return fail(Errc::invalid, fmt::format("there is no command '{}'", options.command));
+    }
+    Work work{.options = options, .console = console};
+    HD_TRY(work.repositories, open_repositories(options));
+    return verb->run(work);
+}
+
+}  // namespace
+
+const std::vector<BackupVerb>& backup_verbs() {
+    static const auto verbs = [] {
+        std::vector<BackupVerb> out;
+        for (const auto& each : all_verbs()) {
+            out.push_back(each.verb);
+        }
+        return out;
+    }();
+    return verbs;
+}
+
+int run_backup_verb(const std::vector<std::string>& words) {
+    backup::OptionSources sources{.words = words, .environment = backup_environment()};
+    auto files = config_texts(named_config(words, sources.environment));
+    auto options = files ? [&] {
+        sources.files = *std::move(files);
+        return backup::read_options(sources);
+    }()
+                         : std::unexpected(files.error());
+    const BackupConsole console(options ? *options : Options{});
+    for (const auto& warning : options ? options->warnings : std::vector<std::string>{}) {
+        console.warn(warning);
+    }
+    const auto done = options ? run(*options, console) : std::unexpected(options.error());
+    if (done) {
+        return *done;
+    }
+    const auto& error = done.error();
+    console.error(code_of(error),
+                  error.hint.empty() ? error.message : error.message + "\nHINT: " + error.hint);
+    return code_of(error);
+}
+
+}  // namespace howdah::cli

@@ -1,0 +1,118 @@
+"""Howdah's archive and pgBackRest's are one: each pushes into, and fetches from, what the other made."""
+import hashlib
+import os
+import pathlib
+import shutil
+
+import pytest
+from backup_site import Site
+
+
+@pytest.fixture
+def site(tmp_path_factory):
+    def make(**options):
+        folder = tmp_path_factory.mktemp("site")
+        for parent in [folder, *folder.parents]:
+            if parent.stat().st_uid == os.geteuid() and parent != pathlib.Path("/"):
+                parent.chmod(parent.stat().st_mode | 0o055)
+        return Site(folder, **options)
+
+    return make
+
+
+def digest(path):
+    return hashlib.sha1(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("compress", ["none", "gz", "bz2", "lz4", "zst"])
+@pytest.mark.parametrize("cipher", [False, True], ids=["plain", "encrypted"])
+def test_what_each_archived_the_other_fetches(site, compress, cipher):
+    here = site(compress=compress, cipher=cipher)
+    here.ours("--no-online", "stanza-create")
+    here.real("--no-online", "stanza-create")  # finds it valid
+    wal = here.wal()
+    here.ours("archive-push", wal)
+    fetched = here.folder / "lock" / "fetched"
+    here.real("archive-get", wal.name, fetched)
+    assert digest(fetched) == digest(wal)
+    second = here.copy_of_wal("0000000100000000000000A1")
+    here.real("archive-push", second)
+    here.ours("archive-get", second.name, here.data / "again")
+    assert digest(here.data / "again") == digest(second)
+    names = [path.name for path in here.folder.glob("repo1/archive/demo/15-1/0000000100000000/*")]
+    assert len(names) == 2 and all(digest(wal) in name for name in names)
+
+
+def test_stanza_of_pgbackrest_is_valid_for_howdah(site):
+    here = site()
+    here.real("--no-online", "stanza-create")
+    done = here.ours("--no-online", "--log-level-console=info", "stanza-create")
+    assert "stanza 'demo' already exists on repo1 and is valid" in done.stdout
+
+
+def test_same_name_with_other_content_is_refused_and_nothing_is_overwritten(site):
+    here = site(repositories=2)
+    here.ours("--no-online", "stanza-create")
+    wal = here.copy_of_wal("0000000100000000000000A1")
+    here.ours("archive-push", wal)
+    again = here.ours("archive-push", wal)
+    assert "already exists in the repo1 archive with the same checksum" in again.stdout
+    before = {path: path.read_bytes() for path in here.folder.glob("repo*/archive/demo/15-1/*/*")}
+    assert len(before) == 2
+    with open(wal, "r+b") as file:
+        file.seek(1000)
+        file.write(b"something else")
+    refused = here.ours("archive-push", wal, check=False)
+    assert refused.returncode == 45
+    assert "already exists in the repo1 archive with a different checksum" in refused.stdout
+    assert {path: path.read_bytes() for path in here.folder.glob("repo*/archive/demo/15-1/*/*")} == before
+
+
+def test_a_segment_is_archived_only_when_it_is_in_every_repository(site):
+    here = site(repositories=2)
+    here.ours("--no-online", "stanza-create")
+    shutil.rmtree(here.folder / "repo2")
+    (here.folder / "repo2").write_text("no folder")
+    failed = here.ours("archive-push", here.wal(), check=False)
+    assert failed.returncode != 0 and "repo2" in failed.stdout
+    fetched = here.ours("archive-get", here.wal().name, here.data / "fetched")
+    assert digest(here.data / "fetched") == digest(here.wal()), fetched.stdout
+
+
+def test_what_is_not_archived_is_told_by_exit_code_1(site):
+    here = site()
+    here.ours("--no-online", "stanza-create")
+    for program in (here.ours, here.real):
+        assert program("archive-get", "0000000100000000000000FF", here.folder / "none", check=False).returncode == 1
+
+
+def test_wal_of_another_cluster_is_refused(site):
+    here, other = site(), site()
+    here.ours("--no-online", "stanza-create")
+    foreign = here.data / "pg_wal" / "0000000100000000000000A2"
+    shutil.copy(other.wal(), foreign)
+    shutil.chown(foreign, "postgres")
+    refused = here.ours("archive-push", foreign, check=False)
+    assert refused.returncode == 44 and "system identifier" in refused.stdout
+
+
+def test_a_damaged_segment_is_never_delivered(site):
+    here = site(compress="none")
+    here.ours("--no-online", "stanza-create")
+    here.ours("archive-push", here.wal())
+    stored = next(here.folder.glob("repo1/archive/demo/15-1/0000000100000000/*"))
+    with open(stored, "r+b") as file:
+        file.seek(5000)
+        file.write(b"damage")
+    refused = here.ours("archive-get", here.wal().name, here.data / "fetched", check=False)
+    assert refused.returncode == 26 and stored.name in refused.stdout
+    assert not (here.data / "fetched").exists()
+
+
+def test_unknown_options_are_named_with_the_nearest(site):
+    here = site()
+    refused = here.ours("--compres-type=gz", "archive-push", "x", check=False)
+    assert refused.returncode == 32 and "did you mean 'compress-type'" in refused.stdout
+    here.config.write_text(here.config.read_text() + "pg1-prot=5432\n")
+    warned = here.ours("--no-online", "stanza-create")
+    assert "pgbackrest.conf:10: there is no option 'pg1-prot'; did you mean 'pg1-port'?" in warned.stdout
