@@ -68,6 +68,7 @@ io::Task<> Agent::cycle() {
     }
     co_await configure_instance();
     take_failover_key();
+    take_scheduled_restart();
     if (race_unresolved_) {
         (void)co_await race_initialize();
     }
@@ -104,6 +105,8 @@ io::Task<> Agent::cycle() {
         memory_.barrier_names = noticed.barrier_names;
         memory_.barrier_lsn = noticed.barrier_lsn;
     }
+    reinitializing_ =
+        reinitializing_ && (standby_order_ || local_.job.running || !local_.accepting);
     co_await keep_house();
     const auto now = parts_.clock.now();
     next_cycle_ = now + tick;
@@ -134,6 +137,7 @@ ha::View Agent::look() const {
                  .promised_until = promised_until_,
                  .history_epoch = history_epoch_};
     view.votes = votes_;
+    view.standby_order = standby_order_;
     view.recover = recover_;
     view.confirmed_names = confirmed_names_;
     view.tenure = keeping_.tenure;
@@ -225,6 +229,8 @@ Status Agent::status() const {
              .member_uuid = parts_.identity.uuid};
     s.cluster = parts_.feed.current().value_or(ha::Cluster{});
     s.local = local_;
+    s.local.state = shown_state();
+    s.scheduled_restart_json = scheduled_restart_json();
     s.holds_leader = tenure && now < tenure->deadline;
     s.epoch = tenure ? tenure->epoch : s.cluster.record.record ? s.cluster.record.record->epoch : 0;
     s.trouble = ha::sickness(local_, now);

@@ -99,6 +99,8 @@ agent::Status recorded_status(const fs::path& state, const std::string& member, 
     s.pause = mode_of(s.cluster).pause;
     if (const auto* self = s.cluster.member(member)) {
         s.tags_json = self->tags_json;
+        s.local.pending_restart_json = self->pending_restart_reason_json;
+        s.scheduled_restart_json = self->scheduled_restart_json;
     }
     return s;
 }
