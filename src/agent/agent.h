@@ -126,6 +126,8 @@ private:
     void take_scheduled_restart();
     std::string scheduled_restart_json() const;
     ha::PgState shown_state() const;
+    bool to_be_copied() const;
+    std::string published_tags() const;
 
     // promising.cpp: the peer lease
     void recall_promise();

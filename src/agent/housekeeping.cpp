@@ -47,7 +47,7 @@ ha::Member Agent::self_member() const {
         .state = std::string(ha::name_of(shown_state())),
         .role = std::string(role_word(local_)),
         .version = patroni_version,
-        .tags_json = parts_.config.tags_json,
+        .tags_json = published_tags(),
         .pending_restart = !local_.pending_restart_json.empty(),
         .pending_restart_reason_json = local_.pending_restart_json,
         .scheduled_restart_json = scheduled_restart_json(),

@@ -88,7 +88,7 @@ io::Task<Answer> Agent::restart_now(RestartRequest request) {
                           .candidate_name = parts_.identity.name,
                           .restart = true});
     } else {
-        standby_order_ = ha::StandbyOrder::restart;
+        standby_order_ = {.what = ha::StandbyOrder::What::restart, .asked = parts_.clock.now()};
         bell_.ring();
     }
     co_return co_await await_restart(started, parts_.clock.now() + Nanos(limit));
@@ -184,10 +184,28 @@ Answer Agent::reinitialize(bool force) {
     reinitializing_ = true;
     if (local_.data_dir == ha::DataDir::initialized) {
         spdlog::warn("a new copy of the data directory was asked for");
-        standby_order_ = ha::StandbyOrder::reinitialize;
+        standby_order_ = {.what = ha::StandbyOrder::What::reinitialize,
+                          .asked = parts_.clock.now(),
+                          .force = force};
         bell_.ring();
     }
     return {.text = "reinitialize started"};
+}
+
+bool Agent::to_be_copied() const {
+    return standby_order_ && standby_order_->what == ha::StandbyOrder::What::reinitialize;
+}
+
+/// With `nosync` as long as the primary must not count on what is here.
+std::string Agent::published_tags() const {
+    if (!to_be_copied()) {
+        return parts_.config.tags_json;
+    }
+    const auto& own = parts_.config.tags_json;
+    auto tags = nlohmann::ordered_json::parse(own.empty() ? "{}" : own, nullptr, false);
+    tags["nosync"] = true;
+    tags["sync_priority"] = 0;
+    return tags.dump();
 }
 
 /// As the member key and REST tell it.
@@ -195,7 +213,7 @@ ha::PgState Agent::shown_state() const {
     const bool between = local_.state == ha::PgState::stopping ||
                          local_.state == ha::PgState::stopped ||
                          local_.state == ha::PgState::starting;
-    if (standby_order_ == ha::StandbyOrder::reinitialize) {
+    if (to_be_copied()) {
         return ha::PgState::creating_replica;
     }
     return restarting_ && between ? ha::PgState::restarting : local_.state;

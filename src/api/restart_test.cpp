@@ -66,8 +66,9 @@ TEST(Restart, ConditionsAndScheduleAreUnderstood) {
     EXPECT_EQ(got->at, 1893546245);  // 03:04:05+02:00
     EXPECT_EQ(got->role, "replica");
     EXPECT_TRUE(got->if_pending);
-    EXPECT_EQ(got->json,
-              R"({"schedule":"2030-01-02T03:04:05+02:00","role":"replica","restart_pending":true})");
+    EXPECT_EQ(
+        got->json,
+        R"({"schedule":"2030-01-02T03:04:05+02:00","role":"replica","restart_pending":true})");
     const auto later = restart_in({.body = R"({"postgres_version": "15.99", "timeout": "1min"})"},
                                   {}, recorded_at);
     ASSERT_TRUE(later);

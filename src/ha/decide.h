@@ -71,9 +71,13 @@ struct SwitchoverOrder {
 };
 
 /// What an operator asked of a standby.
-enum class StandbyOrder : std::uint8_t {
-    restart,
-    reinitialize,  ///< its data directory is removed and copied anew
+struct StandbyOrder {
+    enum class What : std::uint8_t {
+        restart,
+        reinitialize,  ///< its data directory is removed and copied anew
+    } what{};
+    Instant asked{};
+    bool force = false;  ///< even while it may be the only one that holds acknowledged commits
 };
 
 /// What one plan asks the next to remember; nothing else persists between decisions.
@@ -84,6 +88,7 @@ struct Memory {
     Millis record_wait{};       ///< W for that version
     bool switching = false;     ///< this member stops in order to hand over
     bool handed_over = false;   ///< an operator wants this member to lead, be the cluster paused
+    Instant restarts_until{};   ///< the own handover to itself may not be seen yet before then
     bool bootstrapped = false;  ///< users of a fresh cluster are created
     Epoch checked_epoch = 0;    ///< leader epoch that divergence was checked against
     Instant checked_at{};

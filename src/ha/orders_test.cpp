@@ -117,6 +117,14 @@ TEST(Orders, PrimaryThatStoppedForARestartHandsOverToItself) {
     const auto handed = std::get<HandOver>(plan.actions.at(0));
     EXPECT_EQ(handed.to, "a");
     EXPECT_EQ(handed.lsn, pg::Lsn(2000));
+
+    // What the store has of that comes later.
+    view.v.memory = *plan.memory;
+    view.v.tenure.reset();
+    view.v.order.reset();
+    EXPECT_FALSE(does<StartStandby>(view.plan())) << view.plan().rule;
+    view.v.now = start + 3s;
+    EXPECT_TRUE(does<StartStandby>(view.plan())) << view.plan().rule;
 }
 
 TEST(Orders, WhoHandedOverToItselfClaimsTheNextEpochAtOncePausedOrNot) {
@@ -164,7 +172,7 @@ TEST(Orders, PausedStandbyLeadsOnlyWhatWasHandedToIt) {
 
 TEST(Orders, StandbyStopsForARestartAndStartsByItself) {
     auto view = AView{};
-    view.v.standby_order = StandbyOrder::restart;
+    view.v.standby_order = {.what = StandbyOrder::What::restart};
     EXPECT_TRUE(does<Stop>(view.plan()));
     EXPECT_TRUE(does<EndStandbyOrder>(view.plan()));
     view.down().v.standby_order.reset();
@@ -173,7 +181,7 @@ TEST(Orders, StandbyStopsForARestartAndStartsByItself) {
 
 TEST(Orders, StandbyIsCopiedAnewOnlyWhenItIsDown) {
     auto view = AView{};
-    view.v.standby_order = StandbyOrder::reinitialize;
+    view.v.standby_order = {.what = StandbyOrder::What::reinitialize, .asked = start};
     EXPECT_TRUE(does<Stop>(view.plan()));
     EXPECT_FALSE(does<Reinitialize>(view.plan()));
     const auto plan = view.down().plan();
@@ -181,9 +189,24 @@ TEST(Orders, StandbyIsCopiedAnewOnlyWhenItIsDown) {
     EXPECT_EQ(std::get<Reinitialize>(plan.actions.at(0)).from.name, "pgvm2");
 }
 
+TEST(Orders, MemberOfTheSyncSetLeavesItBeforeItIsCopiedAnew) {
+    auto view = AView{}.down();
+    auto record = view.record();
+    record.sync = {.mode = SyncMode::on, .voters = {{.uuid = "a", .name = "pgvm1"}}, .copies = 1};
+    view.with_record(record);
+    view.v.standby_order = {.what = StandbyOrder::What::reinitialize, .asked = start};
+    EXPECT_TRUE(view.plan().actions.empty()) << view.plan().rule;
+    view.v.standby_order->force = true;
+    EXPECT_TRUE(does<Reinitialize>(view.plan()));
+    view.v.standby_order->force = false;
+    view.v.now = start + 31s;
+    EXPECT_FALSE(does<Reinitialize>(view.plan()));
+    EXPECT_TRUE(does<EndStandbyOrder>(view.plan()));
+}
+
 TEST(Orders, NothingIsRemovedWithoutAPrimaryToCopyFrom) {
     const auto reinitialize = [](AView view) {
-        view.v.standby_order = StandbyOrder::reinitialize;
+        view.v.standby_order = {.what = StandbyOrder::What::reinitialize, .asked = start};
         return view.down().plan();
     };
     auto silent = AView{};

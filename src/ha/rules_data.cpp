@@ -10,6 +10,8 @@ namespace {
 constexpr Nanos retry_after = Seconds(5);
 /// A member whose disk or postmaster is sick leaves the others so much longer to take over.
 constexpr Nanos sick_comes_last = Seconds(10);
+/// A member that is to be copied anew asks the primary so long not to count on it.
+constexpr Nanos leave_sync_set_within = Seconds(30);
 
 RuleResult wait_for_store(const View& v) {
     if (v.cluster) {
@@ -84,7 +86,7 @@ RuleResult obey(const View& v) {
     if (!v.standby_order || v.tenure || v.claim_unresolved || v.self.won_initialize) {
         return std::nullopt;
     }
-    if (*v.standby_order == StandbyOrder::restart) {
+    if (v.standby_order->what == StandbyOrder::What::restart) {
         return v.local.postmaster
                    ? Plan{.why = "stopping for a restart", .actions = {Stop{}, EndStandbyOrder{}}}
                    : Plan{.why = "it is down already", .actions = {EndStandbyOrder{}}};
@@ -93,6 +95,12 @@ RuleResult obey(const View& v) {
     if (!leader || !v.cluster_fresh || v.local.data_dir != DataDir::initialized) {
         return Plan{.why = "nothing to reinitialize, or no primary is known to copy from",
                     .actions = {EndStandbyOrder{}}};
+    }
+    if (record_of(v)->sync.voter(v.self.uuid) != nullptr && !v.standby_order->force) {
+        const auto until = v.standby_order->asked + leave_sync_set_within;
+        return v.now < until ? Plan{.why = "leaving the sync set before the new copy"}
+                             : Plan{.why = "no new copy: only this standby is left in the sync set",
+                                    .actions = {EndStandbyOrder{}}};
     }
     if (v.local.postmaster) {
         return Plan{.why = "stopping, to be copied anew", .actions = {Stop{.immediate = true}}};
@@ -221,10 +229,20 @@ bool handed_over_recently(const View& v) {
            v.now < v.memory.record_first_seen + v.memory.record_wait;
 }
 
+/// It handed over to itself, and the copy of the store does not show that yet.
+bool about_to_claim(const View& v) {
+    const auto* record = record_of(v);
+    return v.now < v.memory.restarts_until && record != nullptr && record->holder == v.self.uuid &&
+           record->state == RecordState::primary;
+}
+
 RuleResult start_standby(const View& v) {
     if (v.local.postmaster || v.local.data_dir != DataDir::initialized || v.tenure ||
         v.claim_unresolved || v.self.won_initialize) {
         return std::nullopt;
+    }
+    if (about_to_claim(v)) {
+        return Plan{.why = "stopped for a restart", .wake = v.memory.restarts_until};
     }
     if (leader_is_coming(v) || handed_over_recently(v)) {
         return Plan{.why = "waiting for the next primary before starting",

@@ -33,6 +33,7 @@ RuleResult hand_over(const View& v) {
     }
     auto memory = v.memory;
     memory.switching = false;
+    memory.restarts_until = v.order->restart ? v.now + Seconds(2) : Instant{};
     return Plan{.why = fmt::format("stopped at {}; {} takes over", end_of_wal(v).text(),
                                    v.order->candidate_name),
                 .actions = {HandOver{.to = v.order->candidate, .lsn = end_of_wal(v)},

@@ -153,7 +153,7 @@ def test_reload_takes_tags_and_parameters_from_the_file(cluster):
         wait_for(lambda: status_of(standby).get("tags") == {"noloadbalance": True, "zone": "b"}, "the tags")
         wait_for(lambda: query(standby.dsn, "show work_mem") == [("9MB",)], "work_mem")
         assert rest(standby.host, "/replica")[0] == 503
-        path.write_text("scope: [\n")
+        path.write_text(yaml.safe_dump({"restapi": doc["restapi"]}))
         assert call(standby, "/reload", "POST")[0] == 202
         assert status_of(standby)["tags"]["zone"] == "b"
     finally:
