@@ -239,6 +239,7 @@ Status Agent::status() const {
     s.dcs_last_seen =
         last.never() ? 0 : wall - std::chrono::duration_cast<Seconds>(now - last).count();
     s.dcs_reachable = !last.never() && now < last + Nanos(dynamic_.lease.ttl);
+    s.failsafe_active = keeping_.on_promises || (!s.dcs_reachable && now < promised_until_);
     s.pause = dynamic_.pause;
     s.tags_json = parts_.config.tags_json;
     s.loop_wait = dynamic_.loop_wait;

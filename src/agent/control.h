@@ -27,6 +27,7 @@ struct Status {
     std::int64_t dcs_last_seen =
         0;  ///< wall clock, seconds since 1970, of the last answer of the store
     bool dcs_reachable = false;
+    bool failsafe_active = false;  ///< promises carry the term while the store is silent
     bool pause = false;
     std::string tags_json{};               ///< object, or empty
     std::string scheduled_restart_json{};  ///< as the member key shows it, or empty

@@ -94,6 +94,9 @@ Json status_document(const agent::Status& s) {
     if (s.cluster.leader_name().empty() || !s.dcs_reachable) {
         out["cluster_unlocked"] = true;
     }
+    if (s.failsafe_active) {
+        out["failsafe_mode_is_active"] = true;
+    }
     out["dcs_last_seen"] = s.dcs_last_seen;
     put_object(out, "tags", s.tags_json);
     if (!s.local.system_id.empty()) {
