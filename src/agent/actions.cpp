@@ -81,6 +81,13 @@ struct Agent::Doing {
     }
     io::Task<Result<>> operator()(ha::FinishBootstrap) { return agent.finish_bootstrap(); }
     io::Task<Result<>> operator()(ha::Clone clone) { return ready(pg.clone(clone.from)); }
+    io::Task<Result<>> operator()(ha::Reinitialize copy) {
+        return ready(pg.reinitialize(copy.from));
+    }
+    io::Task<Result<>> operator()(ha::EndStandbyOrder) {
+        agent.standby_order_.reset();
+        return ready({});
+    }
     io::Task<Result<>> operator()(ha::CheckDivergence check) {
         return pg.check_divergence(check.from);
     }

@@ -73,6 +73,7 @@ io::Task<> Agent::cycle() {
     }
     co_await configure_instance();
     take_failover_key();
+    take_scheduled_restart();
     if (race_unresolved_) {
         (void)co_await race_initialize();
     }
@@ -109,6 +110,8 @@ io::Task<> Agent::cycle() {
         memory_.barrier_names = noticed.barrier_names;
         memory_.barrier_lsn = noticed.barrier_lsn;
     }
+    reinitializing_ =
+        reinitializing_ && (standby_order_ || local_.job.running || !local_.accepting);
     co_await keep_house();
     const auto now = parts_.clock.now();
     next_cycle_ = now + tick;
@@ -139,6 +142,7 @@ ha::View Agent::look() const {
                  .promised_until = promised_until_,
                  .history_epoch = history_epoch_};
     view.votes = votes_;
+    view.standby_order = standby_order_;
     view.recover = recover_;
     view.confirmed_names = confirmed_names_;
     view.tenure = keeping_.tenure;
@@ -230,6 +234,8 @@ Status Agent::status() const {
              .member_uuid = parts_.identity.uuid};
     s.cluster = parts_.feed.current().value_or(ha::Cluster{});
     s.local = local_;
+    s.local.state = shown_state();
+    s.scheduled_restart_json = scheduled_restart_json();
     s.holds_leader = holds_for_certain();
     s.epoch = tenure ? tenure->epoch : s.cluster.record.record ? s.cluster.record.record->epoch : 0;
     s.trouble = ha::sickness(local_, now);
@@ -238,6 +244,7 @@ Status Agent::status() const {
     s.dcs_last_seen =
         last.never() ? 0 : wall - std::chrono::duration_cast<Seconds>(now - last).count();
     s.dcs_reachable = !last.never() && now < last + Nanos(dynamic_.lease.ttl);
+    s.failsafe_active = keeping_.on_promises || (!s.dcs_reachable && now < promised_until_);
     s.pause = dynamic_.pause;
     s.tags_json = parts_.config.tags_json;
     s.loop_wait = dynamic_.loop_wait;

@@ -33,6 +33,8 @@ struct Parts {
     Deadlines& deadlines;
     Watchdog& watchdog;
     ha::WakeWatch& wake;
+    /// Reads the file again and calls Agent::take_file; none: there is no file.
+    std::function<void()> reread{};
 };
 
 /// The loop: observe, decide, act (architecture.md, section 4). All policy is in ha::decide; what
@@ -60,6 +62,9 @@ public:
     void heed(Keeping keeping);
     /// Decide again now.
     void wake() { bell_.ring(); }
+    /// What a file that was read again says: tags, and the section postgresql but for its
+    /// addresses, directories and logins.
+    void take_file(const config::AgentConfig& config);
     /// Called after each decision; for the simulator and for tests.
     void on_plan(std::function<void(const ha::View&, const ha::Plan&)> watch) {
         watch_plan_ = std::move(watch);
@@ -69,6 +74,11 @@ public:
     Standing standing() const override;
     std::vector<std::string> obstacles() const override;
     io::Task<Answer> switchover(SwitchoverRequest request) override;
+    io::Task<Answer> cancel_switchover() override;
+    io::Task<Answer> restart(RestartRequest request) override;
+    Answer cancel_restart() override;
+    Answer reinitialize(bool force) override;
+    Answer reload() override;
     io::Task<Result<StoredConfig>> read_config() override;
     io::Task<Result<>> write_config(std::string text, std::optional<std::int64_t> seen) override;
     io::Task<ha::Vote> seal(ha::SealRequest request) override;
@@ -98,6 +108,29 @@ private:
     io::Task<> ask_peers(ha::AskPeers question);
     io::Task<> checkpoint();
     void begin_switchover(ha::SwitchoverOrder order);
+
+    // switchover.cpp
+    io::Task<Answer> pass_on(SwitchoverRequest request);
+    io::Task<Answer> await_new_leader(SwitchoverRequest request, std::string candidate,
+                                      ha::Epoch epoch);
+    io::Task<Answer> schedule_switchover(SwitchoverRequest request);
+    io::Task<Result<>> write_failover(std::string text, std::optional<std::int64_t> seen);
+
+    // restarting.cpp: what is asked of this member's PostgreSQL alone
+    struct ScheduledRestart {
+        RestartRequest request{};
+        std::string postmaster_start_time{};
+    };
+    std::string busy() const;
+    bool meets(const RestartRequest& request) const;
+    io::Task<Answer> restart_now(RestartRequest request);
+    io::Task<Answer> await_restart(std::string started, Instant until);
+    Answer schedule_restart(RestartRequest request);
+    void take_scheduled_restart();
+    std::string scheduled_restart_json() const;
+    ha::PgState shown_state() const;
+    bool to_be_copied() const;
+    std::string published_tags() const;
 
     // promising.cpp: the peer lease
     void recall_promise();
@@ -165,6 +198,10 @@ private:
     Ranked ranked_{};
     std::optional<ha::SwitchoverOrder> order_{};
     std::string switchover_failure_{};
+    std::optional<ha::StandbyOrder> standby_order_{};
+    std::optional<ScheduledRestart> scheduled_restart_{};
+    bool restarting_ = false;      ///< restart() waits for PostgreSQL
+    bool reinitializing_ = false;  ///< until the new copy runs
     bool won_initialize_ = false;
     bool race_unresolved_ = false;  ///< nobody answered this member's race for `/initialize`
     std::string last_rule_{}, last_why_{};

@@ -27,8 +27,10 @@ struct Status {
     std::int64_t dcs_last_seen =
         0;  ///< wall clock, seconds since 1970, of the last answer of the store
     bool dcs_reachable = false;
+    bool failsafe_active = false;  ///< promises carry the term while the store is silent
     bool pause = false;
-    std::string tags_json{};  ///< object, or empty
+    std::string tags_json{};               ///< object, or empty
+    std::string scheduled_restart_json{};  ///< as the member key shows it, or empty
     Seconds loop_wait{10};
     std::uint64_t maximum_lag_on_failover = 1048576;
     ha::LeaseTimes lease{};
@@ -41,8 +43,19 @@ struct Status {
 using ha::Standing;
 
 struct SwitchoverRequest {
-    std::string leader{};     ///< empty for a failover to `candidate`
-    std::string candidate{};  ///< empty: the agent picks
+    std::string leader{};        ///< empty for a failover to `candidate`
+    std::string candidate{};     ///< empty: the agent picks
+    std::string scheduled_at{};  ///< ISO 8601 with zone; empty: now
+};
+
+/// A restart of this member's PostgreSQL, and on what conditions (patroni-compatibility.md 3.6).
+struct RestartRequest {
+    std::string role{};       ///< primary, standby_leader or replica; empty: any
+    int below_version = 0;    ///< only while the running server's is lower: 150018; 0: any
+    bool if_pending = false;  ///< only when a parameter waits for it
+    Seconds timeout{};        ///< to wait for the end of it; 0: primary_start_timeout
+    std::int64_t at = 0;      ///< seconds since 1970; 0: now
+    std::string json{};       ///< the request, as the member key shows it
 };
 
 /// Answer to a REST action: HTTP code and text, as patroni-compatibility.md 3.6 words them.
@@ -74,8 +87,17 @@ public:
     /// Lets this member take part in writing the record anew that the store lost (G7). 202: it
     /// does.
     virtual Answer recover(ha::RecoverOrder order) = 0;
-    /// Blocks until the new leader is there or the attempt failed.
+    /// Blocks until the new leader is there or the attempt failed. A scheduled one is only noted.
     virtual io::Task<Answer> switchover(SwitchoverRequest request) = 0;
+    virtual io::Task<Answer> cancel_switchover() = 0;
+    /// Blocks until PostgreSQL runs again. A scheduled one is only noted.
+    virtual io::Task<Answer> restart(RestartRequest request) = 0;
+    virtual Answer cancel_restart() = 0;
+    /// Replaces this member's data directory by a new copy; returns at once. `force`: also while
+    /// something else is going on, after it.
+    virtual Answer reinitialize(bool force) = 0;
+    /// Reads the configuration file again, soon.
+    virtual Answer reload() = 0;
     /// A fresh read. Errors: Errc::unavailable, Errc::timeout.
     virtual io::Task<Result<StoredConfig>> read_config() = 0;
     /// Writes `/config`, which the caller has checked; with `seen` only over that revision. Errors:

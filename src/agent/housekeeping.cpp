@@ -44,10 +44,13 @@ ha::Member Agent::self_member() const {
         .name = parts_.identity.name,
         .conn_url = fmt::format("postgres://{}/{}", pg.connect_address.text(), pg.database),
         .api_url = fmt::format("http://{}/patroni", api.connect_address.text()),
-        .state = std::string(ha::name_of(local_.state)),
+        .state = std::string(ha::name_of(shown_state())),
         .role = std::string(role_word(local_)),
         .version = patroni_version,
-        .tags_json = parts_.config.tags_json,
+        .tags_json = published_tags(),
+        .pending_restart = !local_.pending_restart_json.empty(),
+        .pending_restart_reason_json = local_.pending_restart_json,
+        .scheduled_restart_json = scheduled_restart_json(),
         .pause = dynamic_.pause,
         .uuid = parts_.identity.uuid};
     if (local_.accepting) {

@@ -5,9 +5,13 @@
 #include <algorithm>
 
 #include "agent/agent.h"
+#include "base/timestamp.h"
 
 namespace howdah::agent {
 namespace {
+
+/// A schedule that was missed by so many seconds is dropped: nobody expects it any more.
+constexpr std::int64_t long_past = 600;
 
 /// The member that has most WAL among those that may lead.
 const ha::Member* best_candidate(const ha::Cluster& cluster, const std::string& leader) {
@@ -53,18 +57,26 @@ Answer Agent::recover(ha::RecoverOrder order) {
 }
 
 io::Task<Answer> Agent::switchover(SwitchoverRequest request) {
-    const auto& self = parts_.identity.name;
-    if (!keeping_.tenure || local_.role != ha::Role::primary || !parts_.feed.current()) {
-        co_return Answer{.code = 503, .text = "Switchover failed"};
+    const auto verb = request.leader.empty() ? "Failover" : "Switchover";
+    const auto failed = Answer{.code = 503, .text = fmt::format("{} failed", verb)};
+    if (!parts_.feed.current()) {
+        co_return failed;
     }
     if (keeping_.on_promises) {
-        co_return Answer{.code = 503, .text = "Switchover failed: DCS is not accessible"};
+        co_return Answer{.code = 503, .text = failed.text + ": DCS is not accessible"};
     }
+    if (!request.scheduled_at.empty()) {
+        co_return co_await schedule_switchover(std::move(request));
+    }
+    if (!keeping_.tenure || local_.role != ha::Role::primary) {
+        co_return co_await pass_on(std::move(request));
+    }
+    const auto& self = parts_.identity.name;
     if (!request.leader.empty() && request.leader != self) {
         co_return Answer{.code = 412, .text = "leader name does not match"};
     }
-    if (order_) {
-        co_return Answer{.code = 503, .text = "switchover already in progress"};
+    if (auto doing = busy(); !doing.empty()) {
+        co_return Answer{.code = 503, .text = doing + " already in progress"};
     }
     const auto cluster = *parts_.feed.current();
     const auto* candidate = request.candidate.empty() ? best_candidate(cluster, self)
@@ -76,41 +88,128 @@ io::Task<Answer> Agent::switchover(SwitchoverRequest request) {
                         ? "switchover is not possible: no good candidates have been found"
                         : "candidate does not exists"};
     }
+    if (candidate->name == self) {
+        co_return failed;
+    }
     const auto name = candidate->name;
     const auto epoch = keeping_.tenure->epoch;
     begin_switchover({.candidate = candidate->uuid, .candidate_name = name});
+    co_return co_await await_new_leader(std::move(request), name, epoch);
+}
+
+/// Another member leads: it finds the request in the store.
+io::Task<Answer> Agent::pass_on(SwitchoverRequest request) {
+    const auto failed = Answer{
+        .code = 503,
+        .text = fmt::format("{} failed", request.leader.empty() ? "Failover" : "Switchover")};
+    const auto cluster = *parts_.feed.current();
+    if (!cluster.record.record || cluster.leader_name().empty()) {
+        co_return failed;
+    }
+    const auto text =
+        render(ha::FailoverRequest{.leader = request.leader, .candidate = request.candidate});
+    if (const auto written = co_await write_failover(text, std::nullopt); !written) {
+        co_return Answer{.code = 503, .text = "failed to write failover key into DCS"};
+    }
+    auto candidate = request.candidate;
+    co_return co_await await_new_leader(std::move(request), std::move(candidate),
+                                        cluster.record.record->epoch);
+}
+
+/// `candidate` empty: any will do. `epoch`: of the leader before.
+io::Task<Answer> Agent::await_new_leader(SwitchoverRequest request, std::string candidate,
+                                         ha::Epoch epoch) {
+    const bool failover = request.leader.empty();
+    const auto* verb = failover ? "Failover" : "Switchover";
+    const bool leads = keeping_.tenure.has_value();
     const auto until = parts_.clock.now() + 2 * std::max<Nanos>(Seconds(10), dynamic_.loop_wait);
     while (parts_.clock.now() < until) {
         (void)co_await parts_.clock.until(parts_.clock.now() + Millis(10));
-        if (!order_ && !switchover_failure_.empty()) {
-            co_return Answer{.code = 503, .text = "Switchover failed: " + switchover_failure_};
+        if (leads && !order_ && !switchover_failure_.empty()) {
+            co_return Answer{.code = 503,
+                             .text = fmt::format("{} failed: {}", verb, switchover_failure_)};
         }
         const auto& seen = parts_.feed.current()->record;
         if (seen.record && seen.record->epoch > epoch &&
             seen.record->state == ha::RecordState::primary) {
             const auto& now = seen.record->holder_name;
-            co_return Answer{
-                .text = now == name
-                            ? fmt::format("Successfully switched over to \"{}\"", now)
-                            : fmt::format("Switched over to \"{}\" instead of \"{}\"", now, name)};
+            co_return Answer{.text = candidate.empty() || now == candidate
+                                         ? fmt::format("Successfully {} over to \"{}\"",
+                                                       failover ? "failed" : "switched", now)
+                                         : fmt::format("{} over to \"{}\" instead of \"{}\"",
+                                                       failover ? "Failed" : "Switched", now,
+                                                       candidate)};
         }
     }
-    co_return Answer{
-        .code = 503,
-        .text = fmt::format(
-            "Switchover status unknown after {} seconds; operation may still be in progress",
-            2 * std::max<std::int64_t>(10, dynamic_.loop_wait.count()))};
+    co_return Answer{.code = 503,
+                     .text = fmt::format(
+                         "{} status unknown after {} seconds; operation may still be in progress",
+                         verb, 2 * std::max<std::int64_t>(10, dynamic_.loop_wait.count()))};
 }
 
-/// A request that patronictl left in `/failover` because it reached no agent.
+io::Task<Answer> Agent::schedule_switchover(SwitchoverRequest request) {
+    const auto text = render(ha::FailoverRequest{.leader = request.leader,
+                                                 .candidate = request.candidate,
+                                                 .scheduled_at = request.scheduled_at});
+    const auto written = co_await write_failover(text, std::nullopt);
+    co_return written ? Answer{.code = 202, .text = "Switchover scheduled"}
+                      : Answer{.code = 503, .text = "failed to write failover key into DCS"};
+}
+
+io::Task<Answer> Agent::cancel_switchover() {
+    const auto& cluster = parts_.feed.current();
+    if (!cluster || std::as_const(cluster)->failover.scheduled_at.empty()) {
+        co_return Answer{.code = 404, .text = "no switchover is scheduled"};
+    }
+    const auto done = co_await write_failover("{}", cluster->failover.revision);
+    if (!done) {
+        const bool lost = done.error().code == Errc::conflict;
+        co_return Answer{.code = lost ? 409 : 503,
+                         .text = lost ? "switchover could not be deleted: it has changed"
+                                      : "failed to write failover key into DCS"};
+    }
+    co_return Answer{.text = "scheduled switchover deleted"};
+}
+
+io::Task<Result<>> Agent::write_failover(std::string text, std::optional<std::int64_t> seen) {
+    const auto key = prefix_ + "failover";
+    dcs::Txn txn;
+    if (seen) {
+        txn.when.push_back(
+            dcs::Compare::unchanged(dcs::KeyValue{.key = key, .mod_revision = *seen}));
+    }
+    txn.then.emplace_back(dcs::Put{.key = key, .value = std::move(text)});
+    const auto answer = co_await parts_.store.commit(
+        std::move(txn), dcs::Patience{.total = Seconds(5), .hedge = Millis(500)});
+    if (!answer) {
+        co_return std::unexpected(answer.error());
+    }
+    co_return answer->succeeded ? Result<>{} : fail(Errc::conflict, "/failover has changed");
+}
+
+/// A request that somebody left in `/failover`: patronictl that reached no agent, another member
+/// that was asked, or a schedule whose time has come.
 void Agent::take_failover_key() {
     const auto& cluster = parts_.feed.current();
-    if (!cluster || !keeping_.tenure || order_ || cluster->failover.empty() ||
-        cluster->failover.revision == handled_failover_ ||
-        !cluster->failover.scheduled_at.empty()) {
+    if (!cluster || !keeping_.tenure || order_ || std::as_const(cluster)->failover.empty() ||
+        std::as_const(cluster)->failover.revision == handled_failover_) {
         return;
     }
-    const auto request = cluster->failover;
+    const auto request = std::as_const(cluster)->failover;
+    if (!request.scheduled_at.empty()) {
+        const auto when = parse_iso8601(request.scheduled_at);
+        const auto now = parts_.clock.wall_nanos() / 1'000'000'000;
+        if (when && when->has_zone && now < when->seconds) {
+            return;
+        }
+        if (!when || !when->has_zone || dynamic_.pause || now > when->seconds + long_past) {
+            handled_failover_ = request.revision;
+            parts_.keeper.carry(prefix_ + "failover", "{}");
+            spdlog::warn("scheduled switchover dropped at=\"{}\" paused={}", request.scheduled_at,
+                         dynamic_.pause);
+            return;
+        }
+    }
     handled_failover_ = request.revision;
     parts_.keeper.carry(prefix_ + "failover", "{}");
     const auto ours = request.leader.empty() || request.leader == parts_.identity.name;

@@ -132,6 +132,10 @@ ClusterMode mode_of(const ha::Cluster& cluster) {
     return mode;
 }
 
+bool is_mixed(const ha::Cluster& cluster) {
+    return std::ranges::any_of(cluster.members, &ha::Member::is_patroni);
+}
+
 bool is_sync_standby(const ha::Cluster& cluster, std::string_view name) {
     const auto sync = object_of(cluster.sync_json);
     const auto leader = sync.find("leader");

@@ -25,6 +25,9 @@ ClusterMode mode_of(const ha::Cluster& cluster);
 /// True when `/sync` names `name` as a standby, ignoring case (patroni-compatibility.md 2.6).
 bool is_sync_standby(const ha::Cluster& cluster, std::string_view name);
 
+/// Some member is Patroni's: its guarantees count for all (safety-model.md, section 9).
+bool is_mixed(const ha::Cluster& cluster);
+
 /// A position in the WAL as `/cluster` shows it; both absent: the member publishes none.
 struct Position {
     std::optional<std::uint64_t> lsn{};

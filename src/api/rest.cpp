@@ -4,6 +4,7 @@
 
 #include "api/answers.h"
 #include "api/health.h"
+#include "api/metrics.h"
 #include "api/overview.h"
 #include "api/status_document.h"
 
@@ -49,6 +50,9 @@ io::HttpResponse get(const Target& target, const agent::Status& s, Now now) {
     }
     if (first == "/readiness") {
         return bare_answer(is_ready(target, s) ? 200 : 503);
+    }
+    if (first == "/metrics") {
+        return {.headers = {{"Content-Type", "text/plain"}}, .body = metrics(s)};
     }
     if (first == "/patroni") {
         return json_answer(200, status_document(s));

@@ -5,9 +5,11 @@
 
 #include "api/access.h"
 #include "api/answers.h"
+#include "api/body.h"
 #include "api/config_changes.h"
 #include "api/explain.h"
 #include "api/health.h"
+#include "api/restart.h"
 #include "api/switchover.h"
 
 namespace howdah::api {
@@ -113,6 +115,44 @@ io::Task<io::HttpResponse> RestServer::switch_over(Action action, io::HttpReques
     co_return text_answer(done.code, std::move(done.text));
 }
 
+io::Task<io::HttpResponse> RestServer::cancel_switchover(io::HttpRequest) {
+    auto done = co_await control_.cancel_switchover();
+    co_return text_answer(done.code, std::move(done.text));
+}
+
+io::Task<io::HttpResponse> RestServer::restart(io::HttpRequest request) {
+    auto asked = restart_in(request, control_.status(), now().wall_seconds);
+    if (!asked) {
+        co_return std::move(asked).error();
+    }
+    auto done = co_await control_.restart(*std::move(asked));
+    co_return text_answer(done.code, std::move(done.text));
+}
+
+io::Task<io::HttpResponse> RestServer::cancel_restart(io::HttpRequest) {
+    auto done = control_.cancel_restart();
+    co_return text_answer(done.code, std::move(done.text));
+}
+
+io::Task<io::HttpResponse> RestServer::reinitialize(io::HttpRequest request) {
+    const auto body = optional_object_in(request);
+    if (!body) {
+        co_return body.error();
+    }
+    auto done = control_.reinitialize(is_true(*body, "force"));
+    co_return text_answer(done.code, std::move(done.text));
+}
+
+io::Task<io::HttpResponse> RestServer::reload(io::HttpRequest) {
+    auto done = control_.reload();
+    co_return text_answer(done.code, std::move(done.text));
+}
+
+/// Patroni answers so everywhere, and stops only where its own tests need it.
+io::Task<io::HttpResponse> RestServer::sigterm(io::HttpRequest) {
+    co_return text_answer(202, "shutdown scheduled");
+}
+
 io::Task<io::HttpResponse> RestServer::change_config(io::HttpRequest request) {
     const bool patches = request.method == "PATCH";
     agent::StoredConfig seen;
@@ -145,6 +185,12 @@ RestServer::Handler RestServer::route_of(const io::HttpRequest& request) {
         Route{"POST", "/howdah/recover", &RestServer::recover},
         Route{"POST", "/switchover", &RestServer::switchover},
         Route{"POST", "/failover", &RestServer::failover},
+        Route{"DELETE", "/switchover", &RestServer::cancel_switchover},
+        Route{"POST", "/restart", &RestServer::restart},
+        Route{"DELETE", "/restart", &RestServer::cancel_restart},
+        Route{"POST", "/reinitialize", &RestServer::reinitialize},
+        Route{"POST", "/reload", &RestServer::reload},
+        Route{"POST", "/sigterm", &RestServer::sigterm},
         Route{"PATCH", "/config", &RestServer::change_config},
         Route{"PUT", "/config", &RestServer::change_config},
     };

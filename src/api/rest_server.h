@@ -19,6 +19,10 @@ public:
     Result<> listen();
     /// Serves until cancelled.
     io::Task<> run();
+    /// Other credentials from now on; the address stays.
+    void take(const config::RestApi& settings) {
+        settings_.authentication = settings.authentication;
+    }
     std::uint16_t port() const { return server_.port(); }
 
     /// One request; what the server calls.
@@ -40,6 +44,12 @@ private:
     io::Task<io::HttpResponse> switchover(io::HttpRequest request);
     io::Task<io::HttpResponse> failover(io::HttpRequest request);
     io::Task<io::HttpResponse> switch_over(Action action, io::HttpRequest request);
+    io::Task<io::HttpResponse> cancel_switchover(io::HttpRequest request);
+    io::Task<io::HttpResponse> restart(io::HttpRequest request);
+    io::Task<io::HttpResponse> cancel_restart(io::HttpRequest request);
+    io::Task<io::HttpResponse> reinitialize(io::HttpRequest request);
+    io::Task<io::HttpResponse> reload(io::HttpRequest request);
+    io::Task<io::HttpResponse> sigterm(io::HttpRequest request);
     io::Task<io::HttpResponse> change_config(io::HttpRequest request);
     Now now() const;
 

@@ -80,7 +80,6 @@ std::string role_word(const agent::Status& s) {
 
 Json status_document(const agent::Status& s) {
     const auto mode = mode_of(s.cluster);
-    const auto* self = s.cluster.member(s.name);
     Json out{{"state", state_word(s)}};
     if (s.local.accepting) {
         out["postmaster_start_time"] = s.local.postmaster_start_time;
@@ -95,18 +94,21 @@ Json status_document(const agent::Status& s) {
     if (s.cluster.leader_name().empty() || !s.dcs_reachable) {
         out["cluster_unlocked"] = true;
     }
+    if (s.failsafe_active) {
+        out["failsafe_mode_is_active"] = true;
+    }
     out["dcs_last_seen"] = s.dcs_last_seen;
     put_object(out, "tags", s.tags_json);
     if (!s.local.system_id.empty()) {
         out["database_system_identifier"] = s.local.system_id;
     }
-    if (self != nullptr && self->pending_restart) {
+    if (!s.local.pending_restart_json.empty()) {
         out["pending_restart"] = true;
-        put_object(out, "pending_restart_reason", self->pending_restart_reason_json);
+        put_object(out, "pending_restart_reason", s.local.pending_restart_json);
     }
     out["patroni"] = {{"version", patroni_version}, {"scope", s.scope}, {"name", s.name}};
-    if (self != nullptr && !self->scheduled_restart_json.empty()) {
-        auto schedule = object_of(self->scheduled_restart_json);
+    if (!s.scheduled_restart_json.empty()) {
+        auto schedule = object_of(s.scheduled_restart_json);
         schedule.erase("postmaster_start_time");
         out["scheduled_restart"] = std::move(schedule);
     }

@@ -18,11 +18,4 @@ using Checked = std::variant<agent::SwitchoverRequest, io::HttpResponse>;
 Checked check(Action action, const io::HttpRequest& request, const agent::Status& status,
               std::int64_t wall_seconds);
 
-/// Seconds since 1970 of an ISO 8601 time.
-struct ParsedTime {
-    std::int64_t seconds = 0;
-    bool has_zone = false;
-};
-std::optional<ParsedTime> parse_iso8601(const std::string& text);
-
 }  // namespace howdah::api

@@ -66,7 +66,8 @@ public:
                   .durable = state,
                   .deadlines = deadlines,
                   .watchdog = watchdog_,
-                  .wake = wake_}),
+                  .wake = wake_,
+                  .reread = [this] { reread(); }}),
           rest_(loop_.executor(), clock_, agent_, config_.restapi),
           signals_(loop_.executor(), {SIGTERM, SIGINT, SIGHUP}),
           done_(loop_.executor(), clock_) {}
@@ -87,6 +88,22 @@ private:
         });
     }
 
+    /// On SIGHUP and POST /reload. A file that can't be read changes nothing.
+    void reread() {
+        const auto config = config::load_agent_config(config_.file, config::Purpose::agent);
+        if (!config) {
+            spdlog::error("the configuration was not taken why=\"{}\" hint=\"{}\"",
+                          config.error().message, config.error().hint);
+            return;
+        }
+        for (const auto& warning : config->warnings) {
+            spdlog::warn("{}", warning.text());
+        }
+        agent_.take_file(*config);
+        rest_.take(config->restapi);
+        spdlog::info("the configuration was read again file={}", config_.file);
+    }
+
     io::Task<> run_agent() {
         outcome_ = co_await agent_.run();
         ended_ = true;
@@ -104,6 +121,7 @@ private:
                 done_.ring();
                 co_return;
             }
+            reread();
         }
     }
 

@@ -69,12 +69,48 @@ struct ExplainCommand {
     std::string member{};  ///< empty: all
     bool json = false;
 };
+/// Members of a cluster that a verb acts on.
+struct MemberChoice {
+    std::string cluster{};
+    std::vector<std::string> members{};  ///< empty: all with that role
+    std::string role{};                  ///< empty: any
+    bool force = false;                  ///< don't ask
+};
+struct RestartCommand {
+    MemberChoice of{};
+    bool any = false;         ///< one of them
+    std::string scheduled{};  ///< empty: ask, with --force now
+    std::optional<std::string> below_version{};
+    bool pending = false;
+    std::string timeout{};
+};
+struct ReloadCommand {
+    MemberChoice of{};
+};
+struct ReinitCommand {
+    MemberChoice of{.role = "replica"};
+    bool from_leader = false;
+    bool wait = false;
+};
+struct FlushCommand {
+    MemberChoice of{};
+    std::string target{};  ///< restart or switchover
+};
 struct SwitchoverCommand {
+    bool failover = false;  ///< to a named candidate, with or without a leader
     std::string cluster{};  ///< empty: the configuration's scope
     std::string leader{};
     std::string candidate{};
     std::string scheduled{};
     bool force = false;
+};
+/// `config validate FILE` and `config explain KEY`.
+struct ConfigCommand {
+    bool explain = false;
+    std::string file{};  ///< empty: -c, or the environment
+    std::string key{};   ///< empty: all
+    bool print = false;
+    bool ignore_ports = false;
 };
 struct DcsStatusCommand {
     bool json = false;
@@ -108,7 +144,8 @@ using Command =
     std::variant<AgentCommand, ProxyCommand, ListCommand, HistoryCommand, ExplainCommand,
                  SwitchoverCommand, DcsStatusCommand, DcsRecoverCommand, VersionCommand, UpCommand,
                  DownCommand, ShowConfigCommand, EditConfigCommand, PauseCommand, DsnCommand,
-                 QueryCommand, RemoveCommand, BackupCommand>;
+                 QueryCommand, RemoveCommand, RestartCommand, ReloadCommand, ReinitCommand,
+                 FlushCommand, ConfigCommand, BackupCommand>;
 
 struct CommandLine {
     std::string verb{};          ///< for messages: "list", "dcs status"

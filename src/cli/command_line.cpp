@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "api/status_document.h"
 #include "base/nearest.h"
 #include "cli/backup_verbs.h"
 #include "cli/operator_verbs.h"
@@ -46,6 +47,7 @@ public:
         add_switchover();
         add_dcs();
         add_backup();
+        add_config();
         add_up();
         add_down();
         operator_verbs_.add_to([this](const std::string& name, const std::string& what,
@@ -105,7 +107,24 @@ private:
     void add_agent() {
         auto* verb = add_verb("agent", "Run this host's member: PostgreSQL, election, REST API",
                               run_group, agent_);
-        verb->add_option("FILE", agent_.file, "patroni.yml")->required()->type_name("");
+        verb->add_option("FILE", agent_.file,
+                         "patroni.yml, or a directory of such; else PATRONI_* of the environment")
+            ->type_name("");
+    }
+    void add_config() {
+        auto* config = app_.add_subcommand("config", "The configuration of this host");
+        config->group(look_group)->require_subcommand(1)->fallthrough();
+        auto* verb = add_verb("validate", "Check it: every problem with file, line and key",
+                              look_group, validate_, config);
+        verb->add_option("FILE", validate_.file, "patroni.yml, or a directory of such")
+            ->type_name("");
+        verb->add_flag("-p,--print", validate_.print, "Print what was read");
+        verb->add_flag("-i,--ignore-listen-port", validate_.ignore_ports, "Ports may be in use");
+        verb = add_verb("explain", "Which value of a key counts, where it stands, what it shadows",
+                        look_group, explain_config_, config);
+        verb->add_option("KEY", explain_config_.key,
+                         "a.b.c, or a part of it; default: all that are set")
+            ->type_name("");
     }
     void add_proxy() {
         auto* verb = add_verb("proxy", "Run the endpoint: one address for the application",
@@ -233,6 +252,7 @@ private:
     HistoryCommand history_{};
     ExplainCommand explain_{};
     SwitchoverCommand switchover_{};
+    ConfigCommand validate_{}, explain_config_{.explain = true};
     DcsStatusCommand dcs_status_{};
     DcsRecoverCommand dcs_recover_{};
     OperatorVerbs operator_verbs_{};
@@ -253,11 +273,47 @@ std::string verb_in(const std::vector<std::string>& words) {
     return {};
 }
 
+/// patroni [--version] [--validate-config [--print] [--ignore-listen-port]] [CONFIG]
+std::variant<CommandLine, Leave> parse_as_patroni(const std::vector<std::string>& words) {
+    CLI::App app{"Howdah's agent, under the name and with the arguments of Patroni", "patroni"};
+    ConfigCommand validate;
+    bool version = false, validates = false;
+    std::string file;
+    app.add_flag("--version", version, "Print the version and leave");
+    app.add_flag("--validate-config", validates, "Check the configuration and leave");
+    app.add_flag("-p,--print", validate.print, "With --validate-config: print what was read");
+    app.add_flag("-i,--ignore-listen-port", validate.ignore_ports,
+                 "With --validate-config: ports may be in use");
+    app.add_option("CONFIG", file, "patroni.yml or a directory of such; else the environment")
+        ->type_name("");
+    try {
+        auto rest = std::vector<std::string>(words.begin() + 1, words.end());
+        std::ranges::reverse(rest);
+        app.parse(rest);
+    } catch (const CLI::ParseError& error) {
+        std::ostringstream out, err;
+        const int code = app.exit(error, out, err);
+        return code == 0 ? Leave{.out = out.str()}
+                         : Leave{.code = 2,
+                                 .err = std::string("patroni: ") + error.what() +
+                                        "\nhint: patroni --help\n"};
+    }
+    if (version) {
+        return Leave{.out = std::string("patroni ") + api::patroni_version + "\n"};
+    }
+    validate.file = file;
+    return validates ? CommandLine{.verb = "config validate", .command = validate}
+                     : CommandLine{.verb = "agent", .command = AgentCommand{.file = file}};
+}
+
 }  // namespace
 
 std::variant<CommandLine, Leave> parse_command_line(const std::vector<std::string>& words) {
     const auto program =
         std::filesystem::path(words.empty() ? "howdah" : words[0]).filename().string();
+    if (program == "patroni") {
+        return parse_as_patroni(words);
+    }
     const auto verb = verb_in(words);
     Parser parser(program);
     const auto verbs = parser.verbs();

@@ -102,7 +102,7 @@ TEST(CommandLine, AnUnknownVerbIsUsageAndNamesTheNearest) {
 TEST(CommandLine, UsageErrorsLeaveWithTwo) {
     EXPECT_EQ(refused({"howdah"}).code, 2);
     EXPECT_EQ(refused({"howdah", "list", "--nosuch"}).code, 2);
-    EXPECT_EQ(refused({"howdah", "agent"}).code, 2);
+    EXPECT_EQ(refused({"howdah", "agent", "a.yml", "b.yml"}).code, 2);
     EXPECT_EQ(refused({"howdah", "up", "--etcd", "2"}).code, 2);
     EXPECT_TRUE(refused({"howdah", "list", "-f", "xml"}).err.starts_with("howdah list: "));
 }
@@ -115,6 +115,42 @@ TEST(CommandLine, HelpGoesToStdoutInGroups) {
          {"Run a cluster", "Look at it and change it", "Try it on this machine", "switchover"}) {
         EXPECT_TRUE(leave.out.contains(words)) << leave.out;
     }
+}
+
+TEST(CommandLine, KnowsPatronisNameAndArguments) {
+    const auto agent = parsed({"/usr/bin/patroni", "/etc/patroni.yml"});
+    EXPECT_EQ(std::get<AgentCommand>(agent.command).file, "/etc/patroni.yml");
+    EXPECT_EQ(std::get<AgentCommand>(parsed({"patroni"}).command).file, "");
+    const auto check = parsed({"patroni", "--validate-config", "-i", "x.yml"});
+    EXPECT_EQ(std::get<ConfigCommand>(check.command).file, "x.yml");
+    EXPECT_TRUE(std::get<ConfigCommand>(check.command).ignore_ports);
+    EXPECT_EQ(refused({"patroni", "--version"}).out, "patroni 4.1.4\n");
+    EXPECT_EQ(refused({"patroni", "--nosuch"}).code, 2);
+}
+
+TEST(CommandLine, RestartReinitFlushAndFailoverTakePatronictlsOptions) {
+    const auto restart = std::get<RestartCommand>(
+        parsed({"patronictl", "restart", "demo", "n1", "n2", "-r", "replica", "--any", "--pending",
+                "--pg-version", "15.9", "--timeout", "30", "--force"})
+            .command);
+    EXPECT_EQ(restart.of.members, (std::vector<std::string>{"n1", "n2"}));
+    EXPECT_EQ(restart.of.role, "replica");
+    EXPECT_EQ(restart.below_version, "15.9");
+    EXPECT_TRUE(restart.any && restart.pending && restart.of.force);
+    const auto reinit = std::get<ReinitCommand>(
+        parsed({"patronictl", "reinit", "demo", "n3", "--wait", "--from-leader"}).command);
+    EXPECT_EQ(reinit.of.role, "replica");
+    EXPECT_TRUE(reinit.wait && reinit.from_leader);
+    const auto flush =
+        std::get<FlushCommand>(parsed({"patronictl", "flush", "demo", "n1", "restart"}).command);
+    EXPECT_EQ(flush.target, "restart");
+    EXPECT_EQ(flush.of.members, std::vector<std::string>{"n1"});
+    EXPECT_EQ(refused({"patronictl", "flush", "demo", "n1"}).code, 2);
+    EXPECT_EQ(refused({"patronictl", "restart"}).code, 2);
+    const auto failover = std::get<SwitchoverCommand>(
+        parsed({"patronictl", "failover", "--candidate", "n2", "--force"}).command);
+    EXPECT_TRUE(failover.failover);
+    EXPECT_EQ(failover.candidate, "n2");
 }
 
 }  // namespace

@@ -16,8 +16,9 @@ std::string variable(const char* name) {
     return value == nullptr ? "" : value;
 }
 
-/// Empty: there is none.
-std::string file_of(const std::string& given) {
+}  // namespace
+
+std::string configuration_file(const std::string& given) {
     for (const auto& file :
          {given, variable("HOWDAH_CONFIG"), variable("PATRONICTL_CONFIG_FILE")}) {
         if (!file.empty()) {
@@ -27,8 +28,6 @@ std::string file_of(const std::string& given) {
     const auto usual = variable("HOME") + "/.config/patroni/patronictl.yaml";
     return ::access(usual.c_str(), R_OK) == 0 ? usual : "";
 }
-
-}  // namespace
 
 Result<> use_store(const std::string& dcs_url, config::AgentConfig& config) {
     auto rest = dcs_url;
@@ -61,13 +60,16 @@ Result<> use_store(const std::string& dcs_url, config::AgentConfig& config) {
 
 Result<config::AgentConfig> operator_config(const std::string& given, const std::string& dcs_url) {
     const auto url = dcs_url.empty() ? variable("DCS_URL") : dcs_url;
-    const auto file = file_of(given);
-    if (file.empty() && url.empty()) {
+    const auto file = configuration_file(given);
+    const bool environment = !variable("PATRONI_SCOPE").empty() ||
+                             !variable("PATRONI_CONFIGURATION").empty() ||
+                             !variable("PATRONI_ETCD3_HOSTS").empty();
+    if (file.empty() && url.empty() && !environment) {
         return fail(Errc::invalid, "no configuration given",
                     "-c FILE names a patroni.yml, or set HOWDAH_CONFIG");
     }
     config::AgentConfig config;
-    if (!file.empty()) {
+    if (!file.empty() || environment) {
         HD_TRY(config, config::load_agent_config(file, config::Purpose::operator_verb));
     }
     if (!url.empty()) {

@@ -18,4 +18,8 @@ Result<config::AgentConfig> operator_config(const std::string& given, const std:
 /// missing. Errors: Errc::invalid.
 Result<> use_store(const std::string& dcs_url, config::AgentConfig& config);
 
+/// The file that an operator's verb reads: `given` (-c), else HOWDAH_CONFIG, PATRONICTL_CONFIG_FILE
+/// or ~/.config/patroni/patronictl.yaml. Empty: there is none.
+std::string configuration_file(const std::string& given);
+
 }  // namespace howdah::cli

@@ -9,12 +9,14 @@
 #include "cli/backup_verbs.h"
 #include "cli/command_line.h"
 #include "cli/config_file.h"
+#include "cli/config_verbs.h"
 #include "cli/dcs_recover.h"
 #include "cli/dcs_status.h"
 #include "cli/down.h"
 #include "cli/edit_config.h"
 #include "cli/explain.h"
 #include "cli/list.h"
+#include "cli/member_actions.h"
 #include "cli/member_version.h"
 #include "cli/pause.h"
 #include "cli/proxy.h"
@@ -44,6 +46,20 @@ struct Run {
     Result<int> operator()(const SwitchoverCommand& c) const {
         HD_TRY(const auto config, operator_config(line.config_file, line.dcs_url));
         return run(c, config, line.as_patronictl);
+    }
+    Result<int> operator()(const RestartCommand& c) const { return on_members(c); }
+    Result<int> operator()(const ReloadCommand& c) const { return on_members(c); }
+    Result<int> operator()(const ReinitCommand& c) const { return on_members(c); }
+    Result<int> operator()(const FlushCommand& c) const { return on_members(c); }
+    /// What an agent refuses is no error of patronictl's.
+    template <class Verb>
+    Result<int> on_members(const Verb& c) const {
+        HD_TRY(const auto config, operator_config(line.config_file, line.dcs_url));
+        HD_TRY(const auto all_done, run(c, config));
+        return all_done || line.as_patronictl ? 0 : 1;
+    }
+    Result<int> operator()(const ConfigCommand& c) const {
+        return run(c, line.config_file, line.dcs_url);
     }
     Result<int> operator()(const DcsStatusCommand& c) const {
         HD_TRY(const auto config, operator_config(line.config_file, line.dcs_url));

@@ -39,6 +39,8 @@ void OperatorVerbs::add_to(const AddVerb& add) {
     add_config(add);
     add_pause(add);
     add_topology(add);
+    add_members(add);
+    add_failover(add);
     add_dsn(add);
     add_query(add);
     add_rest(add);
@@ -77,6 +79,64 @@ void OperatorVerbs::add_pause(const AddVerb& add) {
         add_cluster(verb, command->cluster);
         verb->add_flag("--wait", command->wait, "Until every member has noticed");
     }
+}
+
+void OperatorVerbs::add_members(const AddVerb& add) {
+    const auto choose = [](CLI::App* verb, MemberChoice& of) {
+        verb->add_option("CLUSTER", of.cluster, "Its name")->required()->type_name("");
+        verb->add_option("MEMBER", of.members, "Only these")->type_name("");
+        verb->add_flag("--force", of.force, "Don't ask");
+    };
+    auto* restart = add("restart", "Restart PostgreSQL of members", [this] { return restart_; });
+    choose(restart, restart_.of);
+    add_role(restart, restart_.of.role);
+    restart->add_flag("--any", restart_.any, "One of them only");
+    restart->add_option("--scheduled", restart_.scheduled, "When (ISO 8601); default: now")
+        ->type_name("TIME");
+    restart
+        ->add_option("--pg-version", restart_.below_version,
+                     "Only where PostgreSQL is older than this")
+        ->type_name("V");
+    restart->add_flag("--pending", restart_.pending, "Only where a parameter waits for it");
+    restart->add_option("--timeout", restart_.timeout, "Give up waiting after so long")
+        ->type_name("SEC");
+
+    auto* reload = add("reload", "Let members read their file again", [this] { return reload_; });
+    choose(reload, reload_.of);
+    add_role(reload, reload_.of.role);
+
+    auto* reinit =
+        add("reinit", "Copy a standby's data directory anew", [this] { return reinit_; });
+    choose(reinit, reinit_.of);
+    reinit->add_flag("--from-leader", reinit_.from_leader, "From the primary (Howdah always does)");
+    reinit->add_flag("--wait", reinit_.wait, "Until the copy is complete");
+
+    auto* flush = add("flush", "Drop what is scheduled", [this] {
+        auto& words = flush_.of.members;
+        const auto at = std::ranges::find_if(
+            words, [](const auto& w) { return w == "restart" || w == "switchover"; });
+        if (at == words.end()) {
+            throw CLI::ValidationError("TARGET", "restart or switchover");
+        }
+        flush_.target = *at;
+        words.erase(at);
+        return flush_;
+    });
+    flush->add_option("CLUSTER", flush_.of.cluster, "Its name")->required()->type_name("");
+    flush->add_option("MEMBER... restart|switchover", flush_.of.members, "What, and of whom")
+        ->required()
+        ->type_name("");
+    flush->add_flag("--force", flush_.of.force, "Don't ask");
+    add_role(flush, flush_.of.role);
+}
+
+void OperatorVerbs::add_failover(const AddVerb& add) {
+    auto* verb = add("failover", "Make a member the primary, be the present one healthy or not",
+                     [this] { return failover_; });
+    add_cluster(verb, failover_.cluster);
+    verb->add_option("--candidate", failover_.candidate, "Name of the next primary")
+        ->type_name("NAME");
+    verb->add_flag("--force", failover_.force, "Don't ask");
 }
 
 void OperatorVerbs::add_topology(const AddVerb& add) {

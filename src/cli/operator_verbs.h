@@ -22,6 +22,8 @@ private:
     void add_config(const AddVerb& add);
     void add_pause(const AddVerb& add);
     void add_topology(const AddVerb& add);
+    void add_members(const AddVerb& add);
+    void add_failover(const AddVerb& add);
     void add_dsn(const AddVerb& add);
     void add_query(const AddVerb& add);
     void add_rest(const AddVerb& add);
@@ -29,6 +31,11 @@ private:
     ShowConfigCommand show_config_{};
     EditConfigCommand edit_config_{};
     PauseCommand pause_{.pause = true}, resume_{.pause = false};
+    RestartCommand restart_{};
+    ReloadCommand reload_{};
+    ReinitCommand reinit_{};
+    FlushCommand flush_{};
+    SwitchoverCommand failover_{.failover = true};
     ListCommand topology_{.topology = true};
     DsnCommand dsn_{};
     QueryCommand query_{};

@@ -42,8 +42,9 @@ std::string quoted_list(const std::vector<std::string>& names) {
 /// No agent answers: the request goes into the store, where the leader looks as well.
 Result<> leave_in_store(const SwitchoverPlan& plan, const config::AgentConfig& config,
                         const std::string& name) {
-    const auto text = render(ha::FailoverRequest{
-        .leader = plan.leader, .candidate = plan.candidate, .scheduled_at = plan.scheduled});
+    const auto text = render(ha::FailoverRequest{.leader = plan.failover ? "" : plan.leader,
+                                                 .candidate = plan.candidate,
+                                                 .scheduled_at = plan.scheduled});
     return write_key(config, name, "failover", text);
 }
 
@@ -64,76 +65,117 @@ std::vector<std::string> candidates_of(const ha::Cluster& cluster) {
     return out;
 }
 
-Result<SwitchoverPlan> plan_switchover(const SwitchoverCommand& command, const ha::Cluster& cluster,
-                                       const std::string& name, std::istream& in,
-                                       std::ostream& out) {
+namespace {
+
+std::string verb_of(const SwitchoverCommand& command) {
+    return command.failover ? "failover" : "switchover";
+}
+
+/// Who leads, as the operator believes.
+Result<std::string> agree_on_leader(const SwitchoverCommand& command, const ha::Cluster& cluster,
+                                    const std::string& name, std::istream& in, std::ostream& out) {
     const auto& leader = cluster.leader_name();
+    if (command.failover) {
+        return leader;
+    }
     if (leader.empty()) {
         return fail(Errc::invalid, "This cluster has no leader");
     }
-    SwitchoverPlan plan{
-        .leader = command.leader, .candidate = command.candidate, .scheduled = command.scheduled};
-    if (plan.leader.empty() && !command.force) {
+    auto named = command.leader;
+    if (named.empty() && !command.force) {
         const auto* title = api::mode_of(cluster).standby_cluster ? "Standby Leader" : "Primary";
-        plan.leader = answer_to(fmt::format("{} [{}]: ", title, leader), in, out);
+        named = answer_to(fmt::format("{} [{}]: ", title, leader), in, out);
     }
-    plan.leader = plan.leader.empty() ? leader : plan.leader;
-    if (plan.leader != leader) {
+    if (!named.empty() && named != leader) {
         return fail(Errc::invalid,
-                    fmt::format("Member {} is not the leader of cluster {}", plan.leader, name));
+                    fmt::format("Member {} is not the leader of cluster {}", named, name));
     }
+    return leader;
+}
+
+Result<std::string> agree_on_candidate(const SwitchoverCommand& command, const ha::Cluster& cluster,
+                                       const std::string& name, std::istream& in,
+                                       std::ostream& out) {
+    const auto& leader = cluster.leader_name();
     const auto candidates = candidates_of(cluster);
     if (candidates.empty()) {
-        return fail(Errc::invalid, "No candidates found to switchover to");
+        return fail(Errc::invalid, fmt::format("No candidates found to {} to", verb_of(command)));
     }
-    if (plan.candidate.empty() && !command.force) {
-        plan.candidate =
-            answer_to(fmt::format("Candidate {} []: ", quoted_list(candidates)), in, out);
+    auto candidate = command.candidate;
+    if (candidate.empty() && !command.force) {
+        candidate = answer_to(fmt::format("Candidate {} []: ", quoted_list(candidates)), in, out);
     }
-    if (!plan.candidate.empty() && plan.candidate == leader) {
+    if (candidate.empty()) {
+        return command.failover
+                   ? Result<std::string>(fail(
+                         Errc::invalid, "Failover could be performed only to a specific candidate"))
+                   : candidate;
+    }
+    if (candidate == leader) {
         return fail(Errc::invalid,
                     fmt::format("Member {} is already the leader of cluster {}", leader, name));
     }
-    if (!plan.candidate.empty() &&
-        std::ranges::find(candidates, plan.candidate) == candidates.end()) {
+    if (std::ranges::find(candidates, candidate) == candidates.end()) {
         return fail(Errc::invalid,
                     fmt::format("Member {} does not exist in cluster {} or is tagged as nofailover",
-                                plan.candidate, name));
+                                candidate, name));
+    }
+    return candidate;
+}
+
+Result<std::string> agree_on_time(const SwitchoverCommand& command, const ha::Cluster& cluster,
+                                  std::istream& in, std::ostream& out) {
+    auto when = command.scheduled;
+    if (when.empty() && !command.force) {
+        when = answer_to(fmt::format("When should the switchover take place (e.g. {} )  [now]: ",
+                                     local_time(0).substr(0, 16).replace(10, 1, "T")),
+                         in, out);
+    }
+    HD_TRY(auto time, scheduled_time(when));
+    if (!time.empty() && api::mode_of(cluster).pause && !command.force) {
+        return fail(Errc::invalid, "Can't schedule switchover in the paused state");
+    }
+    return time;
+}
+
+}  // namespace
+
+Result<SwitchoverPlan> plan_switchover(const SwitchoverCommand& command, const ha::Cluster& cluster,
+                                       const std::string& name, std::istream& in,
+                                       std::ostream& out) {
+    SwitchoverPlan plan{.failover = command.failover};
+    HD_TRY(plan.leader, agree_on_leader(command, cluster, name, in, out));
+    HD_TRY(plan.candidate, agree_on_candidate(command, cluster, name, in, out));
+    if (!command.failover) {
+        HD_TRY(plan.scheduled, agree_on_time(command, cluster, in, out));
     }
     if (command.force) {
         return plan;
     }
-    if (plan.scheduled.empty()) {
-        plan.scheduled =
-            answer_to(fmt::format("When should the switchover take place (e.g. {} )  [now]: ",
-                                  local_time(0).substr(0, 16).replace(10, 1, "T")),
-                      in, out);
-        plan.scheduled = plan.scheduled == "now" ? "" : plan.scheduled;
-    }
-    if (!plan.scheduled.empty() && api::mode_of(cluster).pause) {
-        return fail(Errc::invalid, "Can't schedule switchover in the paused state");
-    }
     const auto sure = answer_to(
-        fmt::format(
-            "Are you sure you want to switchover cluster {}, demoting current leader {}? [y/N]: ",
-            name, leader),
+        fmt::format("Are you sure you want to {} cluster {}{}? [y/N]: ", verb_of(command), name,
+                    plan.leader.empty() ? "" : ", demoting current leader " + plan.leader),
         in, out);
     if (sure != "y" && sure != "Y" && sure != "yes") {
-        return fail(Errc::cancelled, "Aborting switchover");
+        return fail(Errc::cancelled, "Aborting " + verb_of(command));
     }
     return plan;
 }
 
 Result<io::HttpResponse> ask_for_switchover(const ha::Member& leader, const SwitchoverPlan& plan,
                                             const config::AgentConfig& config) {
-    Json body{{"leader", plan.leader}};
+    Json body = Json::object();
+    if (!plan.failover) {
+        body["leader"] = plan.leader;
+    }
     if (!plan.candidate.empty()) {
         body["candidate"] = plan.candidate;
     }
     if (!plan.scheduled.empty()) {
         body["scheduled_at"] = plan.scheduled;
     }
-    return ask_member(leader, "POST", "/switchover", body.dump(), config, patience);
+    return ask_member(leader, "POST", plan.failover ? "/failover" : "/switchover", body.dump(),
+                      config, patience);
 }
 
 Result<int> run(const SwitchoverCommand& command, const config::AgentConfig& config,
@@ -143,7 +185,7 @@ Result<int> run(const SwitchoverCommand& command, const config::AgentConfig& con
     std::cout << "Current cluster topology\n";
     print_topology(cluster, name);
     HD_TRY(const auto plan, plan_switchover(command, cluster, name, std::cin, std::cout));
-    const auto* leader = cluster.member(plan.leader);
+    const auto* leader = cluster.member(plan.leader.empty() ? plan.candidate : plan.leader);
     if (leader == nullptr) {
         return fail(
             Errc::unavailable,
@@ -159,9 +201,9 @@ Result<int> run(const SwitchoverCommand& command, const config::AgentConfig& con
     }
     if (answer->status != 200 && answer->status != 202) {
         const auto unknown = answer->body.contains("status unknown");
-        std::cout << fmt::format("Switchover {}, details: {}, {}\n",
-                                 unknown ? "result unknown" : "failed", answer->status,
-                                 answer->body);
+        std::cout << fmt::format(
+            "{} {}, details: {}, {}\n", plan.failover ? "Failover" : "Switchover",
+            unknown ? "result unknown" : "failed", answer->status, answer->body);
         return as_patronictl ? 0 : 1;
     }
     std::cout << local_time(5) << " " << answer->body << "\n";

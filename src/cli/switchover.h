@@ -14,6 +14,7 @@ namespace howdah::cli {
 
 /// Whom and whence, after the checks of patroni-compatibility.md 4.4.
 struct SwitchoverPlan {
+    bool failover = false;
     std::string leader{};
     std::string candidate{};  ///< empty: the leader's agent picks
     std::string scheduled{};

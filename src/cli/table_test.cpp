@@ -88,7 +88,9 @@ std::vector<std::string> recorded_states() {
     std::vector<std::string> out;
     for (const auto* version : {"4.1.4", "3.0.2", "mixed"}) {
         for (const auto& state : fs::directory_iterator(fixtures / version)) {
-            out.push_back(version + ("/" + state.path().filename().string()));
+            if (state.is_directory()) {
+                out.push_back(version + ("/" + state.path().filename().string()));
+            }
         }
     }
     std::ranges::sort(out);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
@@ -11,6 +10,7 @@
 
 #include "config/dynamic_check.h"
 #include "config/schema.h"
+#include "config/sources.h"
 #include "config/yaml.h"
 
 namespace howdah::config {
@@ -21,24 +21,31 @@ std::string home() {
     return dir == nullptr ? "/tmp" : dir;
 }
 
-void warn_of_keys(const YAML::Node& node, const std::string& path, AgentConfig& config) {
+Diagnostic diagnostic(const Origin& origin, std::string key, std::string message) {
+    return {.file = origin.place,
+            .line = origin.line,
+            .key = std::move(key),
+            .message = std::move(message)};
+}
+
+void warn_of_keys(const YAML::Node& node, const std::string& path, const Sources& sources,
+                  AgentConfig& config) {
     if (!node.IsMap()) {
         return;
     }
     for (const auto& item : node) {
         const auto key = item.first.Scalar();
         const auto full = path.empty() ? key : path + "." + key;
-        Diagnostic warning{.file = config.file, .line = item.first.Mark().line + 1, .key = full};
+        const auto origin = sources.origin_of(full);
         if (!is_known(full)) {
-            warning.message = "unknown key, ignored; " + guess(full);
-            config.warnings.push_back(warning);
+            config.warnings.push_back(
+                diagnostic(origin, full, "unknown key, ignored; " + guess(full)));
             continue;
         }
         if (const auto why = not_yet(full)) {
-            warning.message = *why;
-            config.warnings.push_back(warning);
+            config.warnings.push_back(diagnostic(origin, full, *why));
         }
-        warn_of_keys(item.second, full, config);
+        warn_of_keys(item.second, full, sources, config);
     }
 }
 
@@ -186,10 +193,8 @@ void check_bootstrap_dcs(YamlSection& bootstrap, const nlohmann::ordered_json& d
         if (finding.wrong) {
             section->refuse(key, finding.message, finding.hint);
         } else if (!finding.message.starts_with("unknown key")) {  // those were named already
-            config.warnings.push_back({.file = config.file,
-                                       .line = section->line(key),
-                                       .key = section->path_of(key),
-                                       .message = finding.message});
+            config.warnings.push_back(
+                diagnostic(section->origin(key), section->path_of(key), finding.message));
         }
     }
 }
@@ -206,11 +211,9 @@ Bootstrap read_bootstrap(YamlSection section, AgentConfig& config) {
     }
     auto users = section.section("users");
     if (const auto node = section.raw("users"); users.present()) {
-        config.warnings.push_back({.file = config.file,
-                                   .line = section.line("users") - 1,
-                                   .key = "bootstrap.users",
-                                   .message = "Patroni 4 removed it; the users are created, but "
-                                              "post_bootstrap is the lasting way"});
+        config.warnings.push_back(diagnostic(section.origin("users"), "bootstrap.users",
+                                             "Patroni 4 removed it; the users are created, but "
+                                             "post_bootstrap is the lasting way"));
         for (const auto& item : node) {
             auto user = users.section(item.first.Scalar());
             b.users.push_back({.name = item.first.Scalar(),
@@ -404,7 +407,7 @@ std::string namespace_path(const std::string& text) {
 }
 
 std::string Diagnostic::text() const {
-    return fmt::format("{}:{}: {}: {}", file, line, key, message);
+    return fmt::format("{}: {}: {}", Origin{.place = file, .line = line}.text(), key, message);
 }
 
 std::string HostPort::text() const {
@@ -412,43 +415,50 @@ std::string HostPort::text() const {
                                                : fmt::format("[{}]:{}", host, port);
 }
 
-Result<AgentConfig> parse_agent_config(const std::string& text, const std::string& file,
-                                       Purpose purpose) {
+namespace {
+
+AgentConfig understand(const Sources& sources, const std::string& file, Purpose purpose,
+                       std::vector<Error>& wrong) {
     AgentConfig config{.file = file};
-    try {
-        const auto document = YAML::Load(text);
-        if (!document.IsMap()) {
-            return fail(Errc::invalid,
-                        fmt::format("{}:1: the file must be a mapping of sections", file),
-                        "it should look like patroni.yml: scope, name, restapi, etcd3, bootstrap, "
-                        "postgresql");
-        }
-        YamlSection::Shared shared{.file = file};
-        warn_of_keys(document, "", config);
-        read_sections(YamlSection(document, "", shared), purpose, config);
-        if (shared.error) {
-            return std::unexpected(*shared.error);
-        }
-    } catch (const YAML::Exception& e) {
-        return fail(Errc::invalid,
-                    fmt::format("{}:{}: not valid YAML: {}", file, e.mark.line + 1, e.msg),
-                    "look at the indentation and the quotes of that line");
-    }
+    YamlSection::Shared shared{.sources = sources};
+    warn_of_keys(sources.document, "", sources, config);
+    read_sections(YamlSection(sources.document, "", shared), purpose, config);
     std::sort(config.warnings.begin(), config.warnings.end(),
               [](const Diagnostic& a, const Diagnostic& b) {
-                  return std::tie(a.line, a.key) < std::tie(b.line, b.key);
+                  return std::tie(a.file, a.line, a.key) < std::tie(b.file, b.line, b.key);
               });
+    wrong = std::move(shared.errors);
     return config;
 }
 
-Result<AgentConfig> load_agent_config(const std::string& file, Purpose purpose) {
-    std::ifstream in(file);
-    std::ostringstream text;
-    if (!in || !(text << in.rdbuf())) {
-        return fail(Errc::not_found, fmt::format("{}: can't be read", file),
-                    "name a patroni.yml with -c FILE or the environment variable HOWDAH_CONFIG");
+Result<AgentConfig> first_error_or(AgentConfig config, const std::vector<Error>& wrong) {
+    if (!wrong.empty()) {
+        return std::unexpected(wrong.front());
     }
-    return parse_agent_config(text.str(), file, purpose);
+    return config;
+}
+
+}  // namespace
+
+Result<AgentConfig> parse_agent_config(const std::string& text, const std::string& file,
+                                       Purpose purpose) {
+    HD_TRY(const auto sources, gather_text(text, file));
+    std::vector<Error> wrong;
+    auto config = understand(sources, file, purpose, wrong);
+    return first_error_or(std::move(config), wrong);
+}
+
+Result<AgentConfig> load_agent_config(const std::string& file, Purpose purpose) {
+    HD_TRY(const auto sources, gather(file, process_environment()));
+    std::vector<Error> wrong;
+    auto config = understand(sources, file, purpose, wrong);
+    return first_error_or(std::move(config), wrong);
+}
+
+Checked check_agent_config(const Sources& sources, const std::string& file) {
+    Checked out;
+    out.config = understand(sources, file, Purpose::agent, out.wrong);
+    return out;
 }
 
 }  // namespace howdah::config

@@ -137,9 +137,12 @@ struct AgentConfig {
 /// "/" + `text` with repeated slashes collapsed and no final one; "/" is "".
 std::string namespace_path(const std::string& text);
 
+struct Sources;
+
 /// What a file is read for: it decides which sections must be there.
 enum class Purpose : std::uint8_t { agent, proxy, operator_verb };
 
+/// `file` may be a directory, or empty for the environment (sources.h).
 /// Errors: Errc::invalid (wrong type, missing or impossible value) and Errc::not_found (no such
 /// file), each one line with file, line and key, and a hint. Unknown and misplaced keys are
 /// warnings, as Patroni ignores them; the most likely place is named.
@@ -147,5 +150,12 @@ Result<AgentConfig> load_agent_config(const std::string& file, Purpose purpose);
 /// The same for text; `file` is only named in messages.
 Result<AgentConfig> parse_agent_config(const std::string& text, const std::string& file,
                                        Purpose purpose);
+
+/// A configuration with everything that is wrong with it; with faults, only what could be read.
+struct Checked {
+    AgentConfig config{};
+    std::vector<Error> wrong{};
+};
+Checked check_agent_config(const Sources& sources, const std::string& file);
 
 }  // namespace howdah::config

@@ -105,25 +105,33 @@ Result<HostPort> parse_host_port(const std::string& text, std::uint16_t default_
     return out;
 }
 
+void YamlSection::Shared::refuse(Error wrong) {
+    if (!error) {
+        error = wrong;
+    }
+    errors.push_back(std::move(wrong));
+}
+
 YamlSection::YamlSection(YAML::Node node, std::string path, Shared& shared)
     : node_(std::move(node)), path_(std::move(path)), shared_(shared) {
-    if (node_ && !node_.IsNull() && !node_.IsMap() && !shared_.error) {
-        shared_.error =
-            Error{.code = Errc::invalid,
-                  .message = fmt::format("{}:{}: {}: must be a mapping, not {}", shared_.file,
-                                         node_.Mark().line + 1, path_, kind_of(node_)),
-                  .hint = "indent its keys below it"};
+    if (node_ && !node_.IsNull() && !node_.IsMap()) {
+        shared_.refuse(
+            {.code = Errc::invalid,
+             .message = fmt::format("{}: {}: must be a mapping, not {}",
+                                    shared_.sources.origin_of(path_).text(), path_, kind_of(node_)),
+             .hint = "indent its keys below it"});
         node_ = YAML::Node();
     }
 }
 
 void YamlSection::refuse(const std::string& key, const std::string& why, const std::string& hint) {
-    if (!shared_.error) {
-        shared_.error = Error{
-            .code = Errc::invalid,
-            .message = fmt::format("{}:{}: {}: {}", shared_.file, line(key), path_of(key), why),
-            .hint = hint};
-    }
+    shared_.refuse({.code = Errc::invalid,
+                    .message = fmt::format("{}: {}: {}", origin(key).text(), path_of(key), why),
+                    .hint = hint});
+}
+
+Origin YamlSection::origin(const std::string& key) const {
+    return shared_.sources.origin_of(path_of(key));
 }
 
 YAML::Node YamlSection::raw(const std::string& key) const {
@@ -132,12 +140,6 @@ YAML::Node YamlSection::raw(const std::string& key) const {
     }
     const YAML::Node& constant = node_;  // operator[] of a non-const node would add the key
     return constant[key];
-}
-
-int YamlSection::line(const std::string& key) const {
-    const auto value = raw(key);
-    const auto at = value ? value.Mark().line : node_ ? node_.Mark().line : 0;
-    return std::max(at, 0) + 1;
 }
 
 bool YamlSection::has(const std::string& key) const {

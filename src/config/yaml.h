@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "config/agent_config.h"
+#include "config/sources.h"
 
 namespace howdah::config {
 
@@ -17,8 +18,10 @@ namespace howdah::config {
 class YamlSection {
 public:
     struct Shared {
-        std::string file{};
-        std::optional<Error> error{};
+        const Sources& sources;
+        std::optional<Error> error{};  ///< the first one
+        std::vector<Error> errors{};   ///< all of them
+        void refuse(Error wrong);
     };
     YamlSection(YAML::Node node, std::string path, Shared& shared);
 
@@ -33,11 +36,12 @@ public:
     std::vector<std::string> list(const std::string& key);
     HostPort host_port(const std::string& key, std::uint16_t default_port);
     YAML::Node raw(const std::string& key) const;
-    int line(const std::string& key) const;
     const std::string& path() const { return path_; }
     std::string path_of(const std::string& key) const {
         return path_.empty() ? key : path_ + "." + key;
     }
+    /// Where the key is written, or the section that it is missing from.
+    Origin origin(const std::string& key) const;
     void refuse(const std::string& key, const std::string& why, const std::string& hint);
 
 private:

@@ -65,6 +65,7 @@ Memory remember(const View& v) {
     if (went_back) {
         m.suspect_until = v.now + 2 * times.candidate_wait();
     }
+    m.handed_over = m.handed_over && !(seen.record && seen.record->state == RecordState::primary);
     m.record_revision = seen.revision;
     m.record_value = seen.value;
     m.record_first_seen = v.record_seen.never() ? v.now : v.record_seen;
@@ -159,6 +160,12 @@ std::optional<Upstream> upstream_of(const View& v) {
 
 bool holds_as(const View& v, RecordState state) {
     return v.tenure && v.tenure->record.state == state;
+}
+
+bool is_handed_to_self(const View& v) {
+    const auto* record = record_of(v);
+    return record != nullptr && record->state == RecordState::handover &&
+           record->handover_to == v.self.uuid;
 }
 
 bool promise_stands(const View& v) {

@@ -67,6 +67,17 @@ struct SwitchoverOrder {
     std::string candidate_name{};
     enum class Checkpoint : std::uint8_t { none, running, done } checkpoint{};
     Instant asked{};
+    bool restart = false;  ///< the candidate is this member: it stops, and leads again at once
+};
+
+/// What an operator asked of a standby.
+struct StandbyOrder {
+    enum class What : std::uint8_t {
+        restart,
+        reinitialize,  ///< its data directory is removed and copied anew
+    } what{};
+    Instant asked{};
+    bool force = false;  ///< even while it may be the only one that holds acknowledged commits
 };
 
 /// What one plan asks the next to remember; nothing else persists between decisions.
@@ -76,6 +87,8 @@ struct Memory {
     Instant record_first_seen{};
     Millis record_wait{};       ///< W for that version
     bool switching = false;     ///< this member stops in order to hand over
+    bool handed_over = false;   ///< an operator wants this member to lead, be the cluster paused
+    Instant restarts_until{};   ///< the own handover to itself may not be seen yet before then
     bool bootstrapped = false;  ///< users of a fresh cluster are created
     Epoch checked_epoch = 0;    ///< leader epoch that divergence was checked against
     Instant checked_at{};
@@ -115,6 +128,7 @@ struct View {
     /// What synchronous_standby_names was last seen to be in force everywhere as; nullopt: unknown.
     std::optional<std::string> confirmed_names{};
     std::optional<SwitchoverOrder> order{};
+    std::optional<StandbyOrder> standby_order{};
     std::optional<RecoverOrder> recover{};
     Memory memory{};
 };
@@ -166,6 +180,12 @@ struct FinishBootstrap {};
 struct Clone {
     Upstream from{};
 };
+/// Removes the data directory of a member that is down, and copies it anew.
+struct Reinitialize {
+    Upstream from{};
+};
+/// Forgets the order to a standby: it is carried out from here on without it.
+struct EndStandbyOrder {};
 struct CheckDivergence {
     Upstream from{};
 };
@@ -203,8 +223,9 @@ struct Halt {};
 using Action =
     std::variant<ClaimRecord, TakeOver, AskPeers, Seal, SetStandbyNames, PublishSync, ShowTimeline,
                  Promote, Fence, Stop, StartStandby, StartPrimary, Follow, RaceInitialize,
-                 Initialize, FinishBootstrap, Clone, CheckDivergence, Rewind, MarkPrimary, Release,
-                 HandOver, BeginCheckpoint, EndSwitchover, SetClaimers, RestoreScope, Halt>;
+                 Initialize, FinishBootstrap, Clone, Reinitialize, EndStandbyOrder, CheckDivergence,
+                 Rewind, MarkPrimary, Release, HandOver, BeginCheckpoint, EndSwitchover,
+                 SetClaimers, RestoreScope, Halt>;
 
 struct Plan {
     std::string_view rule{};         ///< which rule decided: logged, and shown by `howdah explain`

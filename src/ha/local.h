@@ -87,6 +87,9 @@ struct Local {
     pg::ControlData control{};  ///< as last read
     bool checkpointed_since_promote = true;
     std::string postmaster_start_time{};  ///< YYYY-MM-DD HH:MM:SS.ffffff+00:00
+    /// {"max_connections": {"old_value": "50", "new_value": "60"}}: what waits for a restart; or
+    /// empty.
+    std::string pending_restart_json{};
     std::vector<Walsender> walsenders{};
     Job job{};
     bool needs_rewind = false;  ///< local history left the upstream's (checked by check_divergence)

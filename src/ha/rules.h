@@ -55,6 +55,8 @@ bool lost_sync_set(const View& v);
 bool promise_stands(const View& v);
 bool postgres_is_down(const View& v);
 bool holds_as(const View& v, RecordState state);
+/// The record is handed over to this member: in a switchover, or by itself for a restart.
+bool is_handed_to_self(const View& v);
 /// The record's sync set binds this claimer, and not enough has been proven for it yet. Promotion
 /// and recovery in place wait for it.
 bool votes_missing(const View& v);

@@ -83,8 +83,7 @@ RuleResult stay_out(const View& v) {
 }
 
 RuleResult claim_handover(const View& v) {
-    if (!is_candidate(v) || !ineligible(v).empty() ||
-        record_of(v)->state != RecordState::handover || record_of(v)->handover_to != v.self.uuid) {
+    if (!is_candidate(v) || !is_handed_to_self(v) || !ineligible(v).empty()) {
         return std::nullopt;
     }
     const auto* record = record_of(v);
@@ -93,8 +92,11 @@ RuleResult claim_handover(const View& v) {
                                        v.local.lsn.text()),
                     .wake = v.now + Millis(20)};
     }
+    auto memory = v.memory;
+    memory.handed_over = true;
     return Plan{.why = fmt::format("{} handed over at {}", record->holder_name, record->lsn.text()),
-                .actions = {ClaimRecord{}}};
+                .actions = {ClaimRecord{}},
+                .memory = memory};
 }
 
 RuleResult claim_released(const View& v) {
@@ -196,7 +198,7 @@ std::vector<std::string> ineligibilities(const View& v) {
     const auto* record = record_of(v);
     const auto& claimers = record->claimers;
     std::vector<std::string> all;
-    if (v.settings.pause) {
+    if (v.settings.pause && !is_handed_to_self(v)) {
         all.emplace_back("the cluster is paused");
     }
     if (v.self.nofailover) {

@@ -10,6 +10,8 @@ namespace {
 constexpr Nanos retry_after = Seconds(5);
 /// A member whose disk or postmaster is sick leaves the others so much longer to take over.
 constexpr Nanos sick_comes_last = Seconds(10);
+/// A member that is to be copied anew asks the primary so long not to count on it.
+constexpr Nanos leave_sync_set_within = Seconds(30);
 
 RuleResult wait_for_store(const View& v) {
     if (v.cluster) {
@@ -89,6 +91,35 @@ RuleResult bootstrap(const View& v) {
     return Plan{.why = "a new cluster was created here", .actions = {ClaimRecord{}}};
 }
 
+/// An operator's order to a member that does not lead. Its copy comes from a primary that does, in
+/// a term that no member here disputes (P3).
+RuleResult obey(const View& v) {
+    if (!v.standby_order || v.tenure || v.claim_unresolved || v.self.won_initialize) {
+        return std::nullopt;
+    }
+    if (v.standby_order->what == StandbyOrder::What::restart) {
+        return v.local.postmaster
+                   ? Plan{.why = "stopping for a restart", .actions = {Stop{}, EndStandbyOrder{}}}
+                   : Plan{.why = "it is down already", .actions = {EndStandbyOrder{}}};
+    }
+    const auto leader = upstream_of(v);
+    if (!leader || !v.cluster_fresh || v.local.data_dir != DataDir::initialized) {
+        return Plan{.why = "nothing to reinitialize, or no primary is known to copy from",
+                    .actions = {EndStandbyOrder{}}};
+    }
+    if (record_of(v)->sync.voter(v.self.uuid) != nullptr && !v.standby_order->force) {
+        const auto until = v.standby_order->asked + leave_sync_set_within;
+        return v.now < until ? Plan{.why = "leaving the sync set before the new copy"}
+                             : Plan{.why = "no new copy: only this standby is left in the sync set",
+                                    .actions = {EndStandbyOrder{}}};
+    }
+    if (v.local.postmaster) {
+        return Plan{.why = "stopping, to be copied anew", .actions = {Stop{.immediate = true}}};
+    }
+    return Plan{.why = fmt::format("an operator wants a new copy of {}", leader->name),
+                .actions = {Reinitialize{*leader}, EndStandbyOrder{}}};
+}
+
 RuleResult refuse_adoption(const View& v) {
     if (v.local.data_dir != DataDir::initialized || !new_scope(v) || v.self.won_initialize ||
         v.recover) {
@@ -121,15 +152,21 @@ RuleResult clone(const View& v) {
 /// F8: the primary died here, its end is published, and nobody who has all its WAL claimed in time.
 RuleResult recover_in_place(const View& v) {
     const auto* record = record_of(v);
-    if (record == nullptr || record->state != RecordState::released ||
-        record->holder != v.self.uuid || record->promoted.uuid != v.self.uuid ||
-        !postgres_is_down(v) || v.tenure || v.claim_unresolved || v.settings.pause ||
-        promise_stands(v) || v.self.nofailover || v.now < v.memory.suspect_until ||
+    const bool restarts = is_handed_to_self(v);
+    const bool crashed = record != nullptr && record->state == RecordState::released &&
+                         !v.settings.pause && !v.self.nofailover;
+    if (record == nullptr || !(restarts || crashed) || record->holder != v.self.uuid ||
+        record->promoted.uuid != v.self.uuid || !postgres_is_down(v) || v.tenure ||
+        v.claim_unresolved || promise_stands(v) || v.now < v.memory.suspect_until ||
         lost_sync_set(v)) {
         return std::nullopt;
     }
     if (v.local.job.kind == JobKind::start && v.local.job.failures >= 3) {
         return std::nullopt;
+    }
+    if (restarts) {
+        return Plan{.why = fmt::format("stopped at {} for a restart", record->lsn.text()),
+                    .actions = {ClaimRecord{}}};
     }
     const auto others_first = sickness(v.local, v.now).empty() ? Nanos{} : sick_comes_last;
     const auto when = v.memory.record_first_seen + v.settings.recover_after + others_first;
@@ -203,10 +240,20 @@ bool handed_over_recently(const View& v) {
            v.now < v.memory.record_first_seen + v.memory.record_wait;
 }
 
+/// It handed over to itself, and the copy of the store does not show that yet.
+bool about_to_claim(const View& v) {
+    const auto* record = record_of(v);
+    return v.now < v.memory.restarts_until && record != nullptr && record->holder == v.self.uuid &&
+           record->state == RecordState::primary;
+}
+
 RuleResult start_standby(const View& v) {
     if (v.local.postmaster || v.local.data_dir != DataDir::initialized || v.tenure ||
         v.claim_unresolved || v.self.won_initialize) {
         return std::nullopt;
+    }
+    if (about_to_claim(v)) {
+        return Plan{.why = "stopped for a restart", .wake = v.memory.restarts_until};
     }
     if (leader_is_coming(v) || handed_over_recently(v)) {
         return Plan{.why = "waiting for the next primary before starting",
@@ -247,6 +294,7 @@ std::vector<Rule> data_rules() {
             {"race_initialize", race_initialize},
             {"bootstrap", bootstrap},
             {"refuse_adoption", refuse_adoption},
+            {"obey", obey},
             {"clone", clone},
             {"recover_in_place", recover_in_place},
             {"follow", follow},

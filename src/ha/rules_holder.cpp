@@ -33,6 +33,7 @@ RuleResult hand_over(const View& v) {
     }
     auto memory = v.memory;
     memory.switching = false;
+    memory.restarts_until = v.order->restart ? v.now + Seconds(2) : Instant{};
     return Plan{.why = fmt::format("stopped at {}; {} takes over", end_of_wal(v).text(),
                                    v.order->candidate_name),
                 .actions = {HandOver{.to = v.order->candidate, .lsn = end_of_wal(v)},
@@ -78,8 +79,8 @@ RuleResult give_back(const View& v) {
 
 RuleResult promote(const View& v) {
     if (!holds_as(v, RecordState::claimed) || v.local.role != Role::standby || !v.local.accepting ||
-        v.local.job.running || !has_room_to_promote(v) || v.settings.pause || votes_missing(v) ||
-        promise_stands(v)) {
+        v.local.job.running || !has_room_to_promote(v) ||
+        (v.settings.pause && !v.memory.handed_over) || votes_missing(v) || promise_stands(v)) {
         return std::nullopt;
     }
     return Plan{.why = fmt::format("this standby holds epoch {}, at {}", v.tenure->epoch,
@@ -129,21 +130,10 @@ std::string objection(const View& v, const Standing* candidate) {
     return {};
 }
 
-RuleResult switch_over(const View& v) {
-    if (!v.order || !leads(v) || v.local.job.running || v.memory.switching || v.on_promises) {
+/// What comes before the stop; nullopt: the candidate is fit. A restart needs nobody else.
+RuleResult hear_the_candidate(const View& v) {
+    if (v.order->restart) {
         return std::nullopt;
-    }
-    if (v.now > v.order->asked + switchover_patience) {
-        return Plan{.why = "the switchover did not begin in time",
-                    .actions = {EndSwitchover{.why = "no quiet moment within a minute"}}};
-    }
-    if (v.order->checkpoint == SwitchoverOrder::Checkpoint::none) {
-        return Plan{.why = fmt::format("a switchover to {} was asked for: checkpoint first",
-                                       v.order->candidate_name),
-                    .actions = {BeginCheckpoint{}}};
-    }
-    if (v.order->checkpoint == SwitchoverOrder::Checkpoint::running) {
-        return Plan{.why = "checkpoint before the switchover"};
     }
     if (v.peers.asked >= v.order->asked && !v.peers.complete) {
         return Plan{.why = fmt::format("waiting for the answer of {}", v.order->candidate_name)};
@@ -157,9 +147,35 @@ RuleResult switch_over(const View& v) {
     if (auto why = objection(v, standing_of(v, v.order->candidate)); !why.empty()) {
         return Plan{.why = "switchover refused: " + why, .actions = {EndSwitchover{.why = why}}};
     }
+    return std::nullopt;
+}
+
+RuleResult switch_over(const View& v) {
+    if (!v.order || !leads(v) || v.local.job.running || v.memory.switching || v.on_promises) {
+        return std::nullopt;
+    }
+    if (v.now > v.order->asked + switchover_patience) {
+        return Plan{.why = "the switchover did not begin in time",
+                    .actions = {EndSwitchover{.why = "no quiet moment within a minute"}}};
+    }
+    if (v.order->checkpoint == SwitchoverOrder::Checkpoint::none) {
+        return Plan{.why = v.order->restart
+                               ? "a restart was asked for: checkpoint first"
+                               : fmt::format("a switchover to {} was asked for: checkpoint first",
+                                             v.order->candidate_name),
+                    .actions = {BeginCheckpoint{}}};
+    }
+    if (v.order->checkpoint == SwitchoverOrder::Checkpoint::running) {
+        return Plan{.why = "checkpoint before the switchover"};
+    }
+    if (auto not_yet = hear_the_candidate(v)) {
+        return not_yet;
+    }
     auto memory = v.memory;
     memory.switching = true;
-    return Plan{.why = fmt::format("switching over to {}", v.order->candidate_name),
+    return Plan{.why = v.order->restart
+                           ? "stopping for a restart"
+                           : fmt::format("switching over to {}", v.order->candidate_name),
                 .actions = {Stop{}},
                 .memory = memory};
 }

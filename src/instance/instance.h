@@ -57,6 +57,9 @@ public:
 
     virtual Result<> initialize(config::Bootstrap how) = 0;  ///< initdb, pg_hba; not started
     virtual Result<> clone(Upstream from) = 0;  ///< pg_basebackup into an empty directory
+    /// Removes the data directory of a server that is down, and copies `from`; WAL that left the
+    /// history is set aside first. Errors of the job: Errc::unsafe, when `from` is another cluster.
+    virtual Result<> reinitialize(Upstream from) = 0;
     virtual Result<> rewind(
         Upstream from) = 0;  ///< pg_rewind; impossible: see rewind policy in docs
     virtual Result<> start(StartAs as, std::optional<Upstream> follow) = 0;

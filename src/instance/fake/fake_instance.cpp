@@ -311,6 +311,23 @@ Result<> FakeInstance::clone(Upstream from) {
     });
 }
 
+Result<> FakeInstance::reinitialize(Upstream from) {
+    if (up_) {
+        return fail(Errc::conflict, "reinitialize: PostgreSQL still runs");
+    }
+    const auto* source = reach(from);
+    if (source == nullptr || !source->up_ || source->system_id_ != system_id_) {
+        return fail(Errc::unavailable, "reinitialize: the source does not answer");
+    }
+    if (on_destructive) {
+        on_destructive(JobKind::clone);
+    }
+    initialized_ = false;
+    branches_ = std::make_shared<const std::vector<WalBranch>>();
+    end_ = flushed_ = visible_ = {};
+    return clone(std::move(from));
+}
+
 Result<> FakeInstance::rewind(Upstream from) {
     if (up_) {
         return fail(Errc::conflict, "rewind: PostgreSQL still runs");

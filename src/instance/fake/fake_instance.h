@@ -130,6 +130,7 @@ public:
     io::Task<Result<>> adopt() override;
     Result<> initialize(config::Bootstrap how) override;
     Result<> clone(Upstream from) override;
+    Result<> reinitialize(Upstream from) override;
     Result<> rewind(Upstream from) override;
     Result<> start(StartAs as, std::optional<Upstream> follow) override;
     Result<> stop(StopMode mode) override;

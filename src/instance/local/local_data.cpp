@@ -308,6 +308,35 @@ io::Task<> LocalInstance::await_replay() {
     }
 }
 
+// ---- an operator's new copy
+
+Result<> LocalInstance::reinitialize(Upstream from) {
+    if (local_.postmaster || !local_.tree_dead) {
+        return fail(Errc::conflict, "reinitialize: PostgreSQL still runs");
+    }
+    if (!settings_) {
+        return fail(Errc::invalid, "reinitialize: not configured yet");
+    }
+    return begin(JobKind::clone, [this, from = std::move(from)] { return do_reinitialize(from); });
+}
+
+io::Task<Result<>> LocalInstance::do_reinitialize(Upstream from) {
+    HD_CO_TRY(const auto there, co_await identify(from));
+    if (!local_.system_id.empty() && there.system_id != local_.system_id) {
+        co_return fail(Errc::unsafe,
+                       fmt::format("reinitialize: {} belongs to another cluster", from.name));
+    }
+    if (local_.needs_rewind) {
+        HD_CO_TRY_VOID(co_await keep_divergent_wal());
+    }
+    spdlog::warn("the data directory is removed and copied anew data_dir={} from={}",
+                 files_.data_dir(), from.name);
+    HD_CO_TRY_VOID(files_.mark_unfinished());
+    HD_CO_TRY_VOID(co_await empty_data_dir());
+    local_.needs_rewind = divergent_wal_kept_ = false;
+    co_return co_await do_clone(std::move(from));
+}
+
 Result<> LocalInstance::rewind(Upstream from) {
     if (local_.postmaster || !local_.tree_dead) {
         return fail(Errc::conflict, "rewind: PostgreSQL still runs");

@@ -38,6 +38,13 @@ SELECT r.standby, current_setting('server_version_num'),
                    'silent_ms', CASE WHEN sent_lsn > flush_lsn THEN
                        (extract(epoch FROM clock_timestamp() - reply_time) * 1000)::bigint END)), '[]')
           FROM pg_stat_replication),
+       (SELECT json_object_agg(s.name, json_build_object(
+                   'old_value', current_setting(s.name),
+                   'new_value', coalesce((SELECT f.setting FROM pg_file_settings f
+                                           WHERE f.name = s.name ORDER BY f.seqno DESC LIMIT 1),
+                                         s.boot_val)) ORDER BY s.name)
+          FROM pg_settings s
+         WHERE s.pending_restart AND s.name <> 'hot_standby' AND s.name NOT LIKE 'recovery%'),
        current_setting('data_directory'),
        CASE WHEN NOT r.standby THEN current_setting('synchronous_standby_names') END
   FROM (SELECT pg_is_in_recovery() AS standby) r
@@ -65,6 +72,7 @@ enum Column {
     min_recovery,
     min_recovery_timeline,
     walsenders,
+    pending_restart,
     data_directory,
     sync_standbys,
     column_count,
@@ -331,6 +339,7 @@ void LocalInstance::take_answer(const Row& row) {
     local_.streaming_from_following = streams && following_ &&
                                       text(row, sender_host) == following_->host &&
                                       number(row, sender_port) == following_->port;
+    local_.pending_restart_json = text(row, pending_restart);
     take_walsenders(text(row, walsenders));
     note_position();
 }
@@ -397,7 +406,9 @@ io::Task<Result<>> LocalInstance::configure(config::EffectivePostgresql settings
                                                   local_.job.kind == JobKind::initdb ||
                                                   local_.job.kind == JobKind::rewind);
     if (local_.postmaster && !rewriting) {
-        co_return co_await reload();
+        // Files that it includes may have changed even where ours have not.
+        HD_CO_TRY_VOID(co_await reload());
+        co_return co_await signal_postmaster("HUP");
     }
     co_return Result<>{};
 }

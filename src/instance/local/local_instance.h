@@ -41,6 +41,7 @@ public:
     io::Task<Result<>> adopt() override;
     Result<> initialize(config::Bootstrap how) override;
     Result<> clone(Upstream from) override;
+    Result<> reinitialize(Upstream from) override;
     Result<> rewind(Upstream from) override;
     Result<> start(StartAs as, std::optional<Upstream> follow) override;
     Result<> stop(StopMode mode) override;
@@ -118,6 +119,7 @@ private:
     Work copy_from(Upstream from);
     Work sync_data_dir();
     io::Task<> await_replay();
+    Work do_reinitialize(Upstream from);
     Work do_rewind(Upstream from);
     Work run_pg_rewind(Upstream from);
     Work await_source_checkpoint(Upstream from, pg::Timeline timeline);

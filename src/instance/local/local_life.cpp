@@ -382,6 +382,7 @@ void LocalInstance::server_ended() {
     local_.streaming_from_following = false;
     local_.replication_state.clear();
     local_.walsenders.clear();
+    local_.pending_restart_json.clear();
     local_.sync_standby_names.clear();
     local_.answered = {};
     probing_since_ = {};
