@@ -52,6 +52,8 @@ constexpr std::array<Words, fault_kinds> all{{
     {"vacuum", "a vacuum writes much WAL"},
     {"write_config", "an operator writes another configuration"},
     {"delete_record", "an operator deletes the leader record"},
+    {"restart_server", "an operator asks for a restart of PostgreSQL"},
+    {"reinitialize", "an operator asks for a new copy of the data"},
     {"switchover", "an operator asks for a switchover"},
 }};
 

@@ -46,9 +46,11 @@ enum class FaultKind : std::uint8_t {
     slow_recovery,
     stall_receiving,  ///< a standby looks connected and receives nothing
     cancel_waits,
-    vacuum,         ///< much WAL that no client waits for
-    write_config,   ///< an operator writes another synchronous mode
-    delete_record,  ///< an operator deletes what he should not
+    vacuum,          ///< much WAL that no client waits for
+    write_config,    ///< an operator writes another synchronous mode
+    delete_record,   ///< an operator deletes what he should not
+    restart_server,  ///< an operator asks a member to restart its PostgreSQL
+    reinitialize,    ///< an operator asks a member for a new copy of its data
     switchover,
 };
 inline constexpr int fault_kinds = static_cast<int>(FaultKind::switchover) + 1;

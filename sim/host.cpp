@@ -174,6 +174,20 @@ void Host::order_switchover(std::string candidate) {
     });
 }
 
+void Host::order_restart() {
+    if (run_) {
+        run_->scope.spawn([run = run_.get()] {
+            return [](AgentRun* r) -> io::Task<> { (void)co_await r->agent.restart({}); }(run);
+        });
+    }
+}
+
+void Host::order_copy(bool force) {
+    if (run_) {
+        (void)run_->agent.reinitialize(force);
+    }
+}
+
 std::vector<Host*> Host::others(const std::vector<ha::Member>& members) const {
     std::vector<Host*> all;
     for (const auto& other : world.hosts) {

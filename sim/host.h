@@ -123,6 +123,8 @@ public:
     void power_on();
     /// An operator's order; its answer is nobody's concern: what must hold are the invariants.
     void order_switchover(std::string candidate);
+    void order_restart();
+    void order_copy(bool force);
 
     /// Its data directory is replaced by that of a cluster that nobody knows here, or comes back.
     io::Task<> mount(bool foreign);

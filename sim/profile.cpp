@@ -38,6 +38,8 @@ double usual_weight(FaultKind kind) {
         case FaultKind::slow_recovery:
         case FaultKind::etcd_compact:
         case FaultKind::cancel_waits:
+        case FaultKind::restart_server:
+        case FaultKind::reinitialize:
             return 0.5;
         case FaultKind::delete_record:
         case FaultKind::foreign_data:
@@ -131,6 +133,10 @@ Profile draw_profile(const Options& o, Random& random) {
         const auto kind = static_cast<FaultKind>(i);
         const auto drawn = random.chance(0.4) ? usual_weight(kind) * (0.2 + random.fraction()) : 0;
         p.weight[i] = o.favour.contains(kind) ? favoured : allowed(kind, o) ? drawn : 0;
+    }
+    // An operator who wipes a member and deletes the record has to name that member as missing.
+    if (p.weight[static_cast<std::size_t>(FaultKind::delete_record)] > 0) {
+        p.weight[static_cast<std::size_t>(FaultKind::reinitialize)] = 0;
     }
     p.packet_min = Nanos(random.between(100'000, 1'000'000));
     p.packet_max = p.packet_min + Nanos(random.between(100'000, 7'000'000));

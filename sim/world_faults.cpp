@@ -23,7 +23,8 @@ std::function<io::Task<>()> World::at_once(std::function<void()> what) {
 namespace {
 
 bool over_at_once(FaultKind kind) {
-    return kind == FaultKind::cancel_waits || kind == FaultKind::vacuum ||
+    return kind == FaultKind::restart_server || kind == FaultKind::reinitialize ||
+           kind == FaultKind::cancel_waits || kind == FaultKind::vacuum ||
            kind == FaultKind::switchover || kind == FaultKind::write_config ||
            kind == FaultKind::delete_record || kind == FaultKind::kill_postmaster ||
            kind == FaultKind::etcd_compact || kind == FaultKind::etcd_roll_back ||
@@ -195,6 +196,12 @@ io::Task<> World::begin_at_host(Fault fault, Host* host) {
             break;
         case FaultKind::cancel_waits:
             host->postgres.cancel_waits();
+            break;
+        case FaultKind::restart_server:
+            host->order_restart();
+            break;
+        case FaultKind::reinitialize:
+            host->order_copy(fault.other == 0);
             break;
         case FaultKind::switchover:
             host->order_switchover(

@@ -185,8 +185,7 @@ Answer Agent::reinitialize(bool force) {
     if (local_.data_dir == ha::DataDir::initialized) {
         spdlog::warn("a new copy of the data directory was asked for");
         standby_order_ = {.what = ha::StandbyOrder::What::reinitialize,
-                          .asked = parts_.clock.now(),
-                          .force = force};
+                          .asked = parts_.clock.now()};
         bell_.ring();
     }
     return {.text = "reinitialize started"};

@@ -77,7 +77,6 @@ struct StandbyOrder {
         reinitialize,  ///< its data directory is removed and copied anew
     } what{};
     Instant asked{};
-    bool force = false;  ///< even while it may be the only one that holds acknowledged commits
 };
 
 /// What one plan asks the next to remember; nothing else persists between decisions.

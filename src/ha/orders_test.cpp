@@ -196,9 +196,6 @@ TEST(Orders, MemberOfTheSyncSetLeavesItBeforeItIsCopiedAnew) {
     view.with_record(record);
     view.v.standby_order = {.what = StandbyOrder::What::reinitialize, .asked = start};
     EXPECT_TRUE(view.plan().actions.empty()) << view.plan().rule;
-    view.v.standby_order->force = true;
-    EXPECT_TRUE(does<Reinitialize>(view.plan()));
-    view.v.standby_order->force = false;
     view.v.now = start + 31s;
     EXPECT_FALSE(does<Reinitialize>(view.plan()));
     EXPECT_TRUE(does<EndStandbyOrder>(view.plan()));

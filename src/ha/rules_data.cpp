@@ -107,7 +107,7 @@ RuleResult obey(const View& v) {
         return Plan{.why = "nothing to reinitialize, or no primary is known to copy from",
                     .actions = {EndStandbyOrder{}}};
     }
-    if (record_of(v)->sync.voter(v.self.uuid) != nullptr && !v.standby_order->force) {
+    if (record_of(v)->sync.voter(v.self.uuid) != nullptr) {
         const auto until = v.standby_order->asked + leave_sync_set_within;
         return v.now < until ? Plan{.why = "leaving the sync set before the new copy"}
                              : Plan{.why = "no new copy: only this standby is left in the sync set",
