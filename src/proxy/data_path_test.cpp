@@ -204,6 +204,7 @@ protected:
     }
 
     Routing routing_{};
+    ha::WakeWatch wake_{};  ///< read by the path's threads until it has ended
     std::unique_ptr<DataPath> path_{};
 };
 
@@ -535,18 +536,17 @@ TEST_F(DataPathTest, KeepsOldSessionsAndHoldsNewOnesWhileUnverified) {
 
 TEST_F(DataPathTest, HoldsSessionsStillAfterAPauseUntilTheRouteIsFoundAnew) {
     FakeServer server(echo);
-    ha::WakeWatch wake;
-    start({.wake = &wake});
+    start({.wake = &wake_});
     open_to(a_backend("a", server.address()));
     auto client = connect();
     client.say("one");
     EXPECT_EQ(client.hear(3), "one");
-    wake.overslept(Instant{Seconds(1)}, Instant{Seconds(100)}, Seconds(5));
+    wake_.overslept(Instant{Seconds(1)}, Instant{Seconds(100)}, Seconds(5));
     client.say("two");
     EXPECT_TRUE(client.silent_for(100));
     open_to(a_backend("a", server.address()));
     EXPECT_TRUE(client.silent_for(100)) << "found before the pause";
-    routing_.pauses = wake.pauses();
+    routing_.pauses = wake_.pauses();
     open_to(a_backend("a", server.address()));
     EXPECT_EQ(client.hear(3), "two");
     routing_.primary->still = true;
