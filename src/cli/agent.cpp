@@ -46,8 +46,8 @@ public:
           store_(connect_store(loop_.executor(), clock_, config_)),
           keeper_store_(connect_store(keeper_loop_.executor(), clock_, config_)),
           feed_(clock_, *store_, config_.prefix()),
-          peers_(loop_.executor(), clock_, config_.restapi.authentication),
-          promise_peers_(keeper_loop_.executor(), clock_, config_.restapi.authentication),
+          peers_(loop_.executor(), clock_, config_),
+          promise_peers_(keeper_loop_.executor(), clock_, config_),
           instance_(loop_.executor(), clock_, config_, std::move(binary)),
           keeper_(keeper_loop_.executor(), clock_, *keeper_store_, config_.prefix(), identity_,
                   deadlines, state, promise_peers_,
@@ -96,7 +96,9 @@ private:
             spdlog::warn("{}", warning.text());
         }
         agent_.take_file(*config);
-        rest_.take(config->restapi);
+        if (const auto taken = rest_.take(config->restapi); !taken) {
+            spdlog::error("{} hint=\"{}\"", taken.error().message, taken.error().hint);
+        }
         spdlog::info("the configuration was read again file={}", config_.file);
     }
 
