@@ -15,6 +15,7 @@
 #include "api/rest_server.h"
 #include "cli/log.h"
 #include "cli/proxy.h"
+#include "cli/start_checks.h"
 #include "cli/store.h"
 #include "dcs/etcd/supervisor.h"
 #include "fencer/page.h"
@@ -231,6 +232,7 @@ Result<> run_agent(const std::string& file) {
     const auto binary = std::filesystem::read_symlink("/proc/self/exe").string();
     HD_TRY_VOID(instance::check_binaries(config));
     HD_TRY(const auto state, agent::StateDir::open(config.state_dir));
+    HD_TRY_VOID(check_before_start(config, state->member_uuid()));
     HD_TRY(auto page, fencer::DeadlinePage::open(state->path() + "/deadline"));
     PageDeadlines deadlines(std::move(page));
     AgentProcess process(std::move(config), *state, deadlines, binary);

@@ -41,6 +41,10 @@ Memory remember(const View& v) {
     }
     const auto sick = !sickness(v.local, v.now).empty();
     m.sick_since = !sick ? Instant{} : m.sick_since.never() ? v.now : m.sick_since;
+    const bool leaderless = v.cluster && v.cluster->record.absent() && v.cluster->record.bare();
+    m.leaderless_since = !leaderless                  ? Instant{}
+                         : m.leaderless_since.never() ? v.now
+                                                      : m.leaderless_since;
     if (!v.cluster) {
         return m;
     }
@@ -92,9 +96,9 @@ const std::vector<Rule>& rules() {
     // states all of its own conditions, so that it can be read and tested alone.
     static const auto all = [] {
         std::vector<Rule> list;
-        for (const auto& group :
-             {fencing_rules(), health_rules(), vote_rules(), claimer_rules(), sync_rules(),
-              holder_rules(), data_rules(), lost_record_rules(), candidate_rules()}) {
+        for (const auto& group : {fencing_rules(), health_rules(), vote_rules(), claimer_rules(),
+                                  sync_rules(), holder_rules(), data_rules(), lost_record_rules(),
+                                  adoption_rules(), candidate_rules()}) {
             list.insert(list.end(), group.begin(), group.end());
         }
         return list;

@@ -31,6 +31,8 @@ std::vector<Rule> claimer_rules();
 std::vector<Rule> data_rules();
 /// The leader record vanished from an initialized scope.
 std::vector<Rule> lost_record_rules();
+/// What was a Patroni cluster goes on as Howdah's.
+std::vector<Rule> adoption_rules();
 /// Who claims the record, and when.
 std::vector<Rule> candidate_rules();
 
