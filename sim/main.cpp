@@ -21,7 +21,7 @@ using howdah::sim::World;
 const std::set<std::string_view> unreachable{
     "refuse_broken_directory", "refuse_adoption",        "give_back",
     "restore_scope",           "give_up_outdated_claim", "obey",
-    "take_over_from_patroni"};
+    "take_over_from_patroni",  "put_under_a_fencer"};
 constexpr int shrink_runs = 300;
 
 struct Asked {

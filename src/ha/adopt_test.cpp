@@ -106,5 +106,52 @@ TEST(Adopt, MemberThatKnowsATermGoesTheWayOfTheLostRecord) {
     EXPECT_NE(decide(view).rule, "take_over_from_patroni");
 }
 
+/// Down, in a scope that n2 leads as a Patroni member.
+View beside_patroni() {
+    auto v = a_view();
+    v.cluster->record.leader = "n2";
+    v.cluster->record.leader_revision = 42;
+    v.cluster->members[1] = {.name = "n2",
+                             .conn_url = "postgres://127.0.52.82:5432/postgres",
+                             .state = "running",
+                             .role = "master"};
+    v.local.postmaster = v.local.accepting = false;
+    v.local.role = Role::none;
+    v.local.tree_dead = true;
+    return v;
+}
+
+TEST(BesidePatroni, MemberFollowsItsPrimaryOnceTheHistoriesWereCompared) {
+    auto view = beside_patroni();
+    const auto asked = decide(view);
+    EXPECT_TRUE(does<CheckDivergence>(asked)) << asked.rule;
+    view.memory = *asked.memory;
+    const auto started = decide(view);
+    ASSERT_TRUE(does<StartStandby>(started)) << started.rule << ": " << started.why;
+    EXPECT_EQ(std::get<StartStandby>(started.actions.at(0)).follow->name, "n2");
+    view.cluster->record.leader_revision = 43;  // the next term
+    view.now = start + 2s;
+    EXPECT_TRUE(does<CheckDivergence>(decide(view)));
+}
+
+TEST(BesidePatroni, MemberThatKnowsAnEpochFollowsNoPatroniPrimary) {
+    auto view = beside_patroni();
+    view.self.stored_epoch = 1;
+    const auto plan = decide(view);
+    EXPECT_FALSE(does<CheckDivergence>(plan));
+    for (const auto& action : plan.actions) {
+        if (const auto* begun = std::get_if<StartStandby>(&action)) {
+            EXPECT_FALSE(begun->follow);
+        }
+    }
+}
+
+TEST(BesidePatroni, EmptyMemberIsCopiedFromItsPrimary) {
+    auto view = beside_patroni();
+    view.local.data_dir = DataDir::empty;
+    view.local.system_id.clear();
+    EXPECT_TRUE(does<Clone>(decide(view))) << decide(view).rule;
+}
+
 }  // namespace
 }  // namespace howdah::ha

@@ -105,7 +105,7 @@ def site():
 
 
 @needs_patroni
-def test_a_stopped_patroni_cluster_goes_on_under_howdah_and_back(site):
+def test_patroni_members_become_howdah_members_one_by_one_and_all_go_back(site):
     for name in site.hosts:
         site.start(name, "patroni")
         wait_for(site.primary, "a primary under Patroni", 60)
@@ -116,13 +116,18 @@ def test_a_stopped_patroni_cluster_goes_on_under_howdah_and_back(site):
 
     site.stop(other)
     site.start(other, "howdah")
-    wait_for(lambda: site.query(other, "select pg_is_in_recovery()") == [(True,)], "Howdah's standby runs", 30)
+    wait_for(site.streams, "Howdah's standby streams from Patroni's primary", 40)
     assert site.primary() == old, "a Howdah member takes nothing from a Patroni leader"
+    site.query(old, "insert into kept values (0)")
+    wait_for(lambda: site.query(other, "select count(*) from kept") == [(1001,)], "the row on Howdah's standby")
+    assert '"nofailover":true' in etcd_get(f"{ETCD}:2379", f"/service/site/members/{other}")[f"/service/site/members/{other}"]
     site.stop(old)
+    wait_for(site.primary, "the Howdah member leads when Patroni's key has expired", 90)
+    assert site.primary() == other and site.query(other, "select count(*) from kept") == [(1001,)]
     site.start(old, "howdah")
     wait_for(site.primary, "a primary under Howdah", 90)
     wait_for(site.streams, "the other member streams", 60)
-    assert site.query(site.primary(), "select count(*) from kept") == [(1000,)]
+    assert site.query(site.primary(), "select count(*) from kept") == [(1001,)]
     site.query(site.primary(), "insert into kept values (1001)")
 
     for name in site.hosts:
@@ -131,7 +136,7 @@ def test_a_stopped_patroni_cluster_goes_on_under_howdah_and_back(site):
         site.start(name, "patroni")
     wait_for(site.primary, "a primary under Patroni again", 90)
     wait_for(site.streams, "the standby streams again", 60)
-    assert site.query(site.primary(), "select count(*) from kept") == [(1001,)]
+    assert site.query(site.primary(), "select count(*) from kept") == [(1002,)]
 
 
 def test_a_scope_in_the_v2_store_is_refused_with_the_way_out(site):
