@@ -39,7 +39,7 @@ Result<> refuse_double(const config::AgentConfig& config, const std::string& mem
     if (config.etcd->supervised) {
         return {};  // it is not up yet; the REST port of a double on this host is in use
     }
-    const auto cluster = read_cluster(config, config.scope);
+    const auto cluster = read_cluster(config, config.scope, Seconds(1));
     const auto* other = cluster ? cluster->member(config.name) : nullptr;
     if (other == nullptr || other->uuid == member_uuid) {
         return {};
