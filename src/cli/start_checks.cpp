@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/http_once.h"
 #include "cli/read_cluster.h"
 
@@ -11,18 +13,29 @@ namespace {
 
 constexpr Nanos patience = Seconds(3);
 
+std::shared_ptr<const io::TlsFiles> tls_of(const config::Etcd& etcd) {
+    return etcd.tls ? std::make_shared<io::TlsFiles>(
+                          io::TlsFiles{.ca = etcd.cacert, .cert = etcd.cert, .key = etcd.key})
+                    : nullptr;
+}
+
+bool store_answers(const config::Etcd& etcd) {
+    return std::ranges::any_of(etcd.hosts, [&](const config::HostPort& host) {
+        return http_once({.host = host.host, .port = host.port, .tls = tls_of(etcd)},
+                         {.target = "/version", .keep_alive = false}, Seconds(1))
+            .has_value();
+    });
+}
+
 /// `etcd:` means the v2 store to Patroni.
 Result<> refuse_v2_cluster(const config::AgentConfig& config) {
     const auto& etcd = *config.etcd;
     if (!etcd.v2_section || etcd.supervised) {
         return {};
     }
-    const auto tls = etcd.tls ? std::make_shared<io::TlsFiles>(io::TlsFiles{
-                                    .ca = etcd.cacert, .cert = etcd.cert, .key = etcd.key})
-                              : nullptr;
     for (const auto& host : etcd.hosts) {
         const auto answer =
-            http_once({.host = host.host, .port = host.port, .tls = tls},
+            http_once({.host = host.host, .port = host.port, .tls = tls_of(etcd)},
                       {.target = "/v2/keys" + config.prefix(), .keep_alive = false}, patience);
         if (answer && answer->status == 200) {
             return fail(Errc::unsafe,
@@ -36,7 +49,7 @@ Result<> refuse_v2_cluster(const config::AgentConfig& config) {
 }
 
 Result<> refuse_double(const config::AgentConfig& config, const std::string& member_uuid) {
-    if (config.etcd->supervised) {
+    if (config.etcd->supervised || !store_answers(*config.etcd)) {
         return {};  // it is not up yet; the REST port of a double on this host is in use
     }
     const auto cluster = read_cluster(config, config.scope, Seconds(1));
