@@ -18,9 +18,9 @@ using howdah::sim::Report;
 using howdah::sim::World;
 
 /// Rules that no fault of this simulation can reach yet.
-const std::set<std::string_view> unreachable{"refuse_broken_directory", "refuse_adoption",
-                                             "give_back", "restore_scope",
-                                             "give_up_outdated_claim"};
+const std::set<std::string_view> unreachable{
+    "refuse_broken_directory", "refuse_adoption",        "give_back",         "restore_scope",
+    "give_up_outdated_claim",  "take_over_from_patroni", "put_under_a_fencer"};
 constexpr int shrink_runs = 300;
 
 struct Asked {

@@ -43,7 +43,8 @@ ha::Member Agent::self_member() const {
     ha::Member m{
         .name = parts_.identity.name,
         .conn_url = fmt::format("postgres://{}/{}", pg.connect_address.text(), pg.database),
-        .api_url = fmt::format("http://{}/patroni", api.connect_address.text()),
+        .api_url =
+            fmt::format("{}://{}/patroni", api.tls ? "https" : "http", api.connect_address.text()),
         .state = std::string(ha::name_of(shown_state())),
         .role = std::string(role_word(local_)),
         .version = patroni_version,

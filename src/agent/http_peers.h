@@ -10,10 +10,13 @@ namespace howdah::agent {
 /// POST /howdah/promise.
 class HttpPeers final : public PeerQuestions, public PromisePeers {
 public:
-    /// `credentials`: of restapi.authentication, which the members of a cluster share.
-    HttpPeers(io::Executor executor, io::Clock& clock,
-              std::optional<config::Credentials> credentials)
-        : executor_(executor), clock_(clock), credentials_(std::move(credentials)) {}
+    /// Of `config`: restapi.authentication, which the members of a cluster share, and ctl's
+    /// certificates.
+    HttpPeers(io::Executor executor, io::Clock& clock, const config::AgentConfig& config)
+        : executor_(executor),
+          clock_(clock),
+          credentials_(config.restapi.authentication),
+          tls_(std::make_shared<io::TlsFiles>(config.peer_tls)) {}
     io::Task<std::vector<ha::Standing>> ask(std::vector<ha::Member> members, Nanos limit) override;
     io::Task<std::vector<ha::Vote>> seal(std::vector<ha::Member> members, ha::SealRequest request,
                                          Nanos limit) override;
@@ -27,6 +30,7 @@ private:
     io::Executor executor_;
     io::Clock& clock_;
     std::optional<config::Credentials> credentials_;
+    std::shared_ptr<const io::TlsFiles> tls_;
 };
 
 }  // namespace howdah::agent

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "agent/agent.h"
@@ -195,15 +196,26 @@ bool Agent::to_be_copied() const {
     return standby_order_ && standby_order_->what == ha::StandbyOrder::What::reinitialize;
 }
 
-/// With `nosync` as long as the primary must not count on what is here.
+/// With `nosync` as long as the primary must not count on what is here, and `nofailover` while
+/// Patroni members would wait for this one to take Patroni's key.
 std::string Agent::published_tags() const {
-    if (!to_be_copied()) {
+    const auto& cluster = parts_.feed.current();
+    const bool among_patronis =
+        cluster && std::ranges::any_of(cluster->members, [this](const ha::Member& m) {
+            return m.is_patroni() && m.name != parts_.identity.name;
+        });
+    if (!to_be_copied() && !among_patronis) {
         return parts_.config.tags_json;
     }
     const auto& own = parts_.config.tags_json;
     auto tags = nlohmann::ordered_json::parse(own.empty() ? "{}" : own, nullptr, false);
-    tags["nosync"] = true;
-    tags["sync_priority"] = 0;
+    if (to_be_copied()) {
+        tags["nosync"] = true;
+        tags["sync_priority"] = 0;
+    }
+    if (among_patronis) {
+        tags["nofailover"] = true;
+    }
     return tags.dump();
 }
 

@@ -88,9 +88,11 @@ io::Task<Result<>> Agent::stand_still(ha::Vote& vote) {
 }
 
 ha::Vote Agent::blank_vote() const {
+    const auto stored = parts_.durable.load();
     ha::Vote vote{.uuid = parts_.identity.uuid,
                   .name = parts_.identity.name,
-                  .stored_epoch = parts_.durable.load().epoch};
+                  .stored_epoch = stored.epoch,
+                  .stored_incarnation = stored.incarnation};
     // The store may have lost what this member has seen.
     if (last_record_) {
         vote.sync_version = last_record_->sync_version;
@@ -150,6 +152,7 @@ io::Task<ha::Vote> Agent::cast_vote(ha::SealRequest request) {
         co_return vote;
     }
     vote.stored_epoch = request.epoch;
+    vote.stored_incarnation = request.incarnation;
     if (const auto done = co_await stand_still(vote); !done) {
         vote.refused = done.error().message;
     }

@@ -1,5 +1,10 @@
 #include "api/access.h"
 
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -43,7 +48,67 @@ io::HttpResponse unauthorized(std::string text) {
     return out;
 }
 
+struct Network {
+    std::array<unsigned char, 16> bytes{};
+    int family = AF_UNSPEC;
+    int bits = 0;
+};
+
+std::optional<Network> parse_network(const std::string& text) {
+    const auto slash = text.find('/');
+    const auto address = text.substr(0, slash);
+    Network out;
+    out.family = address.find(':') == std::string::npos ? AF_INET : AF_INET6;
+    const int most = out.family == AF_INET ? 32 : 128;
+    out.bits = most;
+    if (inet_pton(out.family, address.c_str(), out.bytes.data()) != 1) {
+        return std::nullopt;
+    }
+    if (slash != std::string::npos) {
+        const auto* const end = text.data() + text.size();
+        const auto read = std::from_chars(text.data() + slash + 1, end, out.bits);
+        if (read.ec != std::errc{} || read.ptr != end || out.bits < 0 || out.bits > most) {
+            return std::nullopt;
+        }
+    }
+    return out;
+}
+
+bool holds(const Network& network, const Network& address) {
+    if (network.family != address.family) {
+        return false;
+    }
+    for (int bit = 0; bit < network.bits; ++bit) {
+        const auto at = static_cast<std::size_t>(bit / 8);
+        const auto mask = static_cast<unsigned char>(0x80U >> static_cast<unsigned>(bit % 8));
+        if ((network.bytes[at] & mask) != (address.bytes[at] & mask)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 }  // namespace
+
+bool is_network(const std::string& text) {
+    return parse_network(text).has_value();
+}
+
+bool is_allowed(const std::string& peer, const std::vector<std::string>& allowed) {
+    const auto address = parse_network(peer);
+    return address && std::ranges::any_of(allowed, [&](const std::string& one) {
+               const auto network = parse_network(one);
+               return network && holds(*network, *address);
+           });
+}
+
+std::optional<io::HttpResponse> refuse_without_certificate(const io::HttpRequest& request,
+                                                           io::ClientCertificates wanted) {
+    const bool wants = request.tls && wanted != io::ClientCertificates::none;
+    return wants && !request.client_certificate
+               ? std::optional(text_answer(403, "client certificate required"))
+               : std::nullopt;
+}
 
 bool is_safe(const io::HttpRequest& request) {
     return request.method == "GET" || request.method == "HEAD" || request.method == "OPTIONS";

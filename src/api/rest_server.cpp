@@ -11,6 +11,7 @@
 #include "api/health.h"
 #include "api/restart.h"
 #include "api/switchover.h"
+#include "io/resolve.h"
 
 namespace howdah::api {
 
@@ -32,12 +33,34 @@ RestServer::RestServer(io::Executor executor, io::Clock& clock, agent::Control& 
               [this](io::HttpRequest request) { return handle(std::move(request)); }) {}
 
 Result<> RestServer::listen() {
+    if (settings_.tls) {
+        auto context = io::tls_server(*settings_.tls, settings_.verify_client);
+        if (!context) {
+            return std::unexpected(std::move(context).error().within("restapi"));
+        }
+        server_.secure(*std::move(context));
+    }
     auto bound = server_.listen(settings_.listen.host, settings_.listen.port);
     if (!bound && bound.error().hint.empty()) {
         bound.error().hint =
             "is another agent running on this host? restapi.listen names the address";
     }
     return bound;
+}
+
+Result<> RestServer::take(const config::RestApi& settings) {
+    if (settings.tls.has_value() != settings_.tls.has_value()) {
+        return fail(Errc::invalid, "restapi: HTTP and HTTPS don't change while the agent runs",
+                    "restart the agent");
+    }
+    if (settings.tls) {
+        HD_TRY(auto context, io::tls_server(*settings.tls, settings.verify_client));
+        server_.secure(std::move(context));
+    }
+    const auto address = settings_.listen;
+    settings_ = settings;
+    settings_.listen = address;
+    return {};
 }
 
 io::Task<> RestServer::run() {
@@ -49,6 +72,14 @@ Now RestServer::now() const {
 }
 
 io::Task<io::HttpResponse> RestServer::handle(io::HttpRequest request) {
+    auto answer = co_await respond(std::move(request));
+    for (const auto& [name, value] : settings_.extra_headers) {
+        answer.headers[name] = value;
+    }
+    co_return answer;
+}
+
+io::Task<io::HttpResponse> RestServer::respond(io::HttpRequest request) {
     if (!is_safe(request)) {
         co_return co_await act(std::move(request));
     }
@@ -203,10 +234,41 @@ RestServer::Handler RestServer::route_of(const io::HttpRequest& request) {
     return nullptr;
 }
 
+/// The allowlist; names in it, and the members' ones, are looked up each time.
+io::Task<bool> RestServer::may_call(std::string peer) {
+    auto names = settings_.allowlist;
+    const bool by_list = !names.empty();
+    if (settings_.allowlist_include_members) {
+        for (const auto& member : control_.status().cluster.members) {
+            if (const auto address = member.api_address()) {
+                names.push_back(address->host);
+            }
+        }
+    }
+    if (!by_list && !settings_.allowlist_include_members) {
+        co_return true;
+    }
+    std::vector<std::string> networks;
+    for (auto& name : names) {
+        if (is_network(name)) {
+            networks.push_back(std::move(name));
+        } else if (auto found = co_await io::within(clock_, Seconds(2), io::resolve(name))) {
+            networks.push_back(*std::move(found));
+        }
+    }
+    co_return is_allowed(peer, networks);
+}
+
 io::Task<io::HttpResponse> RestServer::act(io::HttpRequest request) {
     const auto handler = route_of(request);
     if (handler == nullptr) {
         co_return answer(request, control_.status(), now());
+    }
+    if (!co_await may_call(request.peer)) {
+        co_return text_answer(403, "Access is denied");
+    }
+    if (auto refused = refuse_without_certificate(request, settings_.verify_client)) {
+        co_return *std::move(refused);
     }
     if (auto refused = refuse_access(request, settings_.authentication)) {
         co_return *std::move(refused);

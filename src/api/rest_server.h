@@ -19,10 +19,9 @@ public:
     Result<> listen();
     /// Serves until cancelled.
     io::Task<> run();
-    /// Other credentials from now on; the address stays.
-    void take(const config::RestApi& settings) {
-        settings_.authentication = settings.authentication;
-    }
+    /// Other credentials, allowlist, headers and certificates from now on; the address stays.
+    /// Errors: Errc::invalid: certificates that can't be used; then the old ones stay.
+    Result<> take(const config::RestApi& settings);
     std::uint16_t port() const { return server_.port(); }
 
     /// One request; what the server calls.
@@ -37,6 +36,8 @@ private:
     /// What changes something; nullptr: no such thing.
     static Handler route_of(const io::HttpRequest& request);
 
+    io::Task<io::HttpResponse> respond(io::HttpRequest request);
+    io::Task<bool> may_call(std::string peer);
     io::Task<io::HttpResponse> act(io::HttpRequest request);
     io::Task<io::HttpResponse> seal(io::HttpRequest request);
     io::Task<io::HttpResponse> promise(io::HttpRequest request);

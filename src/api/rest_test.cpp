@@ -297,6 +297,30 @@ TEST(Switchover, ToAKnownMemberIsAskedOfTheAgent) {
     EXPECT_EQ(request->candidate, "n2");
 }
 
+TEST(Access, AllowlistTakesAddressesAndNetworks) {
+    const std::vector<std::string> list{"10.0.0.5", "192.168.0.0/20", "fd00::/8"};
+    for (const auto* peer : {"10.0.0.5", "192.168.15.255", "fd12::1"}) {
+        EXPECT_TRUE(is_allowed(peer, list)) << peer;
+    }
+    for (const auto* peer : {"10.0.0.6", "192.168.16.0", "fe80::1", "", "x"}) {
+        EXPECT_FALSE(is_allowed(peer, list)) << peer;
+    }
+    EXPECT_TRUE(is_allowed("9.9.9.9", {"0.0.0.0/0"}));
+    for (const auto* name : {"host", "10.0.0.0/33", "10.0.0.0/x", "10.0.0"}) {
+        EXPECT_FALSE(is_network(name)) << name;
+    }
+}
+
+TEST(Access, ClientCertificateIsAskedForOnlyOverTls) {
+    using enum io::ClientCertificates;
+    const io::HttpRequest bare{.method = "POST", .tls = true};
+    EXPECT_EQ(refuse_without_certificate(bare, optional)->body, "client certificate required");
+    EXPECT_FALSE(refuse_without_certificate(bare, none));
+    EXPECT_FALSE(refuse_without_certificate({.method = "POST"}, optional));
+    EXPECT_FALSE(refuse_without_certificate(
+        {.method = "POST", .tls = true, .client_certificate = true}, required));
+}
+
 TEST(Access, UnsafeMethodsNeedTheConfiguredCredentials) {
     const config::Credentials admin{.username = "admin", .password = "sample-password"};
     const io::HttpRequest bare{.method = "POST"};

@@ -16,6 +16,7 @@
 #include "api/rest_server.h"
 #include "cli/log.h"
 #include "cli/proxy.h"
+#include "cli/start_checks.h"
 #include "cli/store.h"
 #include "dcs/etcd/supervisor.h"
 #include "fencer/page.h"
@@ -47,8 +48,8 @@ public:
           store_(connect_store(loop_.executor(), clock_, config_)),
           keeper_store_(connect_store(keeper_loop_.executor(), clock_, config_)),
           feed_(clock_, *store_, config_.prefix()),
-          peers_(loop_.executor(), clock_, config_.restapi.authentication),
-          promise_peers_(keeper_loop_.executor(), clock_, config_.restapi.authentication),
+          peers_(loop_.executor(), clock_, config_),
+          promise_peers_(keeper_loop_.executor(), clock_, config_),
           watchdog_(config_.watchdog),
           instance_(loop_.executor(), clock_, config_, std::move(binary)),
           keeper_(keeper_loop_.executor(), clock_, *keeper_store_, config_.prefix(), identity_,
@@ -100,7 +101,9 @@ private:
             spdlog::warn("{}", warning.text());
         }
         agent_.take_file(*config);
-        rest_.take(config->restapi);
+        if (const auto taken = rest_.take(config->restapi); !taken) {
+            spdlog::error("{} hint=\"{}\"", taken.error().message, taken.error().hint);
+        }
         spdlog::info("the configuration was read again file={}", config_.file);
     }
 
@@ -235,6 +238,7 @@ Result<> run_agent(const std::string& file) {
     const auto binary = std::filesystem::read_symlink("/proc/self/exe").string();
     HD_TRY_VOID(instance::check_binaries(config));
     HD_TRY(const auto state, agent::StateDir::open(config.state_dir));
+    HD_TRY_VOID(check_before_start(config, state->member_uuid()));
     HD_TRY(auto page, fencer::DeadlinePage::open(state->path() + "/deadline"));
     PageDeadlines deadlines(std::move(page));
     AgentProcess process(std::move(config), *state, deadlines, binary);

@@ -19,7 +19,11 @@ Result<io::HttpResponse> ask_member(const ha::Member& member, const std::string&
         request.headers["authorization"] =
             "Basic " + to_base64(login->username + ":" + login->password);
     }
-    auto answer = http_once({.host = address.host, .port = address.port}, request, limit);
+    auto answer = http_once(
+        {.host = address.host,
+         .port = address.port,
+         .tls = address.tls ? std::make_shared<io::TlsFiles>(config.operator_tls) : nullptr},
+        request, limit);
     return answer ? std::move(answer)
                   : std::unexpected(std::move(answer).error().within(member.name));
 }

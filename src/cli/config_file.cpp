@@ -58,7 +58,8 @@ Result<> use_store(const std::string& dcs_url, config::AgentConfig& config) {
     return {};
 }
 
-Result<config::AgentConfig> operator_config(const std::string& given, const std::string& dcs_url) {
+Result<config::AgentConfig> operator_config(const std::string& given, const std::string& dcs_url,
+                                            bool insecure) {
     const auto url = dcs_url.empty() ? variable("DCS_URL") : dcs_url;
     const auto file = configuration_file(given);
     const bool environment = !variable("PATRONI_SCOPE").empty() ||
@@ -75,6 +76,7 @@ Result<config::AgentConfig> operator_config(const std::string& given, const std:
     if (!url.empty()) {
         HD_TRY_VOID(use_store(url, config));
     }
+    config.operator_tls.verify = config.operator_tls.verify && !insecure;
     return config;
 }
 

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "cli/http_once.h"
+#include "cli/ask_member.h"
 #include "cli/read_cluster.h"
 
 namespace howdah::cli {
@@ -15,10 +15,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr Nanos patience = Seconds(3);
 
-Result<Json> ask(const ha::Member& member) {
-    HD_TRY(const auto address, member.api_address());
-    HD_TRY(const auto answer, http_once({.host = address.host, .port = address.port},
-                                        {.target = "/explain", .keep_alive = false}, patience));
+Result<Json> ask(const ha::Member& member, const config::AgentConfig& config) {
+    HD_TRY(const auto answer, ask_member(member, "GET", "/explain", "", config, patience));
     auto doc = Json::parse(answer.body, nullptr, false);
     if (answer.status != 200 || !doc.is_object() || !doc.contains("why")) {
         return fail(Errc::unavailable, member.is_patroni() ? "it is a Patroni member"
@@ -67,7 +65,7 @@ Result<> run(const ExplainCommand& command, const config::AgentConfig& config) {
         if (!command.member.empty() && member.name != command.member) {
             continue;
         }
-        const auto doc = ask(member);
+        const auto doc = ask(member, config);
         members.push_back(read(member.name, doc));
         all[member.name] = doc ? *doc : Json{{"error", doc.error().message}};
     }

@@ -25,6 +25,7 @@ Result<std::string> page(const ListCommand& command, const config::AgentConfig& 
     for (const auto& name : clusters) {
         HD_TRY(const auto cluster, read_cluster(config, name));
         out += render_list(cluster, name, look);
+        out += look.format == Format::pretty ? mixed_note(cluster) : "";
     }
     return out;
 }

@@ -44,7 +44,7 @@ struct Run {
         return done(run_proxy(c.file, c.pid_file));
     }
     Result<int> operator()(const SwitchoverCommand& c) const {
-        HD_TRY(const auto config, operator_config(line.config_file, line.dcs_url));
+        HD_TRY(const auto config, operator_config(line.config_file, line.dcs_url, line.insecure));
         return run(c, config, line.as_patronictl);
     }
     Result<int> operator()(const RestartCommand& c) const { return on_members(c); }
@@ -54,7 +54,7 @@ struct Run {
     /// What an agent refuses is no error of patronictl's.
     template <class Verb>
     Result<int> on_members(const Verb& c) const {
-        HD_TRY(const auto config, operator_config(line.config_file, line.dcs_url));
+        HD_TRY(const auto config, operator_config(line.config_file, line.dcs_url, line.insecure));
         HD_TRY(const auto all_done, run(c, config));
         return all_done || line.as_patronictl ? 0 : 1;
     }
@@ -62,7 +62,7 @@ struct Run {
         return run(c, line.config_file, line.dcs_url);
     }
     Result<int> operator()(const DcsStatusCommand& c) const {
-        HD_TRY(const auto config, operator_config(line.config_file, line.dcs_url));
+        HD_TRY(const auto config, operator_config(line.config_file, line.dcs_url, line.insecure));
         return run(c, config);
     }
     Result<int> operator()(const VersionCommand& c) const {
@@ -74,7 +74,7 @@ struct Run {
     /// All others read or change one cluster.
     template <class Verb>
     Result<int> operator()(const Verb& c) const {
-        HD_TRY(const auto config, operator_config(line.config_file, line.dcs_url));
+        HD_TRY(const auto config, operator_config(line.config_file, line.dcs_url, line.insecure));
         return done(run(c, config));
     }
 };

@@ -24,7 +24,8 @@ proxy::EndpointOptions options_of(const config::AgentConfig& config) {
     return {.prefix = config.prefix(),
             .id = proxy::endpoint_id(host_name(), *config.proxy),
             .ports = *config.proxy,
-            .logins = {config.postgresql.superuser, config.postgresql.replication}};
+            .logins = {config.postgresql.superuser, config.postgresql.replication},
+            .tls = std::make_shared<io::TlsFiles>(config.peer_tls)};
 }
 
 io::Task<> serve(io::Executor executor, EmbeddedEndpoint& endpoint) {

@@ -19,10 +19,11 @@ std::string prefix_of(const config::AgentConfig& config, const std::string& scop
 }
 
 io::Task<Result<ha::Cluster>> read(io::Executor executor, config::AgentConfig config,
-                                   std::string prefix) {
+                                   std::string prefix, Nanos limit) {
     io::SystemClock clock;
     const auto store = connect_store(executor, clock, config);
-    HD_CO_TRY(auto snapshot, co_await store->get(prefix, false, patience));
+    HD_CO_TRY(auto snapshot,
+              co_await store->get(prefix, false, {.total = limit, .hedge = patience.hedge}));
     std::vector<ha::ScopeKey> keys;
     for (auto& kv : snapshot.keys) {
         keys.push_back({.name = kv.key.substr(prefix.size()),
@@ -80,10 +81,12 @@ Error explained(Error error, const config::AgentConfig& config) {
 
 }  // namespace
 
-Result<ha::Cluster> read_cluster(const config::AgentConfig& config, const std::string& scope) {
+Result<ha::Cluster> read_cluster(const config::AgentConfig& config, const std::string& scope,
+                                 Nanos limit) {
     HD_TRY_VOID(has_store(config));
-    auto found = io::block_on<Result<ha::Cluster>>(
-        [&](io::Executor executor) { return read(executor, config, prefix_of(config, scope)); });
+    auto found = io::block_on<Result<ha::Cluster>>([&](io::Executor executor) {
+        return read(executor, config, prefix_of(config, scope), limit);
+    });
     if (!found) {
         return std::unexpected(explained(std::move(found).error(), config));
     }

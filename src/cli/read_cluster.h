@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "base/instant.h"
 #include "base/result.h"
 #include "config/agent_config.h"
 #include "ha/cluster.h"
@@ -10,7 +11,8 @@ namespace howdah::cli {
 
 /// One linearizable read of cluster `scope`. Errors: Errc::unavailable or Errc::timeout with the
 /// addresses that were tried; Errc::invalid: the configuration names no store.
-Result<ha::Cluster> read_cluster(const config::AgentConfig& config, const std::string& scope);
+Result<ha::Cluster> read_cluster(const config::AgentConfig& config, const std::string& scope,
+                                 Nanos limit = Seconds(5));
 
 /// Writes the key `name` of cluster `scope`.
 Result<> write_key(const config::AgentConfig& config, const std::string& scope,

@@ -13,6 +13,10 @@ namespace {
 dcs::etcd::EtcdOptions options_of(const config::AgentConfig& config) {
     dcs::etcd::EtcdOptions options{.user = config.etcd->username,
                                    .password = config.etcd->password};
+    if (config.etcd->tls) {
+        options.tls = std::make_shared<io::TlsFiles>(io::TlsFiles{
+            .ca = config.etcd->cacert, .cert = config.etcd->cert, .key = config.etcd->key});
+    }
     for (const auto& host : config.etcd->hosts) {
         options.endpoints.push_back({.host = host.host, .port = host.port});
     }

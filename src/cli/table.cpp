@@ -398,6 +398,15 @@ std::string render_list(const ha::Cluster& cluster, const std::string& name, con
            footer(cluster);
 }
 
+std::string mixed_note(const ha::Cluster& cluster) {
+    const auto& members = cluster.members;
+    const bool mixed = std::ranges::any_of(members, &ha::Member::is_patroni) &&
+                       !std::ranges::all_of(members, &ha::Member::is_patroni);
+    return mixed ? " Mixed with Patroni: only its promises count (one primary as far as its lease "
+                   "goes, acknowledged commits as far as its sync mode goes)\n"
+                 : "";
+}
+
 std::string render_history_table(const ha::Cluster& cluster, Format format) {
     const std::vector<ColumnKind> kinds{{.name = "TL", .right = true},
                                         {.name = "LSN", .right = true},

@@ -23,6 +23,9 @@ struct ListLook {
 /// with a newline.
 std::string render_list(const ha::Cluster& cluster, const std::string& name, const ListLook& look);
 
+/// While some members are Patroni's and some Howdah's: a line that says so and what is weaker.
+std::string mixed_note(const ha::Cluster& cluster);
+
 /// What `history` prints (patroni-compatibility.md 4.2).
 std::string render_history_table(const ha::Cluster& cluster, Format format);
 

@@ -141,5 +141,15 @@ TEST(Yaml, QuotesWhatWouldReadAsSomethingElse) {
     EXPECT_EQ(yaml_flow(Json{{"a", "x,y"}, {"l", {1, 2}}}), "{a: 'x,y', l: [1, 2]}");
 }
 
+TEST(List, ClusterWithMembersOfBothKindsIsMarked) {
+    ha::Cluster cluster;
+    cluster.members = {{.name = "n1", .uuid = "a"}, {.name = "n2"}};
+    EXPECT_TRUE(mixed_note(cluster).starts_with(" Mixed with Patroni: "));
+    cluster.members[1].uuid = "b";
+    EXPECT_EQ(mixed_note(cluster), "");
+    cluster.members = {{.name = "n1"}, {.name = "n2"}};
+    EXPECT_EQ(mixed_note(cluster), "");
+}
+
 }  // namespace
 }  // namespace howdah::cli

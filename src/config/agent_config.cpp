@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "config/dynamic_check.h"
+#include "config/quantity.h"
 #include "config/schema.h"
 #include "config/sources.h"
 #include "config/yaml.h"
@@ -60,6 +61,21 @@ Credentials read_credentials(YamlSection section) {
     return c;
 }
 
+io::ClientCertificates read_verify_client(YamlSection& section) {
+    const auto word = lower_case(section.text("verify_client", "none"));
+    if (word == "required") {
+        return io::ClientCertificates::required;
+    }
+    if (word == "optional") {
+        return io::ClientCertificates::optional;
+    }
+    if (word != "none") {
+        section.refuse("verify_client", fmt::format("\"{}\" is none of its values", word),
+                       "write none, optional or required");
+    }
+    return io::ClientCertificates::none;
+}
+
 RestApi read_restapi(YamlSection section) {
     RestApi api{.listen = section.host_port("listen", 8008),
                 .connect_address = section.host_port("connect_address", 8008)};
@@ -72,7 +88,43 @@ RestApi read_restapi(YamlSection section) {
     if (section.has("authentication")) {
         api.authentication = read_credentials(section.section("authentication"));
     }
+    if (section.has("certfile")) {
+        api.tls = io::TlsFiles{.ca = section.text("cafile"),
+                               .cert = section.text("certfile"),
+                               .key = section.text("keyfile"),
+                               .key_password = section.text("keyfile_password"),
+                               .ciphers = section.text("ciphers")};
+        api.verify_client = read_verify_client(section);
+    }
+    api.allowlist = section.list("allowlist");
+    api.allowlist_include_members = section.flag("allowlist_include_members", false);
+    for (const auto* key : {"http_extra_headers", "https_extra_headers"}) {
+        auto headers = section.section(key);
+        const auto node = section.raw(key);
+        if (headers.present() && (api.tls || std::string_view(key) == "http_extra_headers")) {
+            for (const auto& item : node) {
+                api.extra_headers[item.first.Scalar()] = headers.text(item.first.Scalar());
+            }
+        }
+    }
     return api;
+}
+
+/// Members ask each other without looking at host names; without a certificate of their own, at
+/// nothing (patroni-compatibility.md 1.5).
+void read_ctl(YamlSection section, AgentConfig& config) {
+    if (section.has("authentication")) {
+        config.ctl_authentication = read_credentials(section.section("authentication"));
+    }
+    const auto& api = config.restapi.tls;
+    const io::TlsFiles files{.ca = section.text("cacert", api ? api->ca : ""),
+                             .cert = section.text("certfile"),
+                             .key = section.text("keyfile"),
+                             .key_password = section.text("keyfile_password")};
+    config.peer_tls = config.operator_tls = files;
+    config.peer_tls.verify = !files.cert.empty();
+    config.peer_tls.verify_host = false;
+    config.operator_tls.verify = !section.flag("insecure", false);
 }
 
 std::vector<std::string> host_texts(YamlSection& section) {
@@ -360,9 +412,7 @@ void read_sections(YamlSection root, Purpose purpose, AgentConfig& config) {
         root.refuse("name", "is missing", "each member has a name of its own, for example pgvm1");
     }
     config.restapi = read_restapi(root.section("restapi"));
-    if (auto ctl = root.section("ctl"); ctl.has("authentication")) {
-        config.ctl_authentication = read_credentials(ctl.section("authentication"));
-    }
+    read_ctl(root.section("ctl"), config);
     for (const auto* key : {"etcd3", "etcd"}) {
         if (root.has(key) && !config.etcd) {
             config.etcd = read_etcd(root.section(key));

@@ -7,6 +7,7 @@
 
 #include "base/instant.h"
 #include "base/result.h"
+#include "io/tls.h"
 
 namespace howdah::config {
 
@@ -38,6 +39,11 @@ struct RestApi {
     HostPort listen{};
     HostPort connect_address{};  ///< default: listen
     std::optional<Credentials> authentication{};
+    std::optional<io::TlsFiles> tls{};  ///< set: HTTPS
+    io::ClientCertificates verify_client = io::ClientCertificates::none;
+    std::vector<std::string> allowlist{};  ///< hosts, addresses, CIDR; empty: everybody
+    bool allowlist_include_members = false;
+    std::map<std::string, std::string> extra_headers{};  ///< in every answer
 };
 
 /// patroni-compatibility.md, 1.9.
@@ -121,6 +127,8 @@ struct AgentConfig {
     std::string state_dir{};  ///< default <data_dir>.howdah
     RestApi restapi{};
     std::optional<Credentials> ctl_authentication{};  ///< operators' verbs; default: restapi's
+    io::TlsFiles peer_tls{};      ///< the agent's and the endpoint's, when they ask members
+    io::TlsFiles operator_tls{};  ///< operators' verbs; verifies unless ctl.insecure
     std::optional<Etcd> etcd{};
     std::optional<Bootstrap> bootstrap{};
     Postgresql postgresql{};

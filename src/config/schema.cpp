@@ -185,12 +185,6 @@ std::string guess(const std::string& path) {
 
 std::optional<std::string> not_yet(const std::string& path) {
     static const std::vector<std::string> later{"log",
-                                                "ctl",
-                                                "restapi.certfile",
-                                                "restapi.keyfile",
-                                                "restapi.cafile",
-                                                "restapi.verify_client",
-                                                "restapi.allowlist",
                                                 "citus",
                                                 "consul",
                                                 "zookeeper",

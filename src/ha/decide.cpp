@@ -41,6 +41,10 @@ Memory remember(const View& v) {
     }
     const auto sick = !sickness(v.local, v.now).empty();
     m.sick_since = !sick ? Instant{} : m.sick_since.never() ? v.now : m.sick_since;
+    const bool leaderless = v.cluster && v.cluster->record.absent() && v.cluster->record.bare();
+    m.leaderless_since = !leaderless                  ? Instant{}
+                         : m.leaderless_since.never() ? v.now
+                                                      : m.leaderless_since;
     if (!v.cluster) {
         return m;
     }
@@ -92,9 +96,9 @@ const std::vector<Rule>& rules() {
     // states all of its own conditions, so that it can be read and tested alone.
     static const auto all = [] {
         std::vector<Rule> list;
-        for (const auto& group :
-             {fencing_rules(), health_rules(), vote_rules(), claimer_rules(), sync_rules(),
-              holder_rules(), data_rules(), lost_record_rules(), candidate_rules()}) {
+        for (const auto& group : {fencing_rules(), health_rules(), vote_rules(), claimer_rules(),
+                                  sync_rules(), holder_rules(), data_rules(), lost_record_rules(),
+                                  adoption_rules(), candidate_rules()}) {
             list.insert(list.end(), group.begin(), group.end());
         }
         return list;
@@ -140,22 +144,49 @@ const Record* record_of(const View& v) {
     return &*v.cluster->record.record;
 }
 
+namespace {
+
+std::optional<Upstream> upstream_at(const Member& leader) {
+    const auto address = leader.postgres_address();
+    if (!address) {
+        return std::nullopt;
+    }
+    return Upstream{.name = leader.name, .host = address->host, .port = address->port};
+}
+
+/// A Patroni primary, for a member that knows no epoch of Howdah's: a term of Patroni's has none,
+/// and whether it is older than an epoch nobody can tell.
+std::optional<Upstream> patroni_upstream(const View& v) {
+    if (!v.cluster || !v.cluster->record.absent() || v.self.stored_epoch > 0 || v.last_record) {
+        return std::nullopt;
+    }
+    const auto* leader = v.cluster->member(v.cluster->leader_name());
+    const auto leads = leader != nullptr && leader->is_patroni() && leader->state == "running" &&
+                       (leader->role == "primary" || leader->role == "master");
+    return leads ? upstream_at(*leader) : std::nullopt;
+}
+
+}  // namespace
+
+Epoch leader_term(const View& v) {
+    const auto* record = record_of(v);
+    return record != nullptr ? record->epoch
+           : v.cluster       ? static_cast<Epoch>(v.cluster->record.leader_revision)
+                             : 0;
+}
+
 std::optional<Upstream> upstream_of(const View& v) {
     const auto* record = record_of(v);
+    if (record == nullptr) {
+        return patroni_upstream(v);
+    }
     // A sealed member never follows a primary of a lower epoch again.
-    if (record == nullptr || !may_be_followed(*record) || record->holder == v.self.uuid ||
+    if (!may_be_followed(*record) || record->holder == v.self.uuid ||
         record->epoch < v.self.stored_epoch) {
         return std::nullopt;
     }
     const auto* leader = v.cluster->member_by_uuid(record->holder);
-    if (leader == nullptr) {
-        return std::nullopt;
-    }
-    const auto address = leader->postgres_address();
-    if (!address) {
-        return std::nullopt;
-    }
-    return Upstream{.name = leader->name, .host = address->host, .port = address->port};
+    return leader == nullptr ? std::nullopt : upstream_at(*leader);
 }
 
 bool holds_as(const View& v, RecordState state) {

@@ -97,6 +97,7 @@ struct Memory {
     Instant refused_until{};    ///< a member's answer forbade a claim; asked again then
     std::string refusal{};      ///< and what it said
     Instant waiting_for_leader_since{};
+    Instant leaderless_since{};   ///< neither Howdah's record nor Patroni's key is there
     Uuid missing_claimer{};       ///< has had no member key,
     Instant missing_since{};      ///< since then; never: all have one
     Instant sick_since{};         ///< PostgreSQL here lives and can't do its work; never: it can

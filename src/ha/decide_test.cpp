@@ -251,6 +251,15 @@ TEST(Decide, DeadPrimaryIsReportedOnlyWhenItsTreeIsProvenDead) {
     EXPECT_FALSE(does<Release>(view.plan()));
 }
 
+TEST(Decide, NothingStartsInPlaceBehindEndpointsThatMayBeOpen) {
+    auto view = AView{}.as_holder(RecordState::claimed).as_primary().down();
+    view.v.tenure->record.promoted.uuid = "a";
+    EXPECT_TRUE(does<StartPrimary>(view.plan()));
+    view.v.tenure->may_be_primary = true;
+    EXPECT_FALSE(does<StartPrimary>(view.plan()));
+    EXPECT_TRUE(does<Release>(view.plan()));
+}
+
 TEST(Decide, UnknownEndOfWalIsReleasedPastEverything) {
     auto view = AView{}.as_holder().as_primary().down();
     EXPECT_EQ(std::get<Release>(view.plan().actions.at(0)).lsn, pg::Lsn(~std::uint64_t{0}));

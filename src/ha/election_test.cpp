@@ -150,6 +150,16 @@ TEST(Election, GivesAClaimUpThatAVoterHasOutlived) {
     later.stored_epoch = 6;
     EXPECT_NE(action<Release>(Election{}.voted({Election::vote(self, 1000), later}).plan()),
               nullptr);
+    auto taken = Election::vote(other, 900);
+    taken.sealed = false;
+    taken.stored_incarnation = "ib";
+    EXPECT_NE(action<Release>(Election{}.voted({Election::vote(self, 1000), taken}).plan()),
+              nullptr)
+        << "sealed for another claimer of the same epoch";
+    taken.stored_incarnation = "ia";
+    EXPECT_EQ(action<Release>(Election{}.voted({Election::vote(self, 1000), taken}).plan()),
+              nullptr)
+        << "busy now, may be sealed later";
     auto newer_set = Election::vote(other, 900);
     newer_set.sync_version = 8;
     EXPECT_NE(action<Release>(Election{}.voted({Election::vote(self, 1000), newer_set}).plan()),

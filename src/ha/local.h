@@ -73,6 +73,7 @@ struct Local {
     Role role = Role::none;   ///< primary from the moment it is started as, or told to become, one
     PgState state = PgState::stopped;
     bool tree_dead = true;      ///< proven: no process of it is left (F1)
+    bool unfenced = false;      ///< it runs, started by another than Howdah, without a fencer
     bool crashed = false;       ///< it ended without being asked to
     int server_version = 0;     ///< 150018; major while it is down
     pg::Timeline timeline = 0;  ///< primary: current; standby: received, else replayed

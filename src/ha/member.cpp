@@ -62,7 +62,8 @@ Result<Member::Address> address_in(std::string_view url) {
     if (host.front() == '[' && host.back() == ']') {
         host = host.substr(1, host.size() - 2);
     }
-    return Member::Address{.host = std::string(host), .port = port};
+    return Member::Address{
+        .host = std::string(host), .port = port, .tls = url.starts_with("https:")};
 }
 
 }  // namespace

@@ -72,6 +72,7 @@ struct Member {
     struct Address {
         std::string host{};
         std::uint16_t port = 0;
+        bool tls = false;  ///< https
     };
     Result<Address> postgres_address() const;
     Result<Address> api_address() const;

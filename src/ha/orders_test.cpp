@@ -179,6 +179,14 @@ TEST(Orders, StandbyStopsForARestartAndStartsByItself) {
     EXPECT_TRUE(does<StartStandby>(view.plan())) << view.plan().why;
 }
 
+TEST(Orders, StandbyThatSomebodyElseStartedIsPutUnderAFencer) {
+    auto view = AView{};
+    view.v.local.unfenced = true;
+    EXPECT_TRUE(does<Stop>(view.plan())) << view.plan().rule;
+    view.down().v.local.unfenced = false;
+    EXPECT_TRUE(does<StartStandby>(view.plan())) << view.plan().rule;
+}
+
 TEST(Orders, StandbyIsCopiedAnewOnlyWhenItIsDown) {
     auto view = AView{};
     view.v.standby_order = {.what = StandbyOrder::What::reinitialize, .asked = start};

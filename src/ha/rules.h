@@ -31,6 +31,8 @@ std::vector<Rule> claimer_rules();
 std::vector<Rule> data_rules();
 /// The leader record vanished from an initialized scope.
 std::vector<Rule> lost_record_rules();
+/// What was a Patroni cluster goes on as Howdah's.
+std::vector<Rule> adoption_rules();
 /// Who claims the record, and when.
 std::vector<Rule> candidate_rules();
 
@@ -42,6 +44,9 @@ bool may_stay_writable(const View& v);
 const Record* record_of(const View& v);
 /// The primary that endpoints may use and standbys follow; nullopt: none, or it is this member.
 std::optional<Upstream> upstream_of(const View& v);
+/// What tells the term of upstream_of() from others: the record's epoch, or Patroni's key's
+/// revision.
+Epoch leader_term(const View& v);
 /// `/failsafe` as Patroni reads it: name -> api_url of exactly these. nullopt while one of them has
 /// no member key.
 std::optional<std::string> failsafe_document(const std::vector<Uuid>& claimers,

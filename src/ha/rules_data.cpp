@@ -107,7 +107,8 @@ RuleResult obey(const View& v) {
         return Plan{.why = "nothing to reinitialize, or no primary is known to copy from",
                     .actions = {EndStandbyOrder{}}};
     }
-    if (record_of(v)->sync.voter(v.self.uuid) != nullptr) {
+    const auto* record = record_of(v);
+    if (record != nullptr && record->sync.voter(v.self.uuid) != nullptr) {
         const auto until = v.standby_order->asked + leave_sync_set_within;
         return v.now < until ? Plan{.why = "leaving the sync set before the new copy"}
                              : Plan{.why = "no new copy: only this standby is left in the sync set",
@@ -118,6 +119,16 @@ RuleResult obey(const View& v) {
     }
     return Plan{.why = fmt::format("an operator wants a new copy of {}", leader->name),
                 .actions = {Reinitialize{*leader}, EndStandbyOrder{}}};
+}
+
+/// What Patroni left running could never be promoted here.
+RuleResult put_under_a_fencer(const View& v) {
+    if (!v.local.unfenced || v.local.role != Role::standby || !v.local.accepting || v.tenure ||
+        v.claim_unresolved) {
+        return std::nullopt;
+    }
+    return Plan{.why = "this standby runs without a fencer: stopping it, to start it with one",
+                .actions = {Stop{}}};
 }
 
 RuleResult refuse_adoption(const View& v) {
@@ -183,7 +194,7 @@ RuleResult check_divergence(const View& v) {
     if (!leader || v.local.data_dir != DataDir::initialized || v.local.needs_rewind) {
         return std::nullopt;
     }
-    const auto epoch = record_of(v)->epoch;
+    const auto epoch = leader_term(v);
     const auto unchecked =
         v.memory.checked_epoch != epoch && v.now >= v.memory.checked_at + Seconds(1);
     // A running standby finds its way alone as long as its WAL ends before the branch. A leader
@@ -264,7 +275,7 @@ RuleResult start_standby(const View& v) {
                     .wake = v.local.job.since + retry_after};
     }
     const auto leader = upstream_of(v);
-    if (leader && v.memory.checked_epoch != record_of(v)->epoch &&
+    if (leader && v.memory.checked_epoch != leader_term(v) &&
         v.now < v.memory.record_first_seen + v.memory.record_wait) {
         return Plan{.why = fmt::format("waiting for {} to tell its history", leader->name),
                     .wake = v.memory.checked_at + Seconds(1)};
@@ -295,6 +306,7 @@ std::vector<Rule> data_rules() {
             {"bootstrap", bootstrap},
             {"refuse_adoption", refuse_adoption},
             {"obey", obey},
+            {"put_under_a_fencer", put_under_a_fencer},
             {"clone", clone},
             {"recover_in_place", recover_in_place},
             {"follow", follow},

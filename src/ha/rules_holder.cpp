@@ -42,7 +42,10 @@ RuleResult hand_over(const View& v) {
 }
 
 RuleResult report_death(const View& v) {
-    if (!holds_as(v, RecordState::primary) || !postgres_is_down(v) || v.local.job.running) {
+    // Endpoints that may be open must be closed before PostgreSQL starts again: what it recovers
+    // may be on no standby yet.
+    const auto open = holds_as(v, RecordState::primary) || (v.tenure && v.tenure->may_be_primary);
+    if (!open || !postgres_is_down(v) || v.local.job.running) {
         return std::nullopt;
     }
     return Plan{.why = fmt::format("PostgreSQL is down and proven dead; its WAL ends at {}",

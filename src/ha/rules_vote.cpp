@@ -85,6 +85,13 @@ RuleResult seal(const View& v) {
                 .actions = {Seal{.epoch = v.tenure->epoch, .voters = published(v).voters}}};
 }
 
+/// A voter that can never be sealed for this claim.
+bool stored_for_another(const Vote& vote, const Tenure& tenure) {
+    return vote.stored_epoch > tenure.epoch ||
+           (vote.stored_epoch == tenure.epoch && !vote.sealed &&
+            vote.stored_incarnation != tenure.record.incarnation);
+}
+
 /// Somebody stored a later epoch, or has seen a later set: this claim was made on old knowledge.
 RuleResult give_up_outdated_claim(const View& v) {
     if (!needs_votes(v) || !about_to_lead(v) || !round_of_this_epoch(v) || !v.votes.complete) {
@@ -92,10 +99,10 @@ RuleResult give_up_outdated_claim(const View& v) {
     }
     const auto& record = v.tenure->record;
     for (const auto& vote : v.votes.votes) {
-        if (vote.stored_epoch > v.tenure->epoch || vote.sync_version > record.sync_version ||
+        if (stored_for_another(vote, *v.tenure) || vote.sync_version > record.sync_version ||
             vote.set_version > record.set_version) {
-            return Plan{.why = fmt::format("{} knows a later epoch or set than this claim: giving "
-                                           "it up",
+            return Plan{.why = fmt::format("{} knows another claim of this epoch, a later one, or "
+                                           "a later set: giving this claim up",
                                            vote.name),
                         .actions = {Release{.lsn = v.local.lsn}}};
         }

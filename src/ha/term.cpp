@@ -149,6 +149,9 @@ std::optional<Tenure> Term::tenure() const {
             return attempt.record.sync != tenure.record.sync ||
                    attempt.record.claimers != tenure.record.claimers;
         });
+    tenure.may_be_primary = std::any_of(
+        unresolved_.begin(), unresolved_.end(),
+        [](const Attempt& attempt) { return attempt.record.state == RecordState::primary; });
     return tenure;
 }
 

@@ -21,6 +21,8 @@ struct Tenure {
     /// An attempt without an answer says something else of claimers or sync set. It may have
     /// committed: nothing may be weakened that it promises.
     bool change_unresolved = false;
+    /// An attempt without an answer says `primary`: endpoints may be open for this term.
+    bool may_be_primary = false;
     bool operator==(const Tenure&) const = default;
 };
 

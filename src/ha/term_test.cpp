@@ -66,6 +66,16 @@ TEST_F(TermTest, ChangeWithoutAnAnswerMayHaveCommitted) {
     EXPECT_FALSE(term.tenure()->change_unresolved);
 }
 
+TEST_F(TermTest, MayBePrimaryFromTheFirstUnansweredAttemptThatSaysSo) {
+    auto term = held();
+    auto open = a_record(1, 2);
+    open.state = RecordState::primary;
+    const auto change = term.prepare(open, a_lease(at(100s)), at(101s));
+    EXPECT_TRUE(term.tenure()->may_be_primary);
+    term.answered(change, Committed{.revision = 12});
+    EXPECT_FALSE(term.tenure()->may_be_primary) << "now the record says it";
+}
+
 TEST_F(TermTest, AdoptsItsOwnUnseenCommitFromTheEarliestSending) {
     auto term = held();
     const auto first = term.prepare(a_record(1, 2), a_lease(at(100s)), at(101s));

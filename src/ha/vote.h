@@ -38,6 +38,9 @@ struct Vote {
     bool sealed = false;
     std::string refused{};   ///< why it is not sealed
     Epoch stored_epoch = 0;  ///< greater than the claimer's: the claimer gives up (L8)
+    /// The claimer that `stored_epoch` is stored for. For another one in the same epoch (both asked
+    /// while the record was lost) the claimer gives up as well: it never gets this seal.
+    Uuid stored_incarnation{};
     std::uint64_t sync_version = 0, set_version = 0;  ///< of the newest record that it has seen
     std::optional<Record> seen{};  ///< that record, when the store has none to copy from
     bool may_lead = false;

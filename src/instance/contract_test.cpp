@@ -372,6 +372,12 @@ io::Task<> InstanceContract::diverge_and_rewind() {
     co_await streams(a, "b");
     co_await reaches(a, co_await write("b", b));
     co_await becomes(a, "is on timeline 2", [](const Local& l) { return l.timeline == 2; });
+    expect_refused(a->reinitialize(stage_->address("b")), Errc::conflict, "copy over what runs");
+    check(co_await a->fence(5s), "fence");
+    co_await job(a, a->reinitialize(stage_->address("b")), "reinitialize");
+    co_await job(a, a->start(StartAs::standby, stage_->address("b")), "start");
+    co_await streams(a, "b");
+    co_await reaches(a, co_await write("b", b));
     EXPECT_FALSE(co_await a->check_divergence({.name = "x", .host = "127.0.62.199", .port = 1}));
 }
 

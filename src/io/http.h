@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "io/task.h"
+#include "io/tls.h"
 
 namespace howdah::io {
 
@@ -20,6 +21,9 @@ struct HttpRequest {
     std::map<std::string, std::string> headers{};  ///< names in lower case
     std::string body{};
     bool keep_alive = true;
+    std::string peer{};               ///< server: the client's address, without port
+    bool tls = false;                 ///< server: came over TLS,
+    bool client_certificate = false;  ///< with a certificate that was verified
 };
 struct HttpResponse {
     int status = 200;
@@ -27,10 +31,6 @@ struct HttpResponse {
     std::string body{};
     bool bare =
         false;  ///< server: status line and no headers at all, as Patroni answers HEAD and OPTIONS
-};
-
-struct TlsFiles {
-    std::string ca{}, cert{}, key{};
 };
 
 /// The body of an answer as it comes. Cancelling a read loses nothing.
@@ -85,6 +85,8 @@ public:
 
     /// Errors: Errc::io with the address ("port 8008 of 127.0.0.1 is in use").
     Result<> listen(const std::string& host, std::uint16_t port);
+    /// Connections that are accepted from now on speak TLS.
+    void secure(std::shared_ptr<TlsContext> context);
     /// Serves until cancelled.
     Task<> run();
     std::uint16_t port() const;  ///< useful when 0 was asked for

@@ -4,6 +4,7 @@
 #include <boost/beast/http.hpp>
 
 #include "io/http.h"
+#include "io/wire.h"
 
 namespace howdah::io {
 namespace {
@@ -52,21 +53,20 @@ Task<Result<Endpoints>> look_up(Executor executor, std::string host, std::uint16
 }
 
 /// A kept connection that the server closed, or on which it sent what nobody asked for.
-bool stale(tcp::socket& socket) {
+bool stale(Wire& wire) {
     char byte = 0;
-    const auto n = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    const auto n = ::recv(wire.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
 }  // namespace
 
 struct HttpStream::Impl {
-    tcp::socket socket;
+    Wire socket;
     std::string name;
     boost::beast::flat_buffer buffer{};
     http::response_parser<http::string_body> parser{};
-    Impl(tcp::socket connected, std::string peer)
-        : socket(std::move(connected)), name(std::move(peer)) {}
+    Impl(Wire connected, std::string peer) : socket(std::move(connected)), name(std::move(peer)) {}
 };
 
 struct HttpClient::Impl {
@@ -75,7 +75,8 @@ struct HttpClient::Impl {
     std::string host;
     std::uint16_t port;
     std::shared_ptr<const TlsFiles> tls;
-    std::vector<tcp::socket> idle{};
+    std::shared_ptr<TlsContext> context{};  ///< of `tls`, once it was read
+    std::vector<Wire> idle{};
 
     using Request = http::request<http::string_body>;
 
@@ -86,9 +87,9 @@ struct HttpClient::Impl {
                     name() + ": " + ec.message());
     }
 
-    Task<Result<tcp::socket>> connect() {
-        if (tls) {
-            co_return fail(Errc::invalid, name() + ": TLS is not built yet");
+    Task<Result<Wire>> connect() {
+        if (tls && !context) {
+            HD_CO_TRY(context, tls_client(*tls));
         }
         HD_CO_TRY(const auto endpoints, co_await look_up(executor, host, port));
         tcp::socket socket(executor);
@@ -98,10 +99,14 @@ struct HttpClient::Impl {
         }
         boost::system::error_code ignored;
         socket.set_option(tcp::no_delay(true), ignored);
-        co_return socket;
+        Wire wire(std::move(socket));
+        if (context) {
+            HD_CO_TRY_VOID(co_await wire.secure_as_client(context, host));
+        }
+        co_return wire;
     }
 
-    std::optional<tcp::socket> take_idle() {
+    std::optional<Wire> take_idle() {
         while (!idle.empty()) {
             auto socket = std::move(idle.back());
             idle.pop_back();
@@ -112,7 +117,7 @@ struct HttpClient::Impl {
         return std::nullopt;
     }
 
-    void keep(tcp::socket socket) {
+    void keep(Wire socket) {
         if (idle.size() < kept_connections) {
             idle.push_back(std::move(socket));
         }
@@ -134,7 +139,7 @@ struct HttpClient::Impl {
     }
 
     /// A connection on which `wire` went out.
-    Task<Result<tcp::socket>> send(const Request& wire) {
+    Task<Result<Wire>> send(const Request& wire) {
         if (auto kept = take_idle()) {
             const auto [ec, sent] = co_await http::async_write(*kept, wire, as_result);
             if (!ec) {

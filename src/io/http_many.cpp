@@ -11,7 +11,7 @@ struct Round {
 
 Task<> ask_one(Executor executor, Clock& clock, HttpAddress server, HttpRequest request,
                Nanos limit, Round& round) {
-    HttpClient client(executor, clock, server.host, server.port);
+    HttpClient client(executor, clock, server.host, server.port, server.tls);
     auto answer = co_await client.send(std::move(request), limit);
     if (answer && answer->status == 200) {
         round.bodies.push_back(std::move(answer->body));

@@ -11,6 +11,7 @@ namespace howdah::io {
 struct HttpAddress {
     std::string host{};
     std::uint16_t port = 0;
+    std::shared_ptr<const TlsFiles> tls{};  ///< none: plain
 };
 
 /// One request to many servers at once, each on a connection of its own. Bodies of the answers with

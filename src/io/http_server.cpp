@@ -4,6 +4,7 @@
 #include <boost/beast/http.hpp>
 
 #include "io/http.h"
+#include "io/wire.h"
 
 namespace howdah::io {
 namespace {
@@ -16,6 +17,7 @@ constexpr std::uint32_t header_limit = 16 * 1024;
 constexpr std::uint64_t body_limit = 1024 * 1024;
 constexpr std::size_t most_connections = 1000;
 constexpr Nanos idle_limit = Seconds(30);
+constexpr Nanos handshake_limit = Seconds(5);
 
 HttpRequest from_wire(Parser& parser) {
     auto wire = parser.release();
@@ -54,7 +56,7 @@ struct Asked {
 };
 
 struct Connection {
-    tcp::socket socket;
+    Wire socket;
     boost::beast::flat_buffer buffer{header_limit + body_limit};
 
     Task<Result<Asked>> read() {
@@ -112,6 +114,7 @@ struct HttpServer::Impl {
     Clock& clock;
     Handler handler;
     tcp::acceptor acceptor;
+    std::shared_ptr<TlsContext> tls{};
     std::size_t connections = 0;
 
     struct Counted {
@@ -123,8 +126,16 @@ struct HttpServer::Impl {
 
     Task<> serve(tcp::socket socket) {
         const Counted counted(connections);
-        Connection connection{.socket = std::move(socket)};
+        boost::system::error_code unknown;
+        const auto peer = socket.remote_endpoint(unknown).address().to_string();
+        Connection connection{.socket = Wire(std::move(socket))};
         bool more = true;
+        if (const auto context = tls) {
+            const auto secured = co_await within(clock, handshake_limit,
+                                                 connection.socket.secure_as_server(context));
+            more = secured.has_value();
+        }
+        const bool certified = more && connection.socket.peer_has_certificate();
         while (more) {
             auto asked = co_await within(clock, idle_limit, connection.read());
             if (!asked) {
@@ -134,6 +145,9 @@ struct HttpServer::Impl {
             more = asked->request.keep_alive;
             HttpResponse answer{.status = asked->refusal};
             if (asked->refusal == 0) {
+                asked->request.peer = peer;
+                asked->request.tls = connection.socket.is_tls();
+                asked->request.client_certificate = certified;
                 answer = co_await handler(std::move(asked->request));
             }
             more = more && !answer.bare;
@@ -142,7 +156,7 @@ struct HttpServer::Impl {
             more = more && written;
         }
         boost::system::error_code ignored;
-        connection.socket.shutdown(tcp::socket::shutdown_send, ignored);
+        connection.socket.socket().shutdown(tcp::socket::shutdown_send, ignored);
     }
 };
 
@@ -185,6 +199,10 @@ Result<> HttpServer::listen(const std::string& host, std::uint16_t port) {
         return refused(ec);
     }
     return {};
+}
+
+void HttpServer::secure(std::shared_ptr<TlsContext> context) {
+    impl_->tls = std::move(context);
 }
 
 Task<> HttpServer::run() {

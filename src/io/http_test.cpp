@@ -1,6 +1,9 @@
 #include "io/http.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 #include "io/child.h"
 #include "io/files.h"
@@ -133,6 +136,75 @@ TEST(Files, WrittenFileReadsBack) {
     for (const auto* part : {"/a/b/c", "/a/b", "/a", ""}) {
         std::remove((folder + std::string(part)).c_str());
     }
+}
+
+/// A server's and a client's certificate, signed by one authority, made for this test.
+class Https : public Http {
+protected:
+    std::string folder = "/tmp/howdah-https-" + std::to_string(::getpid());
+
+    void SetUp() override {
+        const auto script = R"(set -e; mkdir -p "$0"; cd "$0"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test-ca -keyout ca.key -out ca.pem
+for who in server client; do
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=$who -keyout $who.key -out $who.csr
+  printf 'subjectAltName=IP:127.0.64.1\n' > ext
+  openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out $who.pem
+done)";
+        asio::co_spawn(context, make(script), [](std::exception_ptr) {});
+        context.run();
+        context.restart();
+    }
+    Task<> make(std::string script) {
+        const auto done = co_await io::run(clock, {"sh", "-c", script, folder}, {}, Seconds(20));
+        EXPECT_TRUE(done && done->exit_code == 0) << (done ? done->text : done.error().message);
+    }
+    void TearDown() override { std::filesystem::remove_all(folder); }
+
+    std::string file(const std::string& name) const { return folder + "/" + name; }
+    void serve_tls(ClientCertificates clients) {
+        auto made = tls_server(
+            {.ca = file("ca.pem"), .cert = file("server.pem"), .key = file("server.key")}, clients);
+        ASSERT_TRUE(made) << made.error().message;
+        server.secure(*made);
+    }
+    Task<Result<HttpResponse>> ask(TlsFiles files) {
+        HttpClient one(context.get_executor(), clock, "127.0.64.1", server.port(),
+                       std::make_shared<TlsFiles>(std::move(files)));
+        co_return co_await one.send({.target = "/x"}, Seconds(5));
+    }
+    Task<> ask_all() {
+        const auto good = co_await ask({.ca = file("ca.pem")});
+        EXPECT_TRUE(good) << good.error().message;
+        EXPECT_FALSE(co_await ask({}));  // not signed by anybody the system knows
+        EXPECT_TRUE(co_await ask({.verify = false}));
+        EXPECT_FALSE(co_await ask({.ca = file("nosuch.pem")}));
+    }
+    Task<> ask_with_certificate() {
+        EXPECT_FALSE(co_await ask({.ca = file("ca.pem")}));
+        const auto good = co_await ask(
+            {.ca = file("ca.pem"), .cert = file("client.pem"), .key = file("client.key")});
+        EXPECT_TRUE(good) << good.error().message;
+    }
+    Task<> ask_in_plain() {
+        const auto refused = co_await client->send({}, Seconds(5));
+        EXPECT_FALSE(refused);
+    }
+};
+
+TEST_F(Https, ServesThoseWhoTrustItsCertificate) {
+    serve_tls(ClientCertificates::none);
+    run(ask_all());
+}
+
+TEST_F(Https, WantsACertificateWhereItIsRequired) {
+    serve_tls(ClientCertificates::required);
+    run(ask_with_certificate());
+}
+
+TEST_F(Https, PlainRequestsGetNoAnswer) {
+    serve_tls(ClientCertificates::optional);
+    run(ask_in_plain());
 }
 
 }  // namespace

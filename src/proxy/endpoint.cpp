@@ -139,7 +139,7 @@ io::Task<> Endpoint::ask_members() {
     const auto record = gate_.resting_on();
     if (record) {
         gate_.vouch(sent, co_await ask_for_vouches(executor_, clock_, follower_.current()->members,
-                                                   Nanos(record->ttl) / 6));
+                                                   options_.tls, Nanos(record->ttl) / 6));
     }
     asking_members_ = false;
     update();

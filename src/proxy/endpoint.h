@@ -24,6 +24,7 @@ struct EndpointOptions {
     config::Proxy ports{};
     /// To ask the primary who it is: superuser, then replication.
     std::vector<config::Credentials> logins{};
+    std::shared_ptr<const io::TlsFiles> tls{};     ///< to ask members that speak HTTPS
     std::uint64_t read_only_max_lag = 16U << 20U;  ///< bytes
     bool read_only_fallback = true;
     DataPathOptions data_path{};  ///< hold_limit is taken from `ports`

@@ -5,12 +5,16 @@
 namespace howdah::proxy {
 
 io::Task<std::vector<ha::Vouch>> ask_for_vouches(io::Executor executor, io::Clock& clock,
-                                                 std::vector<ha::Member> members, Nanos limit) {
+                                                 std::vector<ha::Member> members,
+                                                 std::shared_ptr<const io::TlsFiles> tls,
+                                                 Nanos limit) {
     std::vector<io::HttpAddress> servers;
     for (const auto& member : members) {
         const auto address = member.api_address();
         if (address && !member.is_patroni()) {
-            servers.push_back({.host = address->host, .port = address->port});
+            servers.push_back({.host = address->host,
+                               .port = address->port,
+                               .tls = address->tls ? tls : nullptr});
         }
     }
     std::vector<ha::Vouch> vouches;

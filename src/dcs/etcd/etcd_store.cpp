@@ -80,7 +80,8 @@ EtcdStore::EtcdStore(io::Executor executor, io::Clock& clock, EtcdOptions option
     : executor_(executor), clock_(clock), options_(std::move(options)) {
     HD_CHECK(!options_.endpoints.empty());
     for (const auto& e : options_.endpoints) {
-        clients_.push_back(std::make_unique<io::HttpClient>(executor, clock, e.host, e.port));
+        clients_.push_back(
+            std::make_unique<io::HttpClient>(executor, clock, e.host, e.port, options_.tls));
     }
     tokens_.resize(clients_.size());
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dcs/kv.h"
+#include "io/tls.h"
 
 namespace howdah::io {
 class HttpClient;
@@ -24,6 +25,7 @@ struct EtcdOptions {
     std::vector<Endpoint> endpoints{};  ///< at least one
     std::string user{};                 ///< empty: no authentication
     std::string password{};
+    std::shared_ptr<const io::TlsFiles> tls{};  ///< none: plain HTTP
 };
 
 /// etcd 3.4 and later through its JSON gateway. Stays with the endpoint that answered last; a call

@@ -34,7 +34,7 @@ void EtcdWatch::leave_endpoint() {
 
 io::Task<Result<>> EtcdWatch::connect() {
     const auto& e = options_.endpoints[index_];
-    client_ = std::make_unique<io::HttpClient>(executor_, clock_, e.host, e.port);
+    client_ = std::make_unique<io::HttpClient>(executor_, clock_, e.host, e.port, options_.tls);
     // A watch on an endpoint without a quorum would just be quiet.
     HD_CO_TRY_VOID(co_await probe());
     io::HttpRequest request{.method = "POST",

@@ -20,7 +20,7 @@ Number number(const Json& object, const char* name) {
 
 io::Task<Result<Json>> ask(io::Executor executor, io::Clock& clock, EtcdOptions options,
                            Endpoint endpoint, std::string path, Nanos limit) {
-    io::HttpClient client(executor, clock, endpoint.host, endpoint.port);
+    io::HttpClient client(executor, clock, endpoint.host, endpoint.port, options.tls);
     std::string token;
     HD_CO_TRY(const auto body, co_await post(client, options, token, path, "{}", limit));
     auto json = Json::parse(body, nullptr, false);

@@ -234,6 +234,7 @@ void LocalInstance::look_at_disk() {
         local_.server_version = files_.major_version();
     }
     local_.following = following_;
+    local_.unfenced = local_.postmaster && foreign_postmaster_ != 0;
     local_.rewind_possible = settings_ && settings_->use_pg_rewind &&
                              (control_.data.data_checksums || control_.data.wal_log_hints);
 }

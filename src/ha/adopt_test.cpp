@@ -1,0 +1,157 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "ha/decide.h"
+
+namespace howdah::ha {
+namespace {
+
+using namespace std::chrono_literals;
+
+template <class A>
+bool does(const Plan& plan) {
+    return std::any_of(plan.actions.begin(), plan.actions.end(),
+                       [](const Action& a) { return std::holds_alternative<A>(a); });
+}
+
+constexpr Instant start{1000s};
+
+/// A standby in a scope that Patroni left a minute ago; the others have been asked.
+View a_view() {
+    View v;
+    v.now = start;
+    v.self = {.uuid = "a", .name = "n1"};
+    v.local = {.data_dir = DataDir::initialized,
+               .system_id = "77",
+               .postmaster = true,
+               .accepting = true,
+               .role = Role::standby,
+               .state = PgState::running,
+               .tree_dead = false,
+               .timeline = 2,
+               .lsn = pg::Lsn(1000)};
+    v.cluster = Cluster{.initialize = "77",
+                        .members = {{.name = "n1", .uuid = "a"}, {.name = "n2", .uuid = "b"}},
+                        .history = {{.parent = 1}},
+                        .optime = 1000};
+    v.cluster_fresh = true;
+    v.memory.leaderless_since = start - 60s;
+    v.peers = {.asked = start - 1s,
+               .complete = true,
+               .standings = {{.uuid = "b",
+                              .name = "n2",
+                              .may_lead = true,
+                              .timeline = 2,
+                              .received = pg::Lsn(900)}}};
+    return v;
+}
+
+TEST(Adopt, MemberWithAllWalLeadsOnWhenNoPatroniIsLeft) {
+    const auto plan = decide(a_view());
+    EXPECT_TRUE(does<ClaimRecord>(plan)) << plan.rule << ": " << plan.why;
+}
+
+TEST(Adopt, NothingIsClaimedWhilePatroniMayLead) {
+    auto alive = a_view();
+    alive.cluster->members[1].uuid.clear();
+    auto leads = a_view();
+    leads.cluster->record.leader_revision = 9;
+    leads.cluster->record.leader = "n2";
+    auto just_gone = a_view();
+    just_gone.memory.leaderless_since = start - 1s;
+    auto silent = a_view();
+    silent.cluster_fresh = false;
+    auto paused = a_view();
+    paused.settings.pause = true;
+    for (const auto& view : {alive, leads, just_gone, silent, paused}) {
+        EXPECT_FALSE(does<ClaimRecord>(decide(view))) << decide(view).why;
+    }
+}
+
+TEST(Adopt, OthersWithMoreWalOrWithoutAnAnswerForbidIt) {
+    auto ahead = a_view();
+    ahead.peers.standings[0].received = pg::Lsn(1001);
+    auto newer = a_view();
+    newer.peers.standings[0].timeline = 3;
+    auto unheard = a_view();
+    unheard.peers.standings.clear();
+    auto knows = a_view();
+    knows.peers.standings[0].stored_epoch = 3;
+    for (const auto& view : {ahead, newer, unheard, knows}) {
+        EXPECT_FALSE(does<ClaimRecord>(decide(view))) << decide(view).why;
+    }
+}
+
+TEST(Adopt, PatronisOwnRulesHold) {
+    auto behind = a_view();
+    behind.cluster->optime = 1001;
+    auto old = a_view();
+    old.cluster->history = {{.parent = 2}};
+    auto async = a_view();
+    async.cluster->sync_json = R"({"leader":"n2","sync_standby":"n3"})";
+    auto other = a_view();
+    other.cluster->initialize = "78";
+    for (const auto& view : {behind, old, async, other}) {
+        EXPECT_FALSE(does<ClaimRecord>(decide(view))) << decide(view).why;
+    }
+    auto sync = a_view();
+    sync.cluster->sync_json = R"({"leader":"n2","sync_standby":"n1"})";
+    EXPECT_TRUE(does<ClaimRecord>(decide(sync))) << decide(sync).why;
+}
+
+TEST(Adopt, MemberThatKnowsATermGoesTheWayOfTheLostRecord) {
+    auto view = a_view();
+    view.self.stored_epoch = 1;
+    EXPECT_NE(decide(view).rule, "take_over_from_patroni");
+}
+
+/// Down, in a scope that n2 leads as a Patroni member.
+View beside_patroni() {
+    auto v = a_view();
+    v.cluster->record.leader = "n2";
+    v.cluster->record.leader_revision = 42;
+    v.cluster->members[1] = {.name = "n2",
+                             .conn_url = "postgres://127.0.52.82:5432/postgres",
+                             .state = "running",
+                             .role = "master"};
+    v.local.postmaster = v.local.accepting = false;
+    v.local.role = Role::none;
+    v.local.tree_dead = true;
+    return v;
+}
+
+TEST(BesidePatroni, MemberFollowsItsPrimaryOnceTheHistoriesWereCompared) {
+    auto view = beside_patroni();
+    const auto asked = decide(view);
+    EXPECT_TRUE(does<CheckDivergence>(asked)) << asked.rule;
+    view.memory = *asked.memory;
+    const auto started = decide(view);
+    ASSERT_TRUE(does<StartStandby>(started)) << started.rule << ": " << started.why;
+    EXPECT_EQ(std::get<StartStandby>(started.actions.at(0)).follow->name, "n2");
+    view.cluster->record.leader_revision = 43;  // the next term
+    view.now = start + 2s;
+    EXPECT_TRUE(does<CheckDivergence>(decide(view)));
+}
+
+TEST(BesidePatroni, MemberThatKnowsAnEpochFollowsNoPatroniPrimary) {
+    auto view = beside_patroni();
+    view.self.stored_epoch = 1;
+    const auto plan = decide(view);
+    EXPECT_FALSE(does<CheckDivergence>(plan));
+    for (const auto& action : plan.actions) {
+        if (const auto* begun = std::get_if<StartStandby>(&action)) {
+            EXPECT_FALSE(begun->follow);
+        }
+    }
+}
+
+TEST(BesidePatroni, EmptyMemberIsCopiedFromItsPrimary) {
+    auto view = beside_patroni();
+    view.local.data_dir = DataDir::empty;
+    view.local.system_id.clear();
+    EXPECT_TRUE(does<Clone>(decide(view))) << decide(view).rule;
+}
+
+}  // namespace
+}  // namespace howdah::ha
