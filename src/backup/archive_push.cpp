@@ -37,19 +37,6 @@ Result<> check_header(const std::string& path, std::uint64_t system_id) {
     return {};
 }
 
-Result<repo::Sha1Digest> sum_of(const std::string& path) {
-    HD_TRY(const auto source, open_local(path));
-    repo::Sha1 sum;
-    ByteBuffer block(std::size_t{256} << 10);
-    while (true) {
-        HD_TRY(const auto got, source->read(block));
-        if (got == 0) {
-            return sum.finish();
-        }
-        sum.update(Bytes(block).first(got));
-    }
-}
-
 /// One file on its way into one repository.
 class Push {
 public:
@@ -132,7 +119,7 @@ Result<std::vector<std::string>> archive_push(std::vector<Repository>& repositor
         if (order.check_header) {
             HD_TRY_VOID(check_header(order.wal_file, order.cluster.system_id));
         }
-        HD_TRY(sum, sum_of(order.wal_file));
+        HD_TRY(sum, sum_of_local(order.wal_file));
     }
     std::vector<std::string> warnings;
     std::optional<Error> failed;

@@ -85,4 +85,17 @@ Result<std::unique_ptr<store::Sink>> create_local(const std::string& path) {
     return std::make_unique<LocalSink>(std::move(fd), path);
 }
 
+Result<repo::Sha1Digest> sum_of_local(const std::string& path) {
+    HD_TRY(const auto source, open_local(path));
+    repo::Sha1 sum;
+    ByteBuffer block(std::size_t{256} << 10);
+    while (true) {
+        HD_TRY(const auto got, source->read(block));
+        if (got == 0) {
+            return sum.finish();
+        }
+        sum.update(Bytes(block).first(got));
+    }
+}
+
 }  // namespace howdah::backup

@@ -8,7 +8,14 @@
 
 namespace howdah::backup {
 
-enum class OptionKind : std::uint8_t { text, flag, number, size, time };
+enum class OptionKind : std::uint8_t {
+    text,
+    flag,
+    number,
+    size,
+    time,
+    list
+};  ///< list: may be given often
 
 /// An option of pgBackRest (pgbackrest-repository.md, section 16), by its name without a number.
 struct OptionFacts {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <set>
 
 #include "backup/option_table.h"
 #include "repo/paths.h"
@@ -15,6 +16,7 @@ namespace {
 /// A value and where it stands.
 struct Given {
     std::string value{}, where{};
+    std::vector<std::string> more{};  ///< further values of a list
 };
 using Values = std::map<std::string, Given, std::less<>>;  ///< by OptionKey::text()
 
@@ -101,8 +103,13 @@ Result<CommandWords> read_words(const std::vector<std::string>& words) {
                 fmt::format("option '{}' is a secret: the command line shows it to all", name),
                 "put it into the configuration file or the environment");
         }
-        if (!out.values.try_emplace(key->text(), Given{value, "command line"}).second) {
+        const auto [at, is_new] =
+            out.values.try_emplace(key->text(), Given{.value = value, .where = "command line"});
+        if (!is_new && key->facts->kind != OptionKind::list) {
             return fail(Errc::invalid, fmt::format("option '{}' is given twice", name));
+        }
+        if (!is_new) {
+            at->second.more.push_back(value);
         }
     }
     return out;
@@ -111,6 +118,7 @@ Result<CommandWords> read_words(const std::vector<std::string>& words) {
 /// One layer of the sections over the others: what is given already stays.
 Result<> add_section(const std::vector<Line>& lines, const std::string& section, Values& values,
                      std::vector<std::string>& warnings) {
+    std::set<std::string> added;
     for (const auto& line : lines) {
         if (line.section != section) {
             continue;
@@ -126,7 +134,12 @@ Result<> add_section(const std::vector<Line>& lines, const std::string& section,
                 fmt::format("{}: option '{}' belongs to one stanza", line.given.where, line.key),
                 "move it into the stanza's own section");
         }
-        values.try_emplace(key->text(), line.given);
+        const auto [at, is_new] = values.try_emplace(key->text(), line.given);
+        if (is_new) {
+            added.insert(key->text());
+        } else if (key->facts->kind == OptionKind::list && added.contains(key->text())) {
+            at->second.more.push_back(line.given.value);
+        }
     }
     return {};
 }
@@ -139,7 +152,8 @@ void add_environment(const std::map<std::string, std::string>& environment, Valu
             return c == '_' ? '-' : static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
         });
         if (const auto found = find_option(key)) {
-            values.try_emplace(found->text(), Given{value, "environment " + name});
+            values.try_emplace(found->text(),
+                               Given{.value = value, .where = "environment " + name});
         } else {
             warnings.push_back(unknown(key, "environment " + name));
         }
@@ -166,6 +180,25 @@ public:
             return wrong(key, *given, "y or n");
         }
         into = given->value == "y";
+    }
+    std::vector<std::string> list(const std::string& key) {
+        const auto* given = find(key);
+        std::vector<std::string> all;
+        if (given != nullptr) {
+            all = given->more;
+            all.insert(all.begin(), given->value);
+        }
+        return all;
+    }
+    /// Items of the form NAME=VALUE.
+    void map(const std::string& key, std::map<std::string, std::string>& into) {
+        for (const auto& item : list(key)) {
+            const auto equals = item.find('=');
+            if (equals == std::string::npos || equals == 0) {
+                return wrong(key, {.value = item, .where = find(key)->where}, "NAME=VALUE");
+            }
+            into.insert_or_assign(item.substr(0, equals), item.substr(equals + 1));
+        }
     }
     template <class Number>
     void number(const std::string& key, Number lowest, Number highest, Number& into) {
@@ -270,6 +303,41 @@ ClusterOptions take_cluster(Taker& take, std::uint32_t index) {
     return cluster;
 }
 
+/// `backup` and `restore` mean different things by --type; each verb checks its own words.
+RestoreOptions take_restore(Taker& take) {
+    RestoreOptions restore;
+    take.flag("delta", restore.delta);
+    take.text("set", restore.set);
+    take.text("type", restore.type);
+    take.text("target", restore.target);
+    take.one_of("target-action", {"pause", "promote", "shutdown"}, restore.target_action);
+    take.flag("target-exclusive", restore.target_exclusive);
+    take.text("target-timeline", restore.target_timeline);
+    take.map("tablespace-map", restore.tablespace_map);
+    take.absolute("tablespace-map-all", restore.tablespace_map_all);
+    take.map("link-map", restore.link_map);
+    take.flag("link-all", restore.link_all);
+    restore.db_include = take.list("db-include");
+    restore.db_exclude = take.list("db-exclude");
+    take.map("recovery-option", restore.recovery_options);
+    take.text("cmd", restore.command);
+    take.one_of("archive-mode", {"off", "preserve"}, restore.archive_mode);
+    return restore;
+}
+
+/// What was said on the command line about where things are.
+std::vector<std::string> words_to_repeat(const Values& words) {
+    std::vector<std::string> repeated;
+    for (const auto& [key, given] : words) {
+        if (key.starts_with("config") || key.starts_with("log-") || key == "lock-path" ||
+            key == "stanza" || key.starts_with("pg") ||
+            (key.starts_with("repo") && key.contains('-') && !key.contains("retention"))) {
+            repeated.push_back(fmt::format("--{}={}", key, given.value));
+        }
+    }
+    return repeated;
+}
+
 Result<Options> typed(const Values& values, Options options) {
     Taker take(values);
     for (const auto index : indexes(values, "repo")) {
@@ -303,6 +371,7 @@ Result<Options> typed(const Values& values, Options options) {
                 options.log_level_console);
     take.flag("log-timestamp", options.log_timestamp);
     take.one_of("output", {"text", "json"}, options.output);
+    options.restore = take_restore(take);
     if (take.error()) {
         return std::unexpected(*take.error());
     }
@@ -329,6 +398,7 @@ Result<Options> read_options(const OptionSources& sources) {
         options.arguments.assign(words.others.begin() + 1, words.others.end());
     }
     auto values = std::move(words.values);
+    options.words_to_repeat = words_to_repeat(values);
     add_environment(sources.environment, values, options.warnings);
     if (const auto stanza = values.find("stanza"); stanza != values.end()) {
         options.stanza = stanza->second.value;

@@ -42,6 +42,23 @@ struct ClusterOptions {
     std::string socket_path{}, user{}, database = "postgres";
 };
 
+/// Of `restore`; names as in pgBackRest's manual.
+struct RestoreOptions {
+    bool delta = false;
+    std::string set = "latest";
+    std::string type{};  ///< empty: not given
+    std::string target{}, target_action = "pause", target_timeline{};
+    bool target_exclusive = false;
+    std::map<std::string, std::string> tablespace_map{};  ///< name or OID -> folder
+    std::string tablespace_map_all{};                     ///< folder of them all
+    std::map<std::string, std::string> link_map{};  ///< path below the data directory -> target
+    bool link_all = false;
+    std::vector<std::string> db_include{}, db_exclude{};
+    std::map<std::string, std::string> recovery_options{};
+    std::string command{};  ///< what restore_command calls; empty: this program
+    std::string archive_mode = "preserve";
+};
+
 struct Options {
     std::string command{}, stanza{};
     std::vector<std::string> arguments{};  ///< words that are no options, behind the command
@@ -58,6 +75,9 @@ struct Options {
     std::string log_level_console = "warn";
     bool log_timestamp = true;
     std::string output = "text";
+    RestoreOptions restore{};
+    /// Of the command line: what a command that PostgreSQL runs later must say as well.
+    std::vector<std::string> words_to_repeat{};
     std::vector<std::string> warnings{};  ///< options in files or environment that are not known
 
     /// Errors: Errc::invalid when the configuration names no data directory.

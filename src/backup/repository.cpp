@@ -5,44 +5,21 @@
 
 #include <array>
 
+#include "backup/pump.h"
 #include "repo/copies.h"
+#include "repo/manifest_reader.h"
 #include "repo/paths.h"
 
 namespace howdah::backup {
 namespace {
 
 constexpr std::size_t info_limit = std::size_t{256} << 20;
-constexpr std::size_t block_size = std::size_t{256} << 10;
 
 template <std::size_t size>
 std::array<std::byte, size> random_bytes() {
     std::array<std::byte, size> bytes{};
     HD_CHECK(getrandom(bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(size));
     return bytes;
-}
-
-template <class Write>
-Result<> drain(repo::Pipeline& pipeline, Bytes& in, bool last, MutableBytes room, Write write) {
-    for (auto flow = repo::Flow::wants_room; flow == repo::Flow::wants_room;) {
-        auto out = room;
-        HD_TRY(flow, pipeline.step(in, out, last));
-        HD_TRY_VOID(write(Bytes(room).first(room.size() - out.size())));
-    }
-    return {};
-}
-
-/// All of `source` through `pipeline`, with two blocks of memory.
-template <class Write>
-Result<> pump(store::Source& source, repo::Pipeline& pipeline, Write write) {
-    ByteBuffer block(block_size), room(block_size);
-    while (true) {
-        HD_TRY(const auto got, source.read(block));
-        auto in = Bytes(block).first(got);
-        HD_TRY_VOID(drain(pipeline, in, got == 0, room, write));
-        if (got == 0) {
-            return {};
-        }
-    }
 }
 
 }  // namespace
@@ -86,6 +63,26 @@ Result<repo::BackupInfo> Repository::backup_info(std::string_view stanza) {
         return repo::BackupInfo::parse(text);
     };
     const auto path = repo::backup_info_path(stanza);
+    return repo::main_or_copy(path, load_one(path),
+                              [&] { return load_one(repo::copy_name(path)); });
+}
+
+Result<repo::Manifest> Repository::manifest(std::string_view stanza, const repo::Label& label) {
+    HD_TRY(const auto info, backup_info(stanza));
+    const repo::StoredForm form{.cipher_pass = info.cipher_pass};
+    const auto load_one = [&](const std::string& path) -> Result<repo::Manifest> {
+        repo::ManifestReader reader(path);
+        auto pipeline = repo::reader_of(form, nullptr, nullptr);
+        HD_TRY(const auto source, store_->read(path));
+        HD_TRY_VOID(pump(*source, pipeline, [&](Bytes bytes) { return reader.push(bytes); }));
+        HD_TRY(auto manifest, reader.finish());
+        if (manifest.header.label != label) {
+            return fail(Errc::corrupt, fmt::format("{}: it is the manifest of backup {}", path,
+                                                   manifest.header.label.text()));
+        }
+        return manifest;
+    };
+    const auto path = repo::manifest_path(stanza, label);
     return repo::main_or_copy(path, load_one(path),
                               [&] { return load_one(repo::copy_name(path)); });
 }

@@ -10,6 +10,7 @@
 #include "repo/archive_info.h"
 #include "repo/backup_info.h"
 #include "repo/cipher.h"
+#include "repo/manifest.h"
 #include "repo/stored_form.h"
 #include "store/store.h"
 
@@ -29,6 +30,8 @@ public:
     /// Main file or copy. Errors: Errc::not_found when neither is there, others when damaged.
     Result<repo::ArchiveInfo> archive_info(std::string_view stanza);
     Result<repo::BackupInfo> backup_info(std::string_view stanza);
+    /// Main file or copy. Errors: as above; Errc::corrupt for the manifest of another backup.
+    Result<repo::Manifest> manifest(std::string_view stanza, const repo::Label& label);
     /// Main file, then copy.
     Result<> save(std::string_view stanza, const repo::ArchiveInfo& info);
     Result<> save(std::string_view stanza, const repo::BackupInfo& info);

@@ -4,13 +4,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <functional>
 
 #include "backup/archive_get.h"
 #include "backup/archive_push.h"
+#include "backup/info.h"
 #include "backup/options.h"
 #include "backup/repository.h"
+#include "backup/restore.h"
 #include "backup/stanza.h"
 #include "cli/backup_console.h"
 #include "cli/version.h"
@@ -188,6 +191,76 @@ Result<int> archive_get(Work& work) {
     return got.found ? 0 : 1;
 }
 
+/// What PostgreSQL calls to fetch WAL: this program, with what the command line said.
+std::string restore_command(const Options& options) {
+    auto text = options.restore.command;
+    if (text.empty()) {
+        std::error_code none;
+        text = std::filesystem::read_symlink("/proc/self/exe", none).string();
+    }
+    text += " archive-get";
+    for (const auto& word : options.words_to_repeat) {
+        text += word.contains(' ') ? fmt::format(" \"{}\"", word) : " " + word;
+    }
+    return text + " %f \"%p\"";
+}
+
+/// One line on a terminal that counts up; nothing elsewhere.
+class Percent {
+public:
+    explicit Percent(std::string what) : what_(std::move(what)), shown_(isatty(2) ? -1 : 100) {}
+    ~Percent() {
+        if (drawn_) {
+            fmt::print(stderr, "\r\x1b[K");
+        }
+    }
+    Percent(const Percent&) = delete;
+    Percent& operator=(const Percent&) = delete;
+    void show(std::uint64_t done, std::uint64_t total) {
+        const auto now = total == 0 ? 100 : static_cast<int>(done * 100 / total);
+        auto before = shown_.load();
+        if (now > before && shown_.compare_exchange_strong(before, now)) {
+            drawn_ = true;
+            fmt::print(stderr, "\r{} {:3} %", what_, now);
+        }
+    }
+
+private:
+    std::string what_;
+    std::atomic<int> shown_;
+    std::atomic<bool> drawn_ = false;
+};
+
+Result<int> restore(Work& work) {
+    const auto& options = work.options;
+    HD_TRY_VOID(needs_stanza(options));
+    HD_TRY_VOID(backup::check_not_stopped(options.lock_path, options.stanza));
+    HD_TRY(const auto cluster, options.cluster());
+    const auto& console = work.console;
+    Percent percent("restoring");
+    const backup::RestoreNotes notes{
+        .info = [&](const std::string& text) { console.info(text); },
+        .warn = [&](const std::string& text) { console.warn(text); },
+        .progress = [&](std::uint64_t done, std::uint64_t total) { percent.show(done, total); }};
+    HD_TRY_VOID(backup::restore(work.repositories,
+                                {.stanza = options.stanza,
+                                 .data_directory = cluster.path,
+                                 .options = options.restore,
+                                 .force = options.force,
+                                 .process_max = options.process_max,
+                                 .restore_command = restore_command(options)},
+                                notes));
+    return 0;
+}
+
+Result<int> info(Work& work) {
+    const auto stanzas =
+        backup::report(work.repositories, work.options.stanza, work.options.lock_path);
+    fmt::print("{}", work.options.output == "json" ? backup::info_json(stanzas)
+                                                   : backup::info_text(stanzas));
+    return 0;
+}
+
 Result<int> repo_ls(Work& work) {
     const auto path = work.options.arguments.empty() ? "" : work.options.arguments.front();
     HD_TRY_VOID(work.repositories.front().store().list(path, [&](const store::Entry& entry) {
@@ -212,6 +285,8 @@ const std::vector<Verb>& all_verbs() {
         {{"stanza-create", "Make a stanza for a cluster in every repository"}, stanza_create},
         {{"archive-push", "Archive a WAL file: archive_command"}, archive_push},
         {{"archive-get", "Fetch a WAL file from the archive: restore_command"}, archive_get},
+        {{"restore", "Put a backup back into the data directory"}, restore},
+        {{"info", "Show stanzas, their backups and their WAL"}, info},
         {{"repo-ls", "List a folder of the repository"}, repo_ls},
     };
     return verbs;

@@ -202,13 +202,7 @@ private:
     void add_backup() {
         for (const auto& [name, what] : backup_verbs()) {
             auto* verb = app_.add_subcommand(name, what);
-            verb->group(backup_group)->prefix_command();
-            verb->callback([this, verb] {
-                auto words = verb->remaining();
-                words.insert(words.begin(), verb->get_name());
-                line_.verb = verb->get_name();
-                line_.command = BackupCommand{std::move(words)};
-            });
+            verb->group(backup_group);
         }
     }
     void add_up() {
@@ -315,6 +309,12 @@ std::variant<CommandLine, Leave> parse_command_line(const std::vector<std::strin
         return parse_as_patroni(words);
     }
     const auto verb = verb_in(words);
+    // These read their own options, before and behind the verb.
+    if (std::ranges::find(backup_verbs(), verb, &BackupVerb::name) != backup_verbs().end() &&
+        std::ranges::find(words, "--help") == words.end()) {
+        return CommandLine{.verb = verb,
+                           .command = BackupCommand{{words.begin() + 1, words.end()}}};
+    }
     Parser parser(program);
     const auto verbs = parser.verbs();
     if (!verb.empty() && std::ranges::find(verbs, verb) == verbs.end()) {

@@ -24,6 +24,13 @@ TEST(CommandLine, TakesTheConfigurationBeforeOrAfterTheVerb) {
     EXPECT_EQ(parsed({"howdah", "dcs", "status", "-c", "x.yml"}).config_file, "x.yml");
 }
 
+TEST(CommandLine, BackupVerbsGetTheirWordsAsTheyAre) {
+    const auto line = parsed({"howdah", "archive-get", "--stanza=demo", "0001", "pg_wal/X"});
+    EXPECT_EQ(std::get<BackupCommand>(line.command).words,
+              (std::vector<std::string>{"archive-get", "--stanza=demo", "0001", "pg_wal/X"}));
+    EXPECT_EQ(line.verb, "archive-get");
+}
+
 TEST(CommandLine, ListTakesPatronictlsOptions) {
     const auto line =
         parsed({"/usr/bin/patronictl", "list", "demo", "-e", "-t", "-f", "json", "-W"});

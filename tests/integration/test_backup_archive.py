@@ -115,4 +115,4 @@ def test_unknown_options_are_named_with_the_nearest(site):
     assert refused.returncode == 32 and "did you mean 'compress-type'" in refused.stdout
     here.config.write_text(here.config.read_text() + "pg1-prot=5432\n")
     warned = here.ours("--no-online", "stanza-create")
-    assert "pgbackrest.conf:10: there is no option 'pg1-prot'; did you mean 'pg1-port'?" in warned.stdout
+    assert "pgbackrest.conf:11: there is no option 'pg1-prot'; did you mean 'pg1-port'?" in warned.stdout

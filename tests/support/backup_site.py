@@ -4,6 +4,7 @@ import pathlib
 import pwd
 import shutil
 import subprocess
+import time
 
 from cluster import HOWDAH, as_postgres
 
@@ -26,12 +27,12 @@ class Site:
             if cipher:
                 text += f"repo{number}-cipher-type=aes-256-cbc\nrepo{number}-cipher-pass=secret {number}\n"
         self.config = folder / "pgbackrest.conf"
-        self.config.write_text(text + f"[demo]\npg1-path={self.data}\n")
+        self.config.write_text(text + f"[demo]\npg1-path={self.data}\npg1-socket-path={folder}\n")
         user = pwd.getpwnam("postgres")
         for path in [folder, *folder.rglob("*")]:
             if not path.is_symlink():
                 os.chown(path, user.pw_uid, user.pw_gid)
-        self.run(PG / "initdb", "-D", self.data, "-A", "trust", "-U", "postgres")
+        self.run(PG / "initdb", "-D", self.data, "-A", "trust", "-U", "postgres", "--data-checksums")
 
     def run(self, *words, check=True):
         done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=120, cwd="/",
@@ -55,3 +56,24 @@ class Site:
         shutil.copy(self.wal(), path)
         shutil.chown(path, "postgres")
         return path
+
+    def start(self, data=None):
+        """PostgreSQL on a data directory, reached by a socket alone; it archives with pgBackRest."""
+        data = data or self.data
+        archive = f"{PGBACKREST} --config={self.config} --stanza=demo archive-push %p"
+        self.run(PG / "pg_ctl", "start", "-w", "-s", "-D", data, "-l", self.folder / "postgresql.log", "-o",
+                 f"-k {self.folder} -h '' -c archive_mode=on -c fsync=off -c archive_command='{archive}'")
+
+    def stop(self, data=None):
+        self.run(PG / "pg_ctl", "stop", "-w", "-s", "-m", "fast", "-D", data or self.data)
+
+    def sql(self, text, database="postgres"):
+        done = self.run("/usr/bin/psql", "-XAtq", "-h", self.folder, "-U", "postgres", "-d", database, "-v",
+                        "ON_ERROR_STOP=1", "-c", text)
+        return done.stdout.strip()
+
+    def wait_for(self, text, answer, seconds=60):
+        deadline = time.monotonic() + seconds
+        while self.sql(text) != answer:
+            assert time.monotonic() < deadline, (text, (self.folder / "postgresql.log").read_text()[-3000:])
+            time.sleep(0.05)
