@@ -15,6 +15,7 @@
 #include "backup/repository.h"
 #include "backup/restore.h"
 #include "backup/stanza.h"
+#include "backup/verify.h"
 #include "cli/backup_console.h"
 #include "cli/version.h"
 #include "io/files.h"
@@ -32,6 +33,7 @@ using backup::Options;
 struct Work {
     const Options& options;
     const BackupConsole& console;
+    bool as_pgbackrest = false;
     std::vector<backup::Repository> repositories{};
 };
 
@@ -261,6 +263,50 @@ Result<int> info(Work& work) {
     return 0;
 }
 
+void warn_of(const BackupConsole& console, const std::vector<backup::Damage>& damage) {
+    for (const auto& each : damage) {
+        console.warn(fmt::format("{}: {}", each.path, each.why));
+    }
+}
+
+/// Exit code 1 on damage; under the name pgbackrest 0, as that program has it.
+Result<int> verify(Work& work) {
+    const auto& options = work.options;
+    HD_TRY_VOID(needs_stanza(options));
+    backup::VerifyOrder order{.stanza = options.stanza, .process_max = options.process_max};
+    if (options.restore.set != "latest") {
+        HD_TRY(order.only, repo::Label::parse(options.restore.set));
+    }
+    bool good = true;
+    for (auto& repository : work.repositories) {
+        auto found = [&] {
+            Percent percent("verifying " + repository.name());
+            return backup::verify(repository, order, [&](std::uint64_t done, std::uint64_t total) {
+                percent.show(done, total);
+            });
+        }();
+        if (!found) {
+            return std::unexpected(std::move(found).error().within(repository.name()));
+        }
+        fmt::print("{}\n", options.output == "json" ? backup::verify_json(options.stanza, *found)
+                                                    : backup::verify_text(options.stanza, *found));
+        for (const auto& archive : found->archives) {
+            warn_of(work.console, archive.damage);
+        }
+        for (const auto& each : found->backups) {
+            warn_of(work.console, each.damage);
+            if (each.state == repo::BackupState::wal_missing) {
+                work.console.warn(
+                    fmt::format("{} cannot be made consistent: WAL segment {} is "
+                                "missing",
+                                each.label.text(), each.missing_wal));
+            }
+        }
+        good = good && found->all_good();
+    }
+    return good || work.as_pgbackrest ? 0 : 1;
+}
+
 Result<int> repo_ls(Work& work) {
     const auto path = work.options.arguments.empty() ? "" : work.options.arguments.front();
     HD_TRY_VOID(work.repositories.front().store().list(path, [&](const store::Entry& entry) {
@@ -287,6 +333,7 @@ const std::vector<Verb>& all_verbs() {
         {{"archive-get", "Fetch a WAL file from the archive: restore_command"}, archive_get},
         {{"restore", "Put a backup back into the data directory"}, restore},
         {{"info", "Show stanzas, their backups and their WAL"}, info},
+        {{"verify", "Read every backup and WAL segment, and check every sum"}, verify},
         {{"repo-ls", "List a folder of the repository"}, repo_ls},
     };
     return verbs;
@@ -315,7 +362,7 @@ int code_of(const Error& error) {
     return 125;
 }
 
-Result<int> run(const Options& options, const BackupConsole& console) {
+Result<int> run(const Options& options, const BackupConsole& console, bool as_pgbackrest) {
     if (options.command == "version") {
         Work none{.options = options, .console = console};
         return print_version(none);
@@ -326,7 +373,7 @@ Result<int> run(const Options& options, const BackupConsole& console) {
     if (verb == verbs.end()) {
         return fail(Errc::invalid, fmt::format("there is no command '{}'", options.command));
     }
-    Work work{.options = options, .console = console};
+    Work work{.options = options, .console = console, .as_pgbackrest = as_pgbackrest};
     HD_TRY(work.repositories, open_repositories(options));
     return verb->run(work);
 }
@@ -344,7 +391,7 @@ const std::vector<BackupVerb>& backup_verbs() {
     return verbs;
 }
 
-int run_backup_verb(const std::vector<std::string>& words) {
+int run_backup_verb(const std::vector<std::string>& words, bool as_pgbackrest) {
     backup::OptionSources sources{.words = words, .environment = backup_environment()};
     auto files = config_texts(named_config(words, sources.environment));
     auto options = files ? [&] {
@@ -356,7 +403,8 @@ int run_backup_verb(const std::vector<std::string>& words) {
     for (const auto& warning : options ? options->warnings : std::vector<std::string>{}) {
         console.warn(warning);
     }
-    const auto done = options ? run(*options, console) : std::unexpected(options.error());
+    const auto done =
+        options ? run(*options, console, as_pgbackrest) : std::unexpected(options.error());
     if (done) {
         return *done;
     }

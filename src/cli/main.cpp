@@ -99,7 +99,7 @@ int main(int argc, char** argv) {
         return fencer::run(argc, argv);
     }
     if (std::string_view(argv[0]).ends_with("pgbackrest")) {
-        return run_backup_verb({argv + 1, argv + argc});
+        return run_backup_verb({argv + 1, argv + argc}, true);
     }
     const auto parsed = parse_command_line({argv, argv + argc});
     if (const auto* leave = std::get_if<Leave>(&parsed)) {

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 import pytest
-from backup_site import PG, Site
+from backup_site import HOWDAH, PG, Site
 
 FIXTURES = pathlib.Path(__file__).parents[1] / "fixtures" / "pgbackrest"
 
@@ -97,7 +97,7 @@ def test_info_is_equal_to_pgbackrests(site):
 
 
 def test_info_of_a_later_version_is_equal(site):
-    here = site()
+    here = site(cluster=False)
     for name in ("block-zst", "plain-bz2"):
         subprocess.run(["tar", "--zstd", "-xf", FIXTURES / f"{name}.tar.zst", "-C", here.folder], check=True)
         expected = json.loads((here.folder / name / "info.json").read_text())
@@ -200,6 +200,41 @@ def test_damage_is_named_and_the_restore_never_starts(site):
     assert not (here.folder / "ours/global/pg_control").exists()
 
 
+def test_verify_reads_everything_and_names_what_is_damaged(site):
+    here = site(compress="lz4", cipher=True)
+    labels = chain(here, ["--repo1-bundle"])
+    howdah = [HOWDAH, f"--config={here.config}", "--stanza=demo", "verify", "--process-max=2"]
+    good = here.run(*howdah)
+    assert "status: ok" in good.stdout and all(f"backup: {label}, status: valid" in good.stdout for label in labels)
+    bundle = sorted((here.folder / "repo1/backup/demo" / labels[0] / "bundle").iterdir())[0]
+    content = bytearray(bundle.read_bytes())
+    content[100] ^= 1
+    bundle.write_bytes(content)
+    bad = here.run(*howdah, check=False)
+    assert bad.returncode == 1 and "status: error" in bad.stdout and str(bundle.relative_to(here.folder / "repo1")) in bad.stdout
+    assert [line.split("status: ")[1].split(",")[0] for line in bad.stdout.splitlines() if "backup: " in line][0] == "invalid"
+    assert here.ours("verify").returncode == 0  # pgbackrest's own exit code
+    content[100] ^= 1
+    bundle.write_bytes(content)
+    segment = sorted(here.folder.glob("repo1/archive/demo/15-1/*/*.lz4"))[-1]
+    segment.unlink()
+    report = json.loads(here.run(*howdah, "--output=json", check=False).stdout.splitlines()[0])
+    assert report["status"] == "error" and report["backup"][2]["status"] == "wal missing"
+    assert report["backup"][2]["missing-wal"] == segment.name[:24]
+    segment_of_none = here.run(*howdah, "--set=20200101-000000F", check=False)
+    assert segment_of_none.returncode == 55 and "20200101-000000F" in segment_of_none.stdout
+
+
+@pytest.mark.parametrize("name", ["block-zst-aes", "bundle-lz4-aes", "plain-bz2"])
+def test_verify_finds_later_versions_good(site, name):
+    here = site(cluster=False)
+    subprocess.run(["tar", "--zstd", "-xf", FIXTURES / f"{name}.tar.zst", "-C", here.folder], check=True)
+    secret = {"PGBACKREST_REPO1_CIPHER_TYPE": "aes-256-cbc", "PGBACKREST_REPO1_CIPHER_PASS": "walkthrough-fixture"}
+    done = subprocess.run([HOWDAH, "verify", "--config=/dev/null", f"--repo1-path={here.folder / name}", "--stanza=main"],
+                          env=secret if name.endswith("-aes") else {}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "status: ok" in done.stdout, (done.stdout, done.stderr)
+
+
 def test_tablespaces_and_links_go_where_they_are_mapped(site):
     here = site(compress="lz4")
     space = here.folder / "space"
@@ -240,7 +275,7 @@ def test_database_that_is_left_out_is_made_of_zeros(site):
 
 @pytest.mark.parametrize("name", ["block-zst", "block-zst-aes", "bundle-lz4-aes", "plain-bz2"])
 def test_repositories_of_later_versions_are_restored_file_by_file(site, name):
-    here = site()
+    here = site(cluster=False)
     subprocess.run(["tar", "--zstd", "-xf", FIXTURES / f"{name}.tar.zst", "-C", here.folder], check=True)
     repository = here.folder / name
     for path in [repository, *repository.rglob("*")]:

@@ -15,7 +15,7 @@ PGBACKREST = "/usr/bin/pgbackrest"
 class Site:
     """A data directory, a repository or two, and both programs on them."""
 
-    def __init__(self, folder, compress="gz", cipher=False, repositories=1):
+    def __init__(self, folder, compress="gz", cipher=False, repositories=1, cluster=True):
         self.folder = folder
         self.data = folder / "data"
         self.pgbackrest = folder / "bin" / "pgbackrest"  # Howdah under that name
@@ -32,10 +32,11 @@ class Site:
         for path in [folder, *folder.rglob("*")]:
             if not path.is_symlink():
                 os.chown(path, user.pw_uid, user.pw_gid)
-        self.run(PG / "initdb", "-D", self.data, "-A", "trust", "-U", "postgres", "--data-checksums")
+        if cluster:
+            self.run(PG / "initdb", "-D", self.data, "-A", "trust", "-U", "postgres", "--data-checksums")
 
     def run(self, *words, check=True):
-        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=120, cwd="/",
+        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=300, cwd="/",
                               env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"}, **as_postgres())
         assert not check or done.returncode == 0, (words, done.stdout, done.stderr)
         return done
