@@ -357,6 +357,10 @@ std::vector<StanzaReport> report(std::vector<Repository>& repositories, const st
             .backup_runs = is_locked(fmt::format("{}/{}-backup.lock", lock_path, name))};
         for (auto& repository : repositories) {
             auto& each = one.repositories.emplace_back();
+            // Until 2.52 there was one lock for all repositories.
+            one.backup_runs =
+                one.backup_runs ||
+                is_locked(fmt::format("{}/{}-backup-{}.lock", lock_path, name, repository.index()));
             each.key = repository.index();
             each.encrypted = repository.encrypted();
             if (const auto done = fill(each, repository, name); !done) {

@@ -116,6 +116,38 @@ Result<std::uint64_t> Repository::put(std::string_view path, store::Source& sour
     return stored;
 }
 
+Result<repo::StoredForm> Repository::cipher_of(std::string_view path) {
+    std::vector<std::string> parts;
+    for (auto rest = path; !rest.empty();) {
+        const auto slash = std::min(rest.find('/'), rest.size());
+        parts.emplace_back(rest.substr(0, slash));
+        rest.remove_prefix(std::min(slash + 1, rest.size()));
+    }
+    if (!encrypted() || parts.size() < 3) {
+        return repo::StoredForm{};
+    }
+    const auto is = [&](std::size_t at, std::string_view name) {
+        return parts[at] == name || parts[at] == repo::copy_name(name);
+    };
+    if (is(2, "archive.info") || is(2, "backup.info")) {
+        return repo::StoredForm{.cipher_pass = cipher_pass_};
+    }
+    if (parts[0] == "archive") {
+        HD_TRY(const auto info, archive_info(parts[1]));
+        return repo::StoredForm{.cipher_pass = info.cipher_pass};
+    }
+    if (parts[2] == "backup.history" || (parts.size() > 3 && is(3, "backup.manifest"))) {
+        HD_TRY(const auto info, backup_info(parts[1]));
+        return repo::StoredForm{.cipher_pass = info.cipher_pass};
+    }
+    HD_TRY(const auto label, repo::Label::parse(parts[2]));
+    if (parts.size() > 3 && parts[3] == "bundle") {
+        return repo::StoredForm{};
+    }
+    HD_TRY(const auto found, manifest(parts[1], label));
+    return repo::StoredForm{.cipher_pass = found.header.cipher_pass};
+}
+
 Result<repo::Sha1Digest> Repository::get(std::string_view path, store::Sink* sink,
                                          const repo::StoredForm& form) {
     repo::SumTap original;

@@ -39,6 +39,9 @@ public:
     /// Writes what `source` gives in this form; it is durable then. Returns the stored size.
     Result<std::uint64_t> put(std::string_view path, store::Source& source,
                               const repo::StoredForm& form);
+    /// How to decrypt the file at `path`, by what lies there; bundles as they are. Errors: those of
+    /// the info file or manifest that holds the pass phrase.
+    Result<repo::StoredForm> cipher_of(std::string_view path);
     /// The way back, into `sink`, with the SHA-1 of what came out. `sink` may be null: only the
     /// sum.
     Result<repo::Sha1Digest> get(std::string_view path, store::Sink* sink,

@@ -1,7 +1,6 @@
 #include "backup/stanza.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include "io/files.h"
 #include "pg/control_file.h"
@@ -98,18 +97,6 @@ Result<StanzaCreated> create_stanza(Repository& repository, const std::string& s
     HD_TRY_VOID(repository.save(stanza, *archive));
     HD_TRY_VOID(repository.save(stanza, *backup));
     return StanzaCreated::there_already;
-}
-
-Result<> check_not_stopped(const std::string& lock_path, const std::string& stanza) {
-    for (const auto& name : {stanza, std::string("all")}) {
-        const auto file = fmt::format("{}/{}.stop", lock_path, name);
-        struct stat s{};
-        if (::stat(file.c_str(), &s) == 0) {
-            return fail(Errc::cancelled, fmt::format("stopped by {}", file),
-                        "`start` lets work go on");
-        }
-    }
-    return {};
 }
 
 }  // namespace howdah::backup

@@ -32,7 +32,4 @@ enum class StanzaCreated : std::uint8_t { made, there_already };
 Result<StanzaCreated> create_stanza(Repository& repository, const std::string& stanza,
                                     const ClusterFacts& cluster);
 
-/// Errors: Errc::cancelled while `stop` forbids work on the stanza, or on all.
-Result<> check_not_stopped(const std::string& lock_path, const std::string& stanza);
-
 }  // namespace howdah::backup

@@ -15,6 +15,7 @@
 #include "backup/repository.h"
 #include "backup/restore.h"
 #include "backup/stanza.h"
+#include "backup/stop_file.h"
 #include "backup/verify.h"
 #include "cli/backup_console.h"
 #include "cli/version.h"
@@ -236,7 +237,6 @@ private:
 Result<int> restore(Work& work) {
     const auto& options = work.options;
     HD_TRY_VOID(needs_stanza(options));
-    HD_TRY_VOID(backup::check_not_stopped(options.lock_path, options.stanza));
     HD_TRY(const auto cluster, options.cluster());
     const auto& console = work.console;
     Percent percent("restoring");
@@ -316,6 +316,44 @@ Result<int> repo_ls(Work& work) {
     return 0;
 }
 
+class ToStandardOutput final : public store::Sink {
+public:
+    Result<> write(Bytes bytes) override {
+        std::fwrite(bytes.data(), 1, bytes.size(), stdout);
+        return {};
+    }
+    Result<> finish() override {
+        return std::fflush(stdout) == 0 ? Result<>{} : io::fail_errno("write to standard output");
+    }
+};
+
+/// A whole file, decrypted as its place in the repository asks for; compressed ones stay so.
+Result<int> repo_get(Work& work) {
+    HD_TRY(const auto path, argument(work.options, 0, "the path of a file in the repository"));
+    auto& repository = work.repositories.front();
+    HD_TRY(const auto form, repository.cipher_of(path));
+    ToStandardOutput out;
+    HD_TRY_VOID(repository.get(path, &out, form));
+    HD_TRY_VOID(out.finish());
+    return 0;
+}
+
+Result<int> stop(Work& work) {
+    HD_TRY(const auto done, backup::stop(work.options.lock_path, work.options.stanza));
+    if (!done) {
+        work.console.warn("stop file already exists");
+    }
+    return 0;
+}
+
+Result<int> start(Work& work) {
+    HD_TRY(const auto done, backup::start(work.options.lock_path, work.options.stanza));
+    if (!done) {
+        work.console.warn("stop file does not exist");
+    }
+    return 0;
+}
+
 Result<int> print_version(Work&) {
     fmt::print("Howdah {}\n", version);
     return 0;
@@ -335,6 +373,9 @@ const std::vector<Verb>& all_verbs() {
         {{"info", "Show stanzas, their backups and their WAL"}, info},
         {{"verify", "Read every backup and WAL segment, and check every sum"}, verify},
         {{"repo-ls", "List a folder of the repository"}, repo_ls},
+        {{"repo-get", "Print a file of the repository, decrypted"}, repo_get},
+        {{"stop", "Let no work begin on a stanza, or on all"}, stop},
+        {{"start", "Let work begin again"}, start},
     };
     return verbs;
 }

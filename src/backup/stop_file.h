@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+
+/// Files that forbid work on a stanza, shared with pgBackRest (pgbackrest-repository.md, section
+/// 11.2). An empty stanza stands for all of them.
+namespace howdah::backup {
+
+/// Errors: Errc::cancelled while the stanza, or all, are stopped.
+Result<> check_not_stopped(const std::string& lock_path, const std::string& stanza);
+
+/// Whether something changed: false when it was so already. Errors: Errc::io.
+Result<bool> stop(const std::string& lock_path, const std::string& stanza);
+Result<bool> start(const std::string& lock_path, const std::string& stanza);
+
+}  // namespace howdah::backup
