@@ -56,9 +56,10 @@ void Checks::writable_changed(const Host& host) {
     new_primary_has_all(host);
 }
 
+/// Also after an operator paused the cluster: nobody takes over what may run without a deadline.
 void Checks::one_writable() {
     if (world_.options.pauses) {
-        return;  // outside of the timing model (section 2)
+        return;
     }
     const Host* first = nullptr;
     for (const auto& host : world_.hosts) {
@@ -74,7 +75,7 @@ void Checks::one_writable() {
 }
 
 void Checks::writable_as_holder(const Host& host) {
-    if (world_.options.pauses) {
+    if (!world_.timing_holds()) {
         return;
     }
     const auto kill_at = host.disk.armed();
@@ -98,7 +99,7 @@ void Checks::writable_as_holder(const Host& host) {
 }
 
 void Checks::deadline_passed(const Host& host) {
-    if (host.postgres.writable() && !world_.options.pauses) {
+    if (host.postgres.writable() && world_.timing_holds()) {
         violation("I3", fmt::format("{} is writable after its deadline", host.name));
     }
 }
@@ -183,7 +184,8 @@ void Checks::acts_for_newest(const Host& host, const ha::View& view, const ha::P
                                     view.tenure->epoch, stored));
     }
     const auto& seen = view.cluster ? view.cluster->record.record : std::nullopt;
-    if (follows(plan) && seen && seen->epoch < stored) {
+    // A claimer may fetch what a sealed voter holds: that one follows nobody itself.
+    if (follows(plan) && !view.tenure && seen && seen->epoch < stored) {
         violation("I5", fmt::format("{} follows a primary of epoch {}, and has stored {}",
                                     host.name, seen->epoch, stored));
     }
@@ -226,7 +228,7 @@ void Checks::route_had_closed(const ha::Record& record) {
 void Checks::new_primary_has_all(const Host& host) {
     // A host that stood still while it started PostgreSQL wakes up writable for a moment, long
     // deposed: nobody acknowledges to it.
-    if (world_.options.pauses && record_ && record_->holder != host.uuid) {
+    if (!world_.timing_holds() && record_ && record_->holder != host.uuid) {
         return;
     }
     for (const auto& [branch, lsn] : kept_) {

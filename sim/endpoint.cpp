@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "agent/lease_keeper.h"
 #include "questions.h"
 #include "world.h"
 
@@ -19,6 +18,19 @@ Endpoint::Endpoint(World& in, int number, Nanos offset, std::int64_t ppm)
       clock(in.clock, offset, ppm),
       store_(in.etcd, in.random.next(), clock),
       watch_store_(in.etcd, in.random.next(), clock),
+      loop_({.executor = in.context.get_executor(),
+             .clock = clock,
+             .attempts = store_,
+             .wake = wake_,
+             .prefix = in.prefix(),
+             .id = "sim",
+             .ask_members = [this](Nanos limit) { return ask_members(limit); },
+             .on_change = [] {}}),
+      follower_(clock, watch_store_, in.prefix(),
+                [this] {
+                    const auto& cluster = *follower_.current();
+                    loop_.hint({.record = cluster.record, .store_revision = cluster.revision});
+                }),
       scope_(in.context.get_executor()) {
     in.connect(store_, node);
     in.connect(watch_store_, node);
@@ -27,8 +39,8 @@ Endpoint::Endpoint(World& in, int number, Nanos offset, std::int64_t ppm)
 Endpoint::~Endpoint() = default;
 
 void Endpoint::begin() {
-    scope_.spawn([this] { return attempt_for_ever(); });
-    scope_.spawn([this] { return watch_for_ever(); });
+    scope_.spawn([this] { return loop_.run(); });
+    scope_.spawn([this] { return follower_.run(); });
     for (int i = 0; i < world.profile.clients; ++i) {
         clients_.push_back(std::make_unique<Client>(*this, world.random.next()));
         clients_.back()->next();
@@ -39,105 +51,24 @@ io::Task<> Endpoint::close() {
     return scope_.close();
 }
 
-proxy::Seen Endpoint::seen(const std::vector<dcs::KeyValue>& found, dcs::Revision revision) const {
-    return {.record = agent::sighting(found, world.record_key, world.leader_key),
-            .store_revision = revision};
-}
-
-io::Task<> Endpoint::attempt_for_ever() {
-    while (true) {
-        const auto began = clock.now();
-        const auto attempt = gate_.begin_attempt(began);
-        dcs::Txn txn;
-        txn.then.emplace_back(
-            dcs::Put{.key = world.endpoint_key, .value = std::to_string(attempt)});
-        txn.then.emplace_back(dcs::Get{world.record_key});
-        txn.then.emplace_back(dcs::Get{world.leader_key});
-        const auto answer = co_await store_.commit(
-            std::move(txn), {.total = gate_.attempt_every(), .hedge = gate_.hedge_after()});
-        if (answer) {
-            gate_.answer(attempt, seen(answer->found, answer->revision));
-        } else if (answer.error().code == Errc::cancelled) {
-            co_return;
-        }
-        if (needs_vouching()) {
-            asking_members_ = true;
-            scope_.spawn([this] { return ask_members(); });
-        }
-        const auto next = began + gate_.attempt_every();
-        if (!co_await clock.until(next)) {
-            co_return;
-        }
-        wake_.overslept(std::max(next, clock.now() - gate_.attempt_every()), clock.now(),
-                        6 * gate_.attempt_every());
-        heed_pauses();
-    }
-}
-
-/// As the product's endpoint does (F6).
-void Endpoint::heed_pauses() {
-    wake_.wake(clock.now(), clock.wall_nanos());
-    if (wake_.pauses() != heeded_pauses_) {
-        heeded_pauses_ = wake_.pauses();
-        gate_.doubt(clock.now());
-    }
-}
-
-/// As the product's endpoint does (G4).
-bool Endpoint::needs_vouching() const {
-    const auto record = gate_.resting_on();
-    const auto route = gate_.route(clock.now());
-    return record && !asking_members_ &&
-           (route.doubted || route.deadline < clock.now() + Nanos(record->ttl) / 2);
-}
-
-io::Task<> Endpoint::ask_members() {
-    const auto sent = clock.now();
-    const auto record = gate_.resting_on();
+io::Task<std::vector<ha::Vouch>> Endpoint::ask_members(Nanos limit) {
     std::vector<Host*> hosts;
     std::ranges::transform(world.hosts, std::back_inserter(hosts),
                            [](const auto& host) { return host.get(); });
-    if (record) {
-        gate_.vouch(sent, co_await ask_hosts<ha::Vouch>(
-                              world, node, clock, std::move(hosts), Nanos(record->ttl) / 6,
-                              [](Host& h, auto answered) { answered(h.agent().vouch()); }));
-    }
-    asking_members_ = false;
+    return ask_hosts<ha::Vouch>(world, node, clock, std::move(hosts), limit,
+                                [](Host& h, auto answered) { answered(h.agent().vouch()); });
 }
 
-io::Task<> Endpoint::watch_for_ever() {
-    dcs::Revision from = 1;
-    std::vector<dcs::KeyValue> keys(2);
-    while (true) {
-        const auto watch = watch_store_.watch(world.prefix(), from);
-        while (true) {
-            const auto events = co_await watch->next();
-            if (!events && events.error().code == Errc::cancelled) {
-                co_return;
-            }
-            if (!events) {
-                break;
-            }
-            auto news = false;
-            for (const auto& event : *events) {
-                const auto at = event.kv.key == world.record_key   ? 0U
-                                : event.kv.key == world.leader_key ? 1U
-                                                                   : 2U;
-                if (at < 2) {
-                    keys[at] = event.deleted ? dcs::KeyValue{} : event.kv;
-                    news = true;
-                }
-            }
-            from = events->back().kv.mod_revision + 1;
-            if (news) {
-                gate_.hint(seen(keys, from - 1));
-            }
-        }
-        from = world.etcd.compacted() + 1;
-        if (!co_await clock.until(clock.now() + Millis(200))) {
-            co_return;
-        }
+bool Endpoint::stands_for(const Host& host, ha::Epoch epoch, bool fits, std::uint64_t life) {
+    const auto known = verified_ && verified_->host == &host && verified_->epoch == epoch;
+    if (!fits || (known && verified_->life != life)) {
+        loop_.lost(host.uuid, epoch);
     }
+    const auto goes_on = fits && (!known || verified_->life == life);
+    if (fits) {
+        verified_ = Verified{.host = &host, .epoch = epoch, .life = life};
+    }
+    return goes_on;
 }
 
 void Client::next() {
@@ -200,8 +131,9 @@ void Client::open(const proxy::Route& route) {
         const auto fits =
             pg.accepting() && pg.role() == ha::Role::primary && timeline == route.timeline;
         carry_back(*host, number, [this, host, fits, life = pg.life(), epoch = route.epoch] {
+            const auto stands = endpoint_.stands_for(*host, epoch, fits, life);
             const auto now = endpoint_.route();
-            if (!fits || !now.open || now.doubted || now.epoch != epoch) {
+            if (!stands || !now.open || now.doubted || now.epoch != epoch) {
                 return next();
             }
             connection_ = Connection{.host = host, .epoch = epoch, .life = life};

@@ -10,7 +10,8 @@
 #include "ha/wake_watch.h"
 #include "instance/fake/fake_instance.h"
 #include "io/virtual_clock.h"
-#include "proxy/route.h"
+#include "proxy/follower.h"
+#include "proxy/route_loop.h"
 
 namespace howdah::sim {
 
@@ -18,7 +19,8 @@ class World;
 class Host;
 class Client;
 
-/// The endpoint's decisions (the product's own gate) over a model of its connections.
+/// The product's own loop and follower over models of the store, of the members' answers and of the
+/// endpoint's connections.
 class Endpoint {
 public:
     Endpoint(World& world, int node, Nanos offset, std::int64_t ppm);
@@ -26,27 +28,33 @@ public:
     void begin();
     io::Task<> close();
 
-    proxy::Route route() const { return gate_.route(clock.now()); }
-    ha::Epoch newest_epoch() const { return gate_.newest() ? gate_.newest()->epoch : 0; }
+    proxy::Route route() const { return loop_.route(); }
+    ha::Epoch newest_epoch() const { return loop_.newest() ? loop_.newest()->epoch : 0; }
 
     World& world;
     const int node;
     io::HostClock clock;
 
+    /// What the sentinel's connection says: false when this server was not reached, or is another
+    /// life of the one that was verified for this epoch.
+    bool stands_for(const Host& host, ha::Epoch epoch, bool fits, std::uint64_t life);
+
 private:
-    io::Task<> attempt_for_ever();
-    io::Task<> watch_for_ever();
-    bool needs_vouching() const;
-    void heed_pauses();
-    io::Task<> ask_members();
-    proxy::Seen seen(const std::vector<dcs::KeyValue>& found, dcs::Revision revision) const;
+    struct Verified {
+        const Host* host = nullptr;
+        ha::Epoch epoch = 0;
+        std::uint64_t life = 0;
+    };
+
+    io::Task<std::vector<ha::Vouch>> ask_members(Nanos limit);
+
+    std::optional<Verified> verified_{};
 
     dcs::fake::FakeStore store_;
     dcs::fake::FakeStore watch_store_;
-    proxy::RouteGate gate_{};
     ha::WakeWatch wake_{};
-    std::uint64_t heeded_pauses_ = 0;
-    bool asking_members_ = false;
+    proxy::RouteLoop loop_;
+    proxy::Follower follower_;
     io::Scope scope_;
     std::vector<std::unique_ptr<Client>> clients_{};
 };

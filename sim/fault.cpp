@@ -55,6 +55,10 @@ constexpr std::array<Words, fault_kinds> all{{
     {"restart_server", "an operator asks for a restart of PostgreSQL"},
     {"reinitialize", "an operator asks for a new copy of the data"},
     {"switchover", "an operator asks for a switchover"},
+    {"pause_cluster", "an operator pauses the cluster"},
+    {"tag_nofailover", "a member is tagged nofailover"},
+    {"freeze_storage", "the storage of the host stands still"},
+    {"pause_replay", "the standby replays nothing"},
 }};
 
 Result<Fault> parse(const std::string& line) {

@@ -52,8 +52,15 @@ enum class FaultKind : std::uint8_t {
     restart_server,  ///< an operator asks a member to restart its PostgreSQL
     reinitialize,    ///< an operator asks a member for a new copy of its data
     switchover,
+    // Those below came later: what they draw is drawn last, so that older seeds stay what they
+    // were.
+    pause_cluster,   ///< an operator pauses the cluster, and resumes it
+    tag_nofailover,  ///< a member gets the tag, and loses it
+    freeze_storage,  ///< of a host: nothing is flushed, and what is killed does not die
+    pause_replay,    ///< a standby flushes WAL and replays none
 };
-inline constexpr int fault_kinds = static_cast<int>(FaultKind::switchover) + 1;
+inline constexpr int first_kinds = static_cast<int>(FaultKind::switchover) + 1;
+inline constexpr int fault_kinds = static_cast<int>(FaultKind::pause_replay) + 1;
 std::string_view name_of(FaultKind kind);
 std::optional<FaultKind> kind_of(std::string_view name);
 /// In words for a transcript.

@@ -16,6 +16,8 @@ config::AgentConfig config_of(const World& world, const Host& host) {
     config.restapi.connect_address = {.host = host.address, .port = 8008};
     config.bootstrap = config::Bootstrap{.dcs_json = world.profile.config_json()};
     config.postgresql.connect_address = {.host = host.address, .port = 5432};
+    config.nofailover = host.nofailover;
+    config.tags_json = host.nofailover ? R"({"nofailover":true})" : "";
     return config;
 }
 
@@ -179,6 +181,13 @@ void Host::order_restart() {
         run_->scope.spawn([run = run_.get()] {
             return [](AgentRun* r) -> io::Task<> { (void)co_await r->agent.restart({}); }(run);
         });
+    }
+}
+
+void Host::tag_nofailover(bool on) {
+    nofailover = on;
+    if (run_) {
+        run_->agent.take_file(config_of(world, *this));
     }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "agent/agent.h"
 #include "base/mutant.h"
@@ -39,7 +40,8 @@ public:
     }
     void lose_power() {
         stored_ = synced_;
-        arm({});
+        held_wal_ = held_earlier_;  // the only part that is not synced
+        release();
     }
     /// The greatest epoch that store() ever took, whatever became of it.
     ha::Epoch greatest() const { return greatest_; }
@@ -63,13 +65,23 @@ public:
         promise_ = promise;
         return {};
     }
-    void arm(Instant kill_at) override {
+    ha::HeldWal held_wal() const override { return held_wal_; }
+    Result<> keep_held_wal(const ha::HeldWal& held) override {
+        held_earlier_ = std::exchange(held_wal_, held);
+        return {};
+    }
+    bool paused() const override { return paused_; }
+    Result<> keep_paused(bool paused) override {
+        paused_ = paused;
+        return {};
+    }
+    void write(Instant kill_at) override {
         kill_at_ = kill_at;
         if (on_arm) {
             on_arm();
         }
     }
-    Instant armed() const override { return kill_at_; }
+    Instant read() const override { return kill_at_; }
 
     std::function<void()> on_arm{};
     std::function<void()> on_store{};
@@ -81,6 +93,8 @@ private:
     std::vector<ha::EpochStart> epochs_{};
     std::optional<ha::Record> record_{};
     std::optional<ha::StoredPromise> promise_{};
+    ha::HeldWal held_wal_{}, held_earlier_{};
+    bool paused_ = false;
     Instant kill_at_{};
 };
 
@@ -125,6 +139,8 @@ public:
     void order_switchover(std::string candidate);
     void order_restart();
     void order_copy(bool force);
+    void tag_nofailover(bool on);
+    bool nofailover = false;
 
     /// Its data directory is replaced by that of a cluster that nobody knows here, or comes back.
     io::Task<> mount(bool foreign);

@@ -18,9 +18,20 @@ using howdah::sim::Report;
 using howdah::sim::World;
 
 /// Rules that no fault of this simulation can reach yet.
-const std::set<std::string_view> unreachable{
-    "refuse_broken_directory", "refuse_adoption",        "give_back",         "restore_scope",
-    "give_up_outdated_claim",  "take_over_from_patroni", "put_under_a_fencer"};
+const std::set<std::string_view> unreachable{"refuse_newer_format",
+                                             "refuse_broken_directory",
+                                             "refuse_adoption",
+                                             "give_back",
+                                             "restore_scope",
+                                             "give_up_outdated_claim",
+                                             "take_over_from_patroni",
+                                             "put_under_a_fencer",
+                                             "give_up_unanswering_server",
+                                             "abandon_stop",
+                                             "cut_stop_short",
+                                             "end_stop_by_force",
+                                             "ask_for_the_end",
+                                             "refuse_to_lead_a_standby_cluster"};
 constexpr int shrink_runs = 300;
 
 struct Asked {
@@ -180,6 +191,9 @@ int main(int argc, char** argv) {
     app.add_option("--late-hosts", options.late_hosts, "some hosts begin late, or none");
     app.add_option("--favour", asked.favour, "kinds of faults to draw often");
     app.add_option("--skip", asked.skip, "invariants not to check: I1 ... I12, P5");
+    app.add_option("--core", options.core,
+                   "hosts that are back when the faults stop; the others stay away")
+        ->delimiter(',');
     app.add_option("--schedule", asked.schedule_file, "faults from this file");
     app.add_flag("--print-schedule", asked.print_schedule, "print the faults drawn");
     app.add_flag("--no-shrink", asked.no_shrink, "don't look for a shorter schedule that fails");

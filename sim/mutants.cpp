@@ -13,8 +13,10 @@
 #include <array>
 #include <cstring>
 #include <ctime>
+#include <fstream>
 #include <functional>
 #include <optional>
+#include <sstream>
 #include <vector>
 
 #include "base/mutant.h"
@@ -29,7 +31,7 @@ using howdah::sim::FaultKind;
 using howdah::sim::Options;
 using howdah::sim::World;
 
-constexpr rlim_t seconds_at_most = 60;
+constexpr rlim_t seconds_at_most = 120;
 constexpr int shrink_runs = 300;
 constexpr std::uint64_t control_seeds = 10;
 
@@ -73,6 +75,47 @@ Options with_failsafe(Options options, bool on) {
     return options;
 }
 
+/// The faults of a file in sim/cases, from that seed on.
+Options as_in(std::string_view name, std::uint64_t seed, Options options) {
+    std::ifstream in(fmt::format("{}/{}.case", HOWDAH_CASES, name));
+    std::ostringstream text;
+    text << in.rdbuf();
+    options.schedule = howdah::sim::parse_schedule(text.str()).value();
+    options.seed = seed;
+    return options;
+}
+
+/// These faults instead of what the seed draws.
+Options with_faults(std::string_view schedule, Options options) {
+    options.schedule = howdah::sim::parse_schedule(std::string(schedule)).value();
+    options.late_hosts = false;
+    return options;
+}
+
+Options with_hosts(int hosts, std::vector<int> core, Options options) {
+    options.hosts = hosts;
+    options.core = std::move(core);
+    return options;
+}
+
+Options heard_of() {
+    auto options = with_lease(with_store_loss(options_for(1.5)), "default");
+    options.sync_mode = SyncMode::quorum;
+    options.strict = false;
+    return options;
+}
+
+/// A primary that is cut off writes much that nobody acknowledges; whoever leads after it
+/// acknowledges less, and dies as the first one comes back.
+constexpr std::string_view longer_wal_of_an_older_epoch = R"(
+30.0 isolate holder 0 for 26
+30.5 vacuum holder 4 for 0
+31.0 vacuum holder 4 for 0
+31.5 vacuum holder 4 for 0
+32.0 vacuum holder 4 for 0
+55.9 kill_both holder 0 for 150
+)";
+
 /// Hosts that join while the store is silent.
 Options with_newcomers(Options options) {
     options.hosts = 5;
@@ -97,7 +140,7 @@ std::vector<Case> all_cases() {
          with_pauses(strict(options_for(10, {pause_host, pause_host_hidden})))},
         {Mutant::lsn_without_epoch, "lsn_without_epoch", "section 5, 4",
          "the longest WAL wins, whatever its history",
-         strict(options_for(10, {isolate, vacuum, cut_peer, kill_both}))},
+         with_faults(longer_wal_of_an_older_epoch, with_lease(strict(options_for(2)), "default"))},
         {Mutant::release_before_reap, "release_before_reap", "F1",
          "a dead postmaster is taken for a stopped database", options_for(10, {kill_postmaster})},
         {Mutant::no_epoch_fsync, "no_epoch_fsync", "L8, I5",
@@ -136,6 +179,19 @@ std::vector<Case> all_cases() {
          with_failsafe(options_for(10, {cut_store, cut_peer}), true)},
         {Mutant::promise_not_kept, "promise_not_kept", "G2", "who promised claims nevertheless",
          with_failsafe(options_for(10, {cut_store, cut_peer}), true)},
+        {Mutant::timeline_not_unique, "timeline_not_unique", "N1",
+         "a promotion opens the next number on its server, whoever has opened it before",
+         strict(options_for(10, {isolate, kill_both, cut_at_change, cut_store, vacuum}))},
+        {Mutant::claim_never_given_up, "claim_never_given_up", "N4",
+         "a claimer without votes holds the record for ever",
+         as_in("claimer-without-peers", 3,
+               with_hosts(4, {1, 2, 3}, with_lease(strict(options_for(1.5)), "default")))},
+        {Mutant::names_of_an_earlier_role, "names_of_an_earlier_role", "N6",
+         "synchronous_standby_names of an earlier role or mode stays in force",
+         as_in("names-of-an-earlier-era", 7750376, with_lease(options_for(10), "lan-fast"))},
+        {Mutant::hearsay_forgotten, "hearsay_forgotten", "N8",
+         "what another member has seen is forgotten with its answer",
+         as_in("lost-set-heard-of", 5, heard_of())},
     };
 }
 
@@ -171,6 +227,9 @@ bool control_clean(Options options, std::uint64_t first_seed) {
 /// Seeds until one shows the mutant.
 Outcome hunt(const Case& one, std::uint64_t first_seed) {
     Outcome outcome;
+    if (one.options.seed != Options{}.seed) {
+        first_seed = one.options.seed;
+    }
     for (auto seed = first_seed; cpu_seconds() < seconds_at_most - 5; ++seed) {
         auto options = one.options;
         options.seed = seed;

@@ -40,6 +40,8 @@ double usual_weight(FaultKind kind) {
         case FaultKind::cancel_waits:
         case FaultKind::restart_server:
         case FaultKind::reinitialize:
+        case FaultKind::pause_cluster:
+        case FaultKind::tag_nofailover:
             return 0.5;
         case FaultKind::delete_record:
         case FaultKind::foreign_data:
@@ -107,12 +109,12 @@ Fault draw_fault(const Options& o, const Profile& p, Nanos at, Random& random) {
 std::string Profile::config_json() const {
     return fmt::format(
         R"({{"howdah":{{"lease":"{}"}},"synchronous_mode":{},"synchronous_mode_strict":{},)"
-        R"("synchronous_node_count":{},"failsafe_mode":{}}})",
+        R"("synchronous_node_count":{},"failsafe_mode":{},"pause":{}}})",
         lease_name,
         sync_mode == ha::SyncMode::quorum ? "\"quorum\""
         : sync_mode == ha::SyncMode::on   ? "true"
                                           : "false",
-        strict, sync_nodes, failsafe);
+        strict, sync_nodes, failsafe, paused);
 }
 
 Profile draw_profile(const Options& o, Random& random) {
@@ -129,7 +131,7 @@ Profile draw_profile(const Options& o, Random& random) {
     p.mean_gap = Millis(random.between(2'000, 25'000));
     p.longest = Millis(random.between(2'000, random.chance(0.2) ? 150'000 : 40'000));
     p.to_holder = 0.3 + 0.6 * random.fraction();
-    for (std::size_t i = 0; i < p.weight.size(); ++i) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(first_kinds); ++i) {
         const auto kind = static_cast<FaultKind>(i);
         const auto drawn = random.chance(0.4) ? usual_weight(kind) * (0.2 + random.fraction()) : 0;
         p.weight[i] = o.favour.contains(kind) ? favoured : allowed(kind, o) ? drawn : 0;
@@ -148,6 +150,11 @@ Profile draw_profile(const Options& o, Random& random) {
     for (std::size_t i = 1; i < p.joins.size() && o.late_hosts.value_or(late && !o.store_loss);
          ++i) {
         p.joins[i] = random.chance(0.5) ? draw_millis(random, calm, latest_join) : Nanos{};
+    }
+    for (std::size_t i = first_kinds; i < p.weight.size(); ++i) {
+        const auto kind = static_cast<FaultKind>(i);
+        const auto drawn = random.chance(0.15) ? usual_weight(kind) * (0.2 + random.fraction()) : 0;
+        p.weight[i] = o.favour.contains(kind) ? favoured : drawn;
     }
     return p;
 }

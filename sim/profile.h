@@ -29,8 +29,10 @@ struct Options {
     std::set<FaultKind> favour{};                  ///< drawn often
     std::set<std::string, std::less<>> skip{};     ///< invariants that are not checked
     std::optional<std::vector<Fault>> schedule{};  ///< instead of what the seed draws
-    bool verbose = false;                          ///< tell what happens, at once
-    bool transcript = false;                       ///< keep what happens
+    /// The hosts that are back when the faults stop; the others stay away. Empty: the seed draws.
+    std::vector<int> core{};
+    bool verbose = false;     ///< tell what happens, at once
+    bool transcript = false;  ///< keep what happens
 };
 
 /// What one seed draws, by swarm testing: each has its own kinds of faults and rates.
@@ -41,8 +43,9 @@ struct Profile {
     bool strict = false;
     int sync_nodes = 1;
     bool failsafe = true;  ///< the members' promises carry a term while the store is silent
-    Nanos mean_gap{};      ///< between two faults
-    Nanos longest{};       ///< fault
+    bool paused = false;
+    Nanos mean_gap{};  ///< between two faults
+    Nanos longest{};   ///< fault
     double to_holder = 0.7;
     std::array<double, fault_kinds> weight{};
     Nanos packet_min{}, packet_max{};

@@ -39,6 +39,11 @@ World::World(Options o)
     servers.delay = [this](const instance::FakeInstance& from, const instance::FakeInstance& to) {
         return network->stream(from.number, to.number);
     };
+    servers.on_mixed = [this](const std::string& standby, const std::string& from) {
+        violation("N1", fmt::format("{} mixes WAL of {} with its own: two promotions had one "
+                                    "timeline number",
+                                    standby, from));
+    };
     for (int i = 0; i < options.hosts; ++i) {
         hosts.push_back(std::make_unique<Host>(*this, i, Millis(random.between(0, 100'000)),
                                                random.between(-9000, 9000)));
@@ -153,8 +158,70 @@ io::Task<> World::live() {
     }
 }
 
+/// What the model promises of the hosts that are left (P5): they can choose a primary that has all
+/// that was acknowledged, and it finds the standbys that it has to wait for.
+bool World::can_do_without(const Host& away) const {
+    const auto& record = checks.record();
+    // Of a paused holder that is silent nobody but an operator knows that it is gone (N13).
+    if (!record || hosts.size() < 3 || (record->paused && record->holder == away.uuid)) {
+        return false;
+    }
+    const auto left = static_cast<int>(hosts.size()) - 1;
+    const auto voters =
+        static_cast<int>(record->sync.voters.size()) - (record->sync.voter(away.uuid) ? 1 : 0);
+    if (record->sync.mode != ha::SyncMode::off &&
+        (record->sync.empty() || voters < record->sync.votes_needed())) {
+        return false;
+    }
+    if (profile.strict && left - 1 < profile.sync_nodes) {
+        return false;
+    }
+    const auto complete = std::ranges::all_of(hosts, [&](const auto& host) {
+        return host.get() == &away ||
+               (host->postgres.has_data() &&
+                std::ranges::find(record->claimers, host->uuid) != record->claimers.end());
+    });
+    return complete;
+}
+
+/// Hosts that stay away when the faults stop: those outside of the core, or one that the seed
+/// draws.
+std::vector<Host*> World::draw_away() {
+    std::vector<Host*> away;
+    if (!options.core.empty()) {
+        for (const auto& host : hosts) {
+            if (std::ranges::find(options.core, host->node) == options.core.end()) {
+                away.push_back(host.get());
+            }
+        }
+        return away;
+    }
+    Random drawn(mixed(options.seed, 5));
+    auto* one = hosts[static_cast<std::size_t>(drawn.between(0, std::ssize(hosts) - 1))].get();
+    // A record that an operator deleted is written anew with the seals of all members only.
+    const auto keys = etcd.range(record_key).keys;  // by prefix
+    const auto deleted = std::ranges::find(keys, record_key, &dcs::KeyValue::key) == keys.end();
+    if (drawn.chance(0.5) && !deleted && !options.store_loss && !options.pauses &&
+        can_do_without(*one)) {
+        away.push_back(one);
+    }
+    return away;
+}
+
+io::Task<> World::take_away(Host* host) {
+    say(host->name, "stays away");
+    co_await host->lose_power();
+    for (int other = 0; other < network->nodes(); ++other) {
+        if (other != host->node) {
+            ++network->link(host->node, other).cuts;
+            ++network->link(other, host->node).cuts;
+        }
+    }
+}
+
 io::Task<> World::heal() {
     say("", "all faults stop");
+    const auto away = draw_away();
     // Ends of faults that are still on; an end may have an end.
     while (!agenda_.empty()) {
         const auto end = agenda_.extract(agenda_.begin());
@@ -162,6 +229,9 @@ io::Task<> World::heal() {
     }
     cut_at_change_.reset();
     network->heal();
+    for (auto* host : away) {
+        co_await take_away(host);
+    }
     served_ = false;
     healing_ = true;
     co_await wait_until(clock.now() + profile.back_within());
@@ -205,12 +275,12 @@ void World::heed(const dcs::Event& event) {
     if (event.deleted) {
         return checks.record_deleted();
     }
-    const auto record = ha::parse_record(event.kv.value);
-    if (!record) {
+    committed_.read(event.kv.mod_revision, event.kv.value);
+    if (!committed_.record) {
         return violation("I4", "a record that can't be read was committed");
     }
-    cut_if_changed(*record);
-    checks.record_committed(*record);
+    cut_if_changed(*committed_.record);
+    checks.record_committed(*committed_.record);
 }
 
 namespace {

@@ -56,8 +56,11 @@ public:
     Checks checks;
     std::vector<std::unique_ptr<Host>> hosts{};
     std::unique_ptr<Endpoint> endpoint{};
-    const std::string record_key = prefix() + "howdah", leader_key = prefix() + "leader",
-                      endpoint_key = prefix() + "howdah-endpoint/sim";
+    const std::string record_key = prefix() + "howdah", leader_key = prefix() + "leader";
+
+    /// The timing model holds: I1 to I3 are checked (safety-model.md, section 2; N13).
+    bool timing_holds() const { return !options.pauses && !was_paused; }
+    bool was_paused = false;  ///< by an operator
 
     std::string prefix() const { return "/service/sim/"; }
     Host* host_of(const std::string& uuid);
@@ -76,6 +79,9 @@ public:
 private:
     io::Task<> live();
     io::Task<> heal();
+    std::vector<Host*> draw_away();
+    bool can_do_without(const Host& away) const;
+    io::Task<> take_away(Host* host);
     io::Task<> wait_until(Instant when);
     io::Task<> begin_fault(Fault fault);
     /// What needs no waiting, as a coroutine.
@@ -84,6 +90,7 @@ private:
     io::Task<> begin_at_host(Fault fault, Host* host);
     void begin_at_store(const Fault& fault, std::size_t member);
     void operate(const Fault& fault);
+    void set_pause(bool paused);
     void store_weather(FaultKind kind, bool on);
     void cut(int from, int to, Nanos lasts);
     void cut_store(int node, bool to, bool from, Nanos lasts);
@@ -100,6 +107,7 @@ private:
     Instant begun_{};
     std::optional<Fault> cut_at_change_{};
     bool healing_ = false;
+    ha::Sighting committed_{};  ///< the record as last committed
     bool served_ = false;
     Host* last_holder_ = nullptr;
     std::map<std::string, std::string> last_rule_{};

@@ -187,6 +187,17 @@ io::Task<> World::begin_at_host(Fault fault, Host* host) {
         case FaultKind::stall_receiving:
             host->postgres.stall_receiving(host->clock.now() + lasts);
             break;
+        case FaultKind::freeze_storage:
+            host->postgres.freeze_storage();
+            host->disk.full = true;  // the state directory lies there too
+            ends([host] {
+                host->disk.full = false;
+                host->postgres.thaw_storage();
+            });
+            break;
+        case FaultKind::pause_replay:
+            host->postgres.pause_replay(host->clock.now() + lasts);
+            break;
         case FaultKind::write_config:
         case FaultKind::delete_record:
             operate(fault);
@@ -202,6 +213,14 @@ io::Task<> World::begin_at_host(Fault fault, Host* host) {
             break;
         case FaultKind::reinitialize:
             host->order_copy(fault.other == 0);
+            break;
+        case FaultKind::pause_cluster:
+            set_pause(true);
+            ends([this] { set_pause(false); });
+            break;
+        case FaultKind::tag_nofailover:
+            host->tag_nofailover(true);
+            ends([host] { host->tag_nofailover(false); });
             break;
         case FaultKind::switchover:
             host->order_switchover(
@@ -264,6 +283,19 @@ void World::begin_at_store(const Fault& fault, std::size_t member) {
         default:
             break;
     }
+}
+
+/// From here on P1 rests on the operator (N13): one who resumes while the primary hears nothing of
+/// it has two.
+void World::set_pause(bool paused) {
+    if (etcd.range(prefix() + "config").keys.empty()) {
+        return;
+    }
+    was_paused = was_paused || paused;
+    auto config = profile;
+    config.paused = paused;
+    dcs::Txn txn{.then = {dcs::Put{.key = prefix() + "config", .value = config.config_json()}}};
+    (void)etcd.commit(txn);
 }
 
 /// An operator writes another configuration, or deletes what he should not.

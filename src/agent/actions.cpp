@@ -11,7 +11,7 @@
 namespace howdah::agent {
 namespace {
 
-constexpr Nanos fence_limit = Seconds(5);
+constexpr Nanos fence_limit = Seconds(3);
 
 /// New clusters have the peer lease on, unless they say otherwise (safety-model.md, section 10).
 std::string first_configuration(const std::string& dcs_json) {
@@ -35,12 +35,12 @@ struct Agent::Doing {
     Nanos patience() const { return agent.dynamic_.lease.ttl; }
 
     io::Task<Result<>> change(std::function<void(ha::Record&)> edit,
-                              std::map<std::string, std::string> with) {
+                              std::map<std::string, std::string> with = {}) {
         return io::on(keeper.executor(),
                       keeper.change(std::move(edit), patience() / 2, std::move(with)));
     }
     io::Task<Result<>> give_up(std::function<void(ha::Record&)> edit) {
-        return io::on(keeper.executor(), keeper.give_up(std::move(edit), patience()));
+        return io::on(keeper.executor(), keeper.leave(std::move(edit), patience()));
     }
 
     io::Task<Result<>> operator()(ha::ClaimRecord) { return agent.claim(false); }
@@ -52,6 +52,11 @@ struct Agent::Doing {
         return ready({});
     }
     io::Task<Result<>> operator()(ha::Seal seal) { return agent.begin_seal(std::move(seal)); }
+    io::Task<Result<>> operator()(ha::EndWalsender end) {
+        spdlog::warn("ending a connection that calls itself like a member name={} pid={}", end.name,
+                     end.pid);
+        return pg.end_walsender(end.pid);
+    }
     io::Task<Result<>> operator()(ha::SetStandbyNames names) {
         return agent.set_standby_names(std::move(names.text));
     }
@@ -61,17 +66,29 @@ struct Agent::Doing {
     io::Task<Result<>> operator()(ha::ShowTimeline show) {
         return agent.tell_timeline(show.timeline, ha::RecordState::claimed);
     }
-    io::Task<Result<>> operator()(ha::Promote) { return ready(pg.promote()); }
+    io::Task<Result<>> operator()(ha::ReserveTimeline reserve) {
+        return change([reserve](ha::Record& record) {
+            record.reserved = {.epoch = record.epoch, .timeline = reserve.timeline};
+        });
+    }
+    io::Task<Result<>> operator()(ha::Promote promote) {
+        if (auto noted = agent.note_opening(promote.timeline); !noted) {
+            return ready(std::move(noted));
+        }
+        agent.parts_.deadlines.guard();
+        return ready(pg.promote(promote.timeline));
+    }
     io::Task<Result<>> operator()(ha::Fence) { return pg.fence(fence_limit); }
     io::Task<Result<>> operator()(ha::Stop stop) {
         return ready(
             pg.stop(stop.immediate ? instance::StopMode::immediate : instance::StopMode::fast));
     }
     io::Task<Result<>> operator()(ha::StartStandby start) {
-        agent.parts_.deadlines.arm(Instant{});  // a standby is not writable: nothing to kill
+        agent.parts_.deadlines.release();
         return ready(pg.start(instance::StartAs::standby, start.follow));
     }
     io::Task<Result<>> operator()(ha::StartPrimary) {
+        agent.parts_.deadlines.guard();
         return ready(pg.start(instance::StartAs::primary, std::nullopt));
     }
     io::Task<Result<>> operator()(ha::Follow follow) { return pg.follow(follow.from); }
@@ -107,6 +124,9 @@ struct Agent::Doing {
             record.handover_to = hand_over.to;
             record.lsn = hand_over.lsn;
         });
+    }
+    io::Task<Result<>> operator()(ha::LetTermEnd) {
+        return io::on(keeper.executor(), keeper.let_term_end());
     }
     io::Task<Result<>> operator()(ha::RestoreScope) {
         std::map<std::string, std::string> with{
@@ -179,13 +199,28 @@ io::Task<Result<>> Agent::tell_timeline(pg::Timeline timeline, ha::RecordState s
                                                              .timeline = start.timeline};
                                       }
                                   },
-                                  Nanos(dynamic_.lease.ttl) / 2));
+                                  Nanos(dynamic_.lease.ttl) / 2, sync_of_new_leader()));
 }
 
-io::Task<Result<>> Agent::set_standby_names(std::string text) {
+/// `/sync` goes on naming the leader before this one until somebody writes it.
+std::map<std::string, std::string> Agent::sync_of_new_leader() const {
+    const auto& cluster = std::as_const(parts_.feed.current());
+    if (!keeping_.tenure || !cluster ||
+        (keeping_.tenure->record.sync == ha::SyncSet{} && cluster->sync_json.empty())) {
+        return {};
+    }
+    auto document = ha::sync_document(keeping_.tenure->record.sync, parts_.identity.name);
+    if (document == cluster->sync_json) {
+        return {};
+    }
+    return {{prefix_ + "sync", std::move(document)}};
+}
+
+io::Task<Result<>> Agent::set_standby_names(std::optional<std::string> text) {
     confirmed_names_.reset();
     HD_CO_TRY_VOID(co_await parts_.instance.set_sync_standbys(text, Nanos(dynamic_.lease.ttl) / 2));
-    spdlog::info("synchronous_standby_names is in force names=\"{}\"", text);
+    spdlog::info("synchronous_standby_names is in force names=\"{}\"",
+                 text.value_or("as configured"));
     confirmed_names_ = std::move(text);
     co_return Result<>{};
 }
@@ -210,8 +245,12 @@ io::Task<Result<>> Agent::claim(bool take_over) {
     if (cluster.record.record) {
         epoch = std::max(epoch, cluster.record.record->epoch);
     }
+    // The store may have lost epochs that somebody has seen (N8).
+    if (last_record_) {
+        epoch = std::max(epoch, last_record_->epoch);
+    }
     for (const auto& standing : peers_.standings) {
-        epoch = std::max(epoch, standing.stored_epoch);
+        epoch = std::max({epoch, standing.stored_epoch, standing.seen_epoch});
     }
     for (const auto& vote : votes_.votes) {
         epoch = std::max(epoch, vote.stored_epoch);
@@ -286,6 +325,9 @@ io::Task<> Agent::ask_peers(ha::AskPeers question) {
                      [this](const ha::Member& m) { return m.name != parts_.identity.name; });
     }
     auto standings = co_await parts_.peers.ask(std::move(others), question.limit);
+    for (const auto& standing : standings) {
+        learn(standing.lost);
+    }
     if (peers_.about_revision == question.about_revision) {
         peers_.standings = std::move(standings);
         peers_.complete = true;

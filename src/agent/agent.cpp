@@ -15,6 +15,11 @@ namespace {
 /// Decide again after this long without an event.
 constexpr Nanos tick = Seconds(1);
 constexpr Nanos observe_limit = Seconds(2);
+constexpr Nanos recover_order_lasts = Seconds(600);
+/// A cycle that takes longer, and than 2T, hangs: every wait in it has a smaller limit.
+constexpr Nanos cycle_limit = Seconds(10);
+/// Shown as a rule while the state directory can't be written.
+constexpr auto waits_for_disk = "wait_for_disk";
 
 }  // namespace
 
@@ -23,7 +28,12 @@ Agent::Agent(Parts parts)
       prefix_(parts_.config.prefix()),
       bell_(parts_.executor, parts_.clock),
       background_(std::make_unique<io::Scope>(parts_.executor)),
-      last_record_(parts_.durable.last_record()) {}
+      last_record_(parts_.durable.last_record()) {
+    if (last_record_ && last_record_->holder == parts_.identity.uuid &&
+        last_record_->reserved.epoch == last_record_->epoch) {
+        opening_ = last_record_->reserved;
+    }
+}
 
 Agent::~Agent() = default;
 
@@ -34,8 +44,10 @@ io::Task<Result<>> Agent::run() {
         co_return std::unexpected(std::move(adopted).error());
     }
     background_->spawn([this] { return keep_member_lease(); });
+    background_->spawn([this] { return keep_turning(); });
     recall_promise();
     while (!halted_ && !stopping_) {
+        cycle_begun_ = parts_.clock.now();
         co_await cycle();
         (void)co_await bell_.wait_until(next_cycle_);
     }
@@ -43,6 +55,21 @@ io::Task<Result<>> Agent::run() {
         co_return std::unexpected(*halted_);
     }
     co_return Result<>{};
+}
+
+/// N3: a term whose holder decides nothing any more must not be renewed. `post_bootstrap` may take
+/// as long as it likes: nobody waits for a cluster that is being made.
+io::Task<> Agent::keep_turning() {
+    while (true) {
+        const auto now = parts_.clock.now();
+        const auto limit = std::max<Nanos>(cycle_limit, 2 * Nanos(dynamic_.lease.ttl));
+        if (now < cycle_begun_ + limit || won_initialize_) {
+            parts_.keeper.turned();
+        }
+        if (!co_await parts_.clock.until(now + Nanos(dynamic_.lease.ttl) / 8)) {
+            co_return;
+        }
+    }
 }
 
 io::Task<> Agent::close() {
@@ -59,17 +86,47 @@ void Agent::heed(Keeping keeping) {
     }
 }
 
+/// An operator's word is for what was looked at then.
+void Agent::forget_old_orders() {
+    if (recover_ && parts_.clock.now() > recover_asked_ + recover_order_lasts) {
+        spdlog::warn("the order to write the lost leader record anew is too old: dropped");
+        recover_.reset();
+    }
+}
+
+/// Kept where the next run of this agent finds it before the store answers.
+void Agent::keep_pause() {
+    if (!configuration_seen_) {
+        return;
+    }
+    if (const auto kept = parts_.durable.keep_paused(dynamic_.pause); !kept) {
+        spdlog::error("pause is not kept for a restart of this agent why=\"{}\"",
+                      kept.error().message);
+    }
+    if (told_paused_ != dynamic_.pause) {
+        told_paused_ = dynamic_.pause;
+        parts_.keeper.pause(dynamic_.pause);
+    }
+}
+
 io::Task<> Agent::cycle() {
+    forget_old_orders();
     take_configuration();
+    keep_pause();
     local_ = co_await parts_.instance.observe(observe_limit);
     if (HD_MUTANT(release_before_reap) && !local_.postmaster) {
         local_.tree_dead = true;
         local_.final_lsn = local_.lsn;
     }
+    recognize_walsenders();
     local_.watchdog_trouble = parts_.watchdog.trouble();
     const bool may_write = local_.role == ha::Role::primary && !local_.tree_dead;
     if (!keeping_.tenure && !keeping_.claim_unresolved && !claiming_ && !may_write) {
         parts_.watchdog.stop();
+        parts_.deadlines.release();
+    }
+    if (keeping_.tenure && may_write) {
+        parts_.deadlines.guard();
     }
     co_await configure_instance();
     take_failover_key();
@@ -79,36 +136,26 @@ io::Task<> Agent::cycle() {
     }
     co_await answer_seals();
     if (auto learned = co_await learn_epochs(); !learned) {
-        spdlog::error("nothing is done now: {}", learned.error().message);
+        last_rule_ = waits_for_disk;
+        last_why_ = "nothing is done now: " + learned.error().message;
+        spdlog::error("{}", last_why_);
         next_cycle_ = parts_.clock.now() + tick;
         co_return;
     }
     co_await rank_history();
+    note_held_wal();
     tell_keeper_of_peers();
+    confirm_standbys_when_due();
     const auto view = look();
     const auto plan = ha::decide(view);
     if (watch_plan_) {
         watch_plan_(view, plan);
     }
     log_plan(plan);
-    // What a failed action would have led to must not be remembered; what was merely noticed may
-    // be.
     const auto done = co_await act(plan);
-    if (done) {
-        memory_ = plan.memory.value_or(memory_);
-    } else {
+    memory_ = ha::remembered_after(plan, done.has_value(), memory_);
+    if (!done) {
         spdlog::warn("step failed rule={} why=\"{}\"", plan.rule, done.error().message);
-        const auto noticed = plan.memory.value_or(memory_);
-        memory_.record_revision = noticed.record_revision;
-        memory_.record_value = noticed.record_value;
-        memory_.record_first_seen = noticed.record_first_seen;
-        memory_.record_wait = noticed.record_wait;
-        memory_.checked_at = noticed.checked_at;
-        memory_.writable_epoch = noticed.writable_epoch;
-        memory_.writable_lsn = noticed.writable_lsn;
-        memory_.writable_at = noticed.writable_at;
-        memory_.barrier_names = noticed.barrier_names;
-        memory_.barrier_lsn = noticed.barrier_lsn;
     }
     reinitializing_ =
         reinitializing_ && (standby_order_ || local_.job.running || !local_.accepting);
@@ -126,7 +173,8 @@ ha::View Agent::look() const {
     ha::View view{.now = now, .local = local_, .peers = peers_, .order = order_, .memory = memory_};
     view.settings = {.lease = dynamic_.lease,
                      .maximum_lag_on_failover = dynamic_.maximum_lag_on_failover,
-                     .pause = dynamic_.pause,
+                     .pause = paused(),
+                     .standby_cluster = dynamic_.standby_cluster,
                      .sync_mode = dynamic_.synchronous_mode,
                      .sync_strict = dynamic_.synchronous_mode_strict,
                      .sync_node_count = dynamic_.synchronous_node_count,
@@ -140,10 +188,14 @@ ha::View Agent::look() const {
                  .won_initialize = won_initialize_,
                  .armed_until = parts_.deadlines.armed(),
                  .promised_until = promised_until_,
-                 .history_epoch = history_epoch_};
+                 .history_epoch = place_.epoch,
+                 .history_opened = place_.opened,
+                 .greatest_timeline = greatest_timeline(),
+                 .held = parts_.durable.held_wal()};
     view.votes = votes_;
     view.standby_order = standby_order_;
     view.recover = recover_;
+    view.loss_accepted = loss_accepted_;
     view.confirmed_names = confirmed_names_;
     view.tenure = keeping_.tenure;
     view.claim_unresolved = keeping_.claim_unresolved;
@@ -153,6 +205,9 @@ ha::View Agent::look() const {
         view.cluster->record.leader == view.self.name) {
         const auto& named = *view.cluster->record.record;
         view.tenure = {.epoch = named.epoch, .deadline = now + named.ttl, .record = named};
+    }
+    if (!view.cluster) {
+        view.last_record = last_record_;
     }
     view.record_seen = parts_.feed.record_seen();
     if (view.cluster && last_record_) {
@@ -184,6 +239,9 @@ void Agent::take_configuration() {
         dynamic_ = std::move(parsed->config);
         for (const auto& wrong : parsed->wrong) {
             spdlog::warn("configuration: {}; it is read past", wrong);
+        }
+        if (dynamic_.standby_cluster) {
+            spdlog::error("configuration: {}", ha::standby_cluster_refused);
         }
     } else {
         spdlog::error("configuration not taken why=\"{}\" hint=\"{}\"", parsed.error().message,
@@ -233,6 +291,7 @@ Status Agent::status() const {
              .name = parts_.identity.name,
              .member_uuid = parts_.identity.uuid};
     s.cluster = parts_.feed.current().value_or(ha::Cluster{});
+    s.known_members = known_members_;
     s.local = local_;
     s.local.state = shown_state();
     s.scheduled_restart_json = scheduled_restart_json();
@@ -264,24 +323,83 @@ bool Agent::holds_for_certain() const {
            keeping_.proved_after == parts_.wake.pauses();
 }
 
+/// Copy orders of members on which no commit counts: neither published nor in force, no attempt is
+/// on its way, and their tag `nosync` has been seen, so that none will (N7).
+std::vector<std::string> Agent::not_counted() const {
+    const auto& cluster = std::as_const(parts_.feed.current());
+    std::vector<std::string> orders;
+    if (!cluster || !keeping_.tenure || keeping_.tenure->change_unresolved) {
+        return orders;
+    }
+    for (const auto& member : cluster->members) {
+        if (!member.copy_order.empty() && member.tags().nosync &&
+            ha::counts_on_nobody_called(member.name, *keeping_.tenure, local_, confirmed_names_) &&
+            keeping_.tenure->record.sync.voter(member.uuid) == nullptr) {
+            orders.push_back(member.copy_order);
+        }
+    }
+    return orders;
+}
+
+/// What `/config` says, or said last when this run has not read it yet: a member that starts
+/// without the store must not end a pause.
+bool Agent::paused() const {
+    return configuration_seen_ ? dynamic_.pause : parts_.durable.paused();
+}
+
+/// Of all that this member has seen of the cluster, on disk or in the store.
+pg::Timeline Agent::greatest_timeline() const {
+    auto greatest = std::max(local_.timeline, local_.control.timeline);
+    for (const auto& start : parts_.durable.epochs()) {
+        greatest = std::max(greatest, start.timeline);
+    }
+    if (last_record_) {
+        greatest =
+            std::max({greatest, last_record_->reserved.timeline, last_record_->promoted.timeline});
+    }
+    if (const auto& cluster = std::as_const(parts_.feed.current()); cluster) {
+        for (const auto& row : cluster->history) {
+            greatest = std::max(greatest, row.parent + 1);
+        }
+        for (const auto& member : cluster->members) {
+            greatest = std::max(greatest, member.timeline);
+        }
+    }
+    return greatest;
+}
+
 std::vector<std::string> Agent::obstacles() const {
-    return ha::obstacles(look());
+    auto all = ha::obstacles(look());
+    if (last_rule_ == waits_for_disk) {
+        all.insert(all.begin(), last_why_);
+    }
+    return all;
 }
 
 Standing Agent::standing() const {
+    const bool receives = local_.role == ha::Role::standby &&
+                          (local_.streaming_from_following || local_.receiver_port != 0);
     const auto stored = parts_.durable.load();
     const auto now = parts_.clock.now();
     return Standing{.uuid = parts_.identity.uuid,
                     .name = parts_.identity.name,
                     .stored_epoch = stored.epoch,
                     .seen_revision = std::max(stored.revision, seen_revision_),
+                    .seen_epoch = last_record_ ? last_record_->epoch : 0,
+                    .seen_sync_version = last_record_ ? last_record_->sync_version : 0,
+                    .lost = lost_record(),
                     .holds = keeping_.tenure && now < keeping_.tenure->deadline,
-                    .may_lead = !parts_.config.nofailover && !local_.needs_rewind &&
-                                local_.accepting && local_.role == ha::Role::standby &&
-                                !local_.job.running && ha::sickness(local_, now).empty(),
+                    .may_lead = !parts_.config.nofailover && !place_.left_at &&
+                                !local_.needs_rewind && local_.accepting &&
+                                !ha::lacks(ha::wal_of(local_), parts_.durable.held_wal()) &&
+                                local_.role == ha::Role::standby && !local_.job.running &&
+                                ha::sickness(local_, now).empty(),
                     .timeline = local_.timeline,
                     .received = local_.lsn,
-                    .replayed = local_.replayed};
+                    .replayed = local_.replayed,
+                    .not_counted = not_counted(),
+                    .streams_from = receives && local_.following ? local_.following->name : "",
+                    .receiver_port = local_.receiver_port};
 }
 
 }  // namespace howdah::agent

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "agent/compaction.h"
@@ -91,7 +93,13 @@ private:
     friend struct Doing;
 
     io::Task<> cycle();
+    void forget_old_orders();
+    void keep_pause();
+    io::Task<> keep_turning();
     bool holds_for_certain() const;
+    pg::Timeline greatest_timeline() const;
+    std::vector<std::string> not_counted() const;
+    bool paused() const;
     io::Task<Result<>> act(const ha::Plan& plan);
     ha::View look() const;
     void take_configuration();
@@ -103,14 +111,16 @@ private:
     io::Task<Result<>> race_initialize();
     io::Task<Result<>> finish_bootstrap();
     io::Task<Result<>> tell_timeline(pg::Timeline timeline, ha::RecordState state);
+    std::map<std::string, std::string> sync_of_new_leader() const;
     io::Task<Result<>> publish_sync(ha::SyncSet set);
-    io::Task<Result<>> set_standby_names(std::string text);
+    io::Task<Result<>> set_standby_names(std::optional<std::string> text);
     io::Task<> ask_peers(ha::AskPeers question);
     io::Task<> checkpoint();
     void begin_switchover(ha::SwitchoverOrder order);
 
     // switchover.cpp
     io::Task<Answer> pass_on(SwitchoverRequest request);
+    io::Task<Answer> lead_with_loss(SwitchoverRequest request);
     io::Task<Answer> await_new_leader(SwitchoverRequest request, std::string candidate,
                                       ha::Epoch epoch);
     io::Task<Answer> schedule_switchover(SwitchoverRequest request);
@@ -131,6 +141,19 @@ private:
     ha::PgState shown_state() const;
     bool to_be_copied() const;
     std::string published_tags() const;
+
+    // proving.cpp: which walsender is which member's
+    using Connection = std::tuple<std::string, int, std::uint64_t>;
+    struct KnownConnection {
+        Instant since{};
+        ha::Uuid member{};
+    };
+    static Connection connection_of(const ha::Walsender& w);
+    void recognize_walsenders();
+    std::vector<ha::Member> unconfirmed_standbys() const;
+    void confirm_standbys_when_due();
+    io::Task<> confirm_standbys();
+    void take_confirmation(const ha::Standing& standing);
 
     // promising.cpp: the peer lease
     void recall_promise();
@@ -159,7 +182,11 @@ private:
     io::Task<ha::Vote> cast_vote(ha::SealRequest request);
     io::Task<> answer_seals();
     io::Task<Result<>> begin_seal(ha::Seal order);
-    void learn_from(const ha::Vote& vote);
+    void note_held_wal();
+    io::Task<> remove_damaged_record(ha::RecoverOrder order);
+    Result<> note_opening(pg::Timeline timeline);
+    std::optional<ha::Record> lost_record() const;
+    void learn(const std::optional<ha::Record>& seen);
     io::Task<> collect_votes(ha::Seal order);
 
     // housekeeping.cpp: what the store is told
@@ -170,6 +197,8 @@ private:
     void publish_status();
     io::Task<> publish_history();
     io::Task<> keep_slots();
+    io::Task<> drop_old_slots();
+    std::vector<std::string> other_members() const;
     void compact_when_due();
     io::Task<> compact(dcs::Revision to);
 
@@ -179,6 +208,8 @@ private:
     std::string dynamic_text_{};
     bool configuration_seen_ = false;  ///< `/config` was there once
     std::optional<ha::RecoverOrder> recover_{};
+    Instant recover_asked_{};
+    std::optional<ha::LossAccepted> loss_accepted_{};
     std::string configured_for_{};
     ha::Memory memory_{};
     ha::Local local_{};
@@ -187,18 +218,25 @@ private:
     ha::Votes votes_{};
     std::optional<std::string> confirmed_names_{};
     std::vector<std::shared_ptr<PendingSeal>> pending_seals_{};
-    ha::Epoch history_epoch_ = 0;
+    ha::Place place_{};      ///< of the WAL in the data directory
     std::string history_{};  ///< text of the local timeline's history file
     Instant promised_until_{};
     std::optional<ha::StoredPromise> promise_{};
     std::vector<ha::Uuid> promise_set_{};
     bool claiming_ = false;  ///< a claim is on its way
+    std::map<Connection, KnownConnection> connections_{};
+    bool confirming_ = false;
     std::vector<ha::Member> known_members_{};
     std::optional<bool> told_keeper_{};
+    bool told_paused_ = false;
     Ranked ranked_{};
+    /// What this member reserved for a promotion of its own, perhaps in an earlier run: a timeline
+    /// of that number here is that epoch's, though nobody may have been told.
+    ha::Reserved opening_{};
     std::optional<ha::SwitchoverOrder> order_{};
     std::string switchover_failure_{};
     std::optional<ha::StandbyOrder> standby_order_{};
+    std::uint64_t copy_orders_ = 0;
     std::optional<ScheduledRestart> scheduled_restart_{};
     bool restarting_ = false;      ///< restart() waits for PostgreSQL
     bool reinitializing_ = false;  ///< until the new copy runs
@@ -207,6 +245,7 @@ private:
     std::string last_rule_{}, last_why_{};
     std::optional<Error> halted_{};
     bool stopping_ = false;
+    Instant cycle_begun_{};
     Instant next_cycle_{};
 
     dcs::LeaseId member_lease_ = 0;
@@ -216,7 +255,9 @@ private:
     Instant published_at_{};
     Instant status_published_at_{};
     pg::Timeline history_published_for_ = 0;
-    std::vector<std::string> slots_for_{};
+    std::vector<std::string> slots_for_{};       ///< in this term
+    std::vector<std::string> slots_made_for_{};  ///< in this or an earlier one
+    Instant slots_dropped_at_{};
     std::int64_t seen_revision_ = 0;
     Compaction compaction_{};
     bool told_of_space_ = false;

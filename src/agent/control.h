@@ -20,6 +20,8 @@ struct Status {
     std::string scope{}, name{};
     ha::Uuid member_uuid{};
     ha::Cluster cluster{};
+    /// Those in `cluster`, and those that a store without its data does not show any more.
+    std::vector<ha::Member> known_members{};
     instance::Local local{};
     bool holds_leader = false;  ///< in a term that is not over, before its deadline
     ha::Epoch epoch = 0;        ///< of the term held, else of the record last seen
@@ -46,6 +48,8 @@ struct SwitchoverRequest {
     std::string leader{};        ///< empty for a failover to `candidate`
     std::string candidate{};     ///< empty: the agent picks
     std::string scheduled_at{};  ///< ISO 8601 with zone; empty: now
+    /// A failover to this very member, whatever others may hold (safety-model.md, N5).
+    bool accept_loss = false;
 };
 
 /// A restart of this member's PostgreSQL, and on what conditions (patroni-compatibility.md 3.6).

@@ -52,7 +52,9 @@ ha::Member Agent::self_member() const {
         .pending_restart = !local_.pending_restart_json.empty(),
         .pending_restart_reason_json = local_.pending_restart_json,
         .scheduled_restart_json = scheduled_restart_json(),
-        .pause = dynamic_.pause,
+        // Of the holder only when its PostgreSQL outlives this agent.
+        .pause = dynamic_.pause && (!keeping_.tenure || keeping_.tenure->record.paused),
+        .copy_order = to_be_copied() ? standby_order_->id : "",
         .uuid = parts_.identity.uuid};
     if (local_.accepting) {
         m.xlog_location = local_.lsn.bytes();
@@ -78,7 +80,10 @@ io::Task<> Agent::publish_member() {
     shape.receive_lsn.reset();
     shape.replay_lsn.reset();
     const auto now = parts_.clock.now();
-    if (shape == published_member_ && member_lease_ == published_lease_ &&
+    // Somebody may have deleted it. The store's word of the last write may be on its way.
+    const auto* shown = std::as_const(*parts_.feed.current()).member(member.name);
+    const auto deleted = shown == nullptr && now >= published_at_ + Seconds(1);
+    if (shape == published_member_ && member_lease_ == published_lease_ && !deleted &&
         now < published_at_ + Nanos(dynamic_.loop_wait)) {
         co_return;
     }
@@ -155,18 +160,36 @@ io::Task<> Agent::publish_history() {
     history_published_for_ = local_.timeline;
 }
 
-io::Task<> Agent::keep_slots() {
+std::vector<std::string> Agent::other_members() const {
     std::vector<std::string> names;
-    for (const auto& m : parts_.feed.current()->members) {
+    for (const auto& m : std::as_const(*parts_.feed.current()).members) {
         if (m.name != parts_.identity.name) {
             names.push_back(m.name);
         }
     }
+    return names;
+}
+
+/// Nobody streams from a standby. What it kept for others when it led would keep WAL for ever.
+io::Task<> Agent::drop_old_slots() {
+    const auto now = parts_.clock.now();
+    if (local_.role != ha::Role::standby || !local_.accepting ||
+        now < slots_dropped_at_ + Nanos(dynamic_.loop_wait)) {
+        co_return;
+    }
+    slots_dropped_at_ = now;
+    auto names = other_members();
+    names.insert(names.end(), slots_made_for_.begin(), slots_made_for_.end());
+    (void)co_await parts_.instance.drop_slots(std::move(names));
+}
+
+io::Task<> Agent::keep_slots() {
+    const auto names = other_members();
     if (names == slots_for_) {
         co_return;
     }
     if (co_await parts_.instance.keep_slots(names)) {
-        slots_for_ = names;
+        slots_for_ = slots_made_for_ = names;
     }
 }
 
@@ -212,6 +235,7 @@ io::Task<> Agent::keep_house() {
     if (!leads) {
         slots_for_.clear();
         history_published_for_ = 0;
+        co_await drop_old_slots();
         co_return;
     }
     publish_status();

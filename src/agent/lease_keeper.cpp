@@ -42,11 +42,7 @@ ha::Sighting sighting(const std::vector<dcs::KeyValue>& found, const std::string
     ha::Sighting seen;
     for (const auto& kv : found) {
         if (kv.key == record_key) {
-            seen.revision = kv.mod_revision;
-            seen.value = kv.value;
-            if (auto record = ha::parse_record(kv.value)) {
-                seen.record = *std::move(record);
-            }
+            seen.read(kv.mod_revision, kv.value);
         } else if (kv.key == leader_key) {
             seen.leader_revision = kv.mod_revision;
             seen.leader = kv.value;
@@ -87,10 +83,17 @@ void LeaseKeeper::update() {
     }
     if (now.tenure) {
         now.promisers = term_->promisers();
-        deadlines_.arm(now.tenure->deadline - times_.fence_budget);
+        deadlines_.arm(has_no_deadline() ? Instant{} : now.tenure->deadline - times_.fence_budget);
     }
     keeping_ = now;
     publish_(keeping_);
+}
+
+/// Whoever finds this agent silent must read in the record that PostgreSQL may live on (N13).
+bool LeaseKeeper::has_no_deadline() const {
+    return paused_ && term_->tenure()->record.paused &&
+           std::ranges::all_of(term_->unresolved(),
+                               [](const ha::Attempt& attempt) { return attempt.record.paused; });
 }
 
 void LeaseKeeper::end_term(std::string why) {
@@ -191,6 +194,7 @@ ha::Record LeaseKeeper::fresh_record(const Claim& order) const {
         next.sync = old.sync;
         next.promoted = old.promoted;
         next.last_start = old.last_start;
+        next.reserved = old.reserved;
         next.system_id = old.system_id;
     }
     if (next.claimers.empty()) {
@@ -207,10 +211,14 @@ ha::Record LeaseKeeper::fresh_record(const Claim& order) const {
     next.seq = 1;
     next.ttl = order.times.ttl;
     next.state = ha::RecordState::claimed;
+    next.paused = paused_;
     return next;
 }
 
 io::Task<Result<ha::Tenure>> LeaseKeeper::claim(Claim order) {
+    if (leaving_) {
+        co_return fail(Errc::conflict, "the end of the last term is not confirmed yet");
+    }
     const auto turn = co_await turnstile_.take();
     times_ = order.times;
     HD_CO_TRY_VOID(watchdog_.start(times_));
@@ -219,6 +227,7 @@ io::Task<Result<ha::Tenure>> LeaseKeeper::claim(Claim order) {
     carried_.clear();
     HD_CO_TRY_VOID(co_await refresh_lease());
     left_lease_ = 0;
+    let_go_ = false;
     term_.emplace(order.over, times_);
     const auto first_sent = clock_.now();
     auto attempt = term_->prepare(fresh_record(order), lease_, first_sent);
@@ -274,8 +283,14 @@ io::Task<Result<>> LeaseKeeper::renew() {
         end_term("its deadline passed without a confirmed renewal");
         co_return fail(Errc::conflict, term_->why_over());
     }
+    if (let_go_) {
+        co_return fail(Errc::conflict, "the term is left to end");
+    }
     // Without a new grant the old lease still bounds the deadline correctly.
     (void)co_await refresh_lease();
+    if (term_->state() != ha::Term::State::held) {
+        co_return fail(Errc::conflict, term_->why_over());  // given up meanwhile
+    }
     if (lease_.id == 0) {
         co_return fail(Errc::unavailable, "no lease for the leader key");
     }
@@ -285,6 +300,7 @@ io::Task<Result<>> LeaseKeeper::renew() {
     }
     next.seq = tenure->record.seq + 1 + term_->unresolved().size();
     next.ttl = times_.ttl;
+    next.paused = paused_;
     const auto carried = carried_;
     // While the store is silent the same value goes again and again: what may have committed unseen
     // stays a handful.
@@ -420,7 +436,14 @@ io::Task<> LeaseKeeper::run() {
             wake_.overslept(meant, clock_.now(), times_.ttl);
         }
         wake_.wake(clock_.now(), clock_.wall_nanos());
+        if (farewell_) {
+            co_await say_farewell();
+        }
         if (!term_ || term_->state() != ha::Term::State::held) {
+            continue;
+        }
+        if (lets_term_end() && time_left() > Nanos{}) {
+            last_sent_ = clock_.now();
             continue;
         }
         const auto renewed = co_await renew();
@@ -454,7 +477,7 @@ io::Task<Result<>> LeaseKeeper::change(std::function<void(ha::Record&)> edit, Na
         if (!term_ || !term_->tenure()) {
             co_return fail(Errc::conflict, "the term is over: " + keeping_.why_over);
         }
-        if (waits() && clock_.now() >= until) {
+        if (waits() && (let_go_ || clock_.now() >= until)) {
             // Who asked will decide anew. What was sent may have committed: Tenure says so.
             std::erase(wanted_, change);
             std::erase_if(carried_, [&](const auto& key) { return asked.contains(key.first); });
@@ -464,50 +487,128 @@ io::Task<Result<>> LeaseKeeper::change(std::function<void(ha::Record&)> edit, Na
     co_return Result<>{};
 }
 
-io::Task<Result<>> LeaseKeeper::give_up(std::function<void(ha::Record&)> edit, Nanos limit) {
-    const auto turn = co_await turnstile_.take();
+Result<LeaseKeeper::Farewell> LeaseKeeper::end_with(std::function<void(ha::Record&)> edit,
+                                                    Nanos limit) {
     const auto tenure = term_ ? term_->tenure() : std::nullopt;
     if (!tenure) {
-        co_return fail(Errc::conflict, "no term is held");
+        return fail(Errc::conflict, "no term is held");
     }
-    const auto until = clock_.now() + limit;
     auto last = tenure->record;
+    last.paused = false;  // no PostgreSQL that may be writable stands behind it any more
     edit(last);
     last.seq = tenure->record.seq + 1 + term_->unresolved().size();
-    auto attempt = term_->prepare(std::move(last), lease_, clock_.now());
+    Farewell farewell{.attempt = term_->prepare(std::move(last), lease_, clock_.now()),
+                      .edit = std::move(edit),
+                      .epoch = tenure->epoch,
+                      .until = clock_.now() + limit};
+    farewell.attempt.record.lease = 0;
+    farewell.attempt.value = ha::render(farewell.attempt.record);
+    if (!HD_MUTANT(term_after_handover)) {
+        end_term(fmt::format("gave it up as {}", ha::name_of(farewell.attempt.record.state)));
+    }
+    return farewell;
+}
+
+io::Task<Result<>> LeaseKeeper::give_up(std::function<void(ha::Record&)> edit, Nanos limit) {
+    HD_CO_TRY(auto farewell, end_with(std::move(edit), limit));
+    co_return co_await confirm(std::move(farewell));
+}
+
+io::Task<Result<>> LeaseKeeper::leave(std::function<void(ha::Record&)> edit, Nanos limit) {
+    if (leaving_) {
+        co_return fail(Errc::conflict, "the record is being given up already");
+    }
+    HD_CO_TRY(farewell_, end_with(std::move(edit), limit));
+    leaving_ = true;
+    bell_.ring();
+    co_return Result<>{};
+}
+
+io::Task<> LeaseKeeper::left(Nanos limit) {
+    const auto until = clock_.now() + limit;
+    while (leaving_ && clock_.now() < until) {
+        (void)co_await clock_.until(clock_.now() + Millis(20));
+    }
+}
+
+io::Task<> LeaseKeeper::say_farewell() {
+    auto farewell = *std::exchange(farewell_, std::nullopt);
+    if (const auto done = co_await confirm(std::move(farewell)); !done) {
+        spdlog::warn("the record was given up, unconfirmed why=\"{}\"", done.error().message);
+    }
+    leaving_ = false;
+    update();
+}
+
+/// A renewal or a change of this term had committed unseen, or the leader key went by itself: what
+/// that version says goes on, who was promoted above all. False: it is somebody else's.
+bool LeaseKeeper::goes_on_from(Farewell& farewell, const ha::Sighting& found) const {
+    if (found.foreign() || !found.record || found.record->epoch != farewell.epoch ||
+        found.record->incarnation != identity_.incarnation) {
+        return false;
+    }
+    auto& attempt = farewell.attempt;
+    attempt.over = found;
+    attempt.record = *found.record;
+    farewell.edit(attempt.record);
+    attempt.record.seq = found.record->seq + 1;
     attempt.record.lease = 0;
     attempt.value = ha::render(attempt.record);
-    if (!HD_MUTANT(term_after_handover)) {
-        end_term(fmt::format("gave it up as {}", ha::name_of(attempt.record.state)));
-    }
+    return true;
+}
+
+io::Task<Result<>> LeaseKeeper::confirm(Farewell farewell) {
+    const auto turn = co_await turnstile_.take();
+    const dcs::Patience patience{.total = times_.ttl / 3, .hedge = times_.hedge_after()};
     while (true) {
-        auto answer = co_await store_.commit(
-            transaction(attempt, false),
-            dcs::Patience{.total = times_.ttl / 3, .hedge = times_.hedge_after()});
-        if (answer && !answer->succeeded) {
-            const auto found = sighting(answer->found, record_key_, leader_key_);
-            if (found.value == attempt.value) {
-                co_return Result<>{};
-            }
-            if (found.foreign() || !found.record || found.record->epoch != tenure->epoch ||
-                found.record->incarnation != identity_.incarnation) {
-                co_return fail(Errc::conflict, "the record changed before it could be given up");
-            }
-            // A renewal or a change had committed unseen, or the leader key went by itself. What
-            // that version says goes on: who was promoted above all.
-            attempt.over = found;
-            attempt.record = *found.record;
-            edit(attempt.record);
-            attempt.record.seq = found.record->seq + 1;
-            attempt.record.lease = 0;
-            attempt.value = ha::render(attempt.record);
-        } else if (answer) {
+        auto txn = transaction(farewell.attempt, false);
+        const auto answer = co_await store_.commit(std::move(txn), patience);
+        if (answer && answer->succeeded) {
             co_return Result<>{};
         }
-        if (clock_.now() >= until) {
+        if (answer) {
+            const auto found = sighting(answer->found, record_key_, leader_key_);
+            if (found.value == farewell.attempt.value) {
+                co_return Result<>{};
+            }
+            if (!goes_on_from(farewell, found)) {
+                co_return fail(Errc::conflict, "the record changed before it could be given up");
+            }
+        }
+        if (clock_.now() >= farewell.until) {
             co_return fail(Errc::unavailable, "the store did not confirm it");
         }
     }
+}
+
+void LeaseKeeper::pause(bool paused) {
+    io::asio::post(executor_, [this, paused] {
+        if (std::exchange(paused_, paused) != paused && term_ && term_->tenure()) {
+            update();
+            last_sent_ = {};
+            bell_.ring();  // the record says it at once
+        }
+    });
+}
+
+io::Task<Result<>> LeaseKeeper::let_term_end() {
+    let_go_ = true;
+    co_return Result<>{};
+}
+
+void LeaseKeeper::turned() {
+    turned_ = clock_.now().since_boot.count();
+}
+
+/// The holder does no work: the others must not wait for it longer than its term lasts (N3).
+bool LeaseKeeper::lets_term_end() {
+    const Instant turned{Nanos(turned_)};
+    const bool stuck = !turned.never() && clock_.now() > turned + Nanos(times_.ttl) / 2;
+    if (stuck && !std::exchange(told_of_it_, true)) {
+        spdlog::error("the agent's loop stands still: its term is not renewed");
+    }
+    told_of_it_ = told_of_it_ && stuck;
+    return stuck || let_go_;
 }
 
 void LeaseKeeper::carry(std::string key, std::string value) {

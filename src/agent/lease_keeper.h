@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -36,8 +37,8 @@ struct Claim {
 
 /// The one writer of the record: claims, renews every T/6, changes, gives up. It runs on a thread
 /// of its own with its own connection to the store, so that nothing else in the agent delays a
-/// renewal. Each confirmed renewal moves the fencer's deadline; a term that ends otherwise arms the
-/// fencer for now.
+/// renewal. Each confirmed renewal moves the fencer's deadline; a term that ends leaves it where it
+/// is.
 ///
 /// All calls are made on the keeper's executor: io::on(keeper.executor(), keeper.claim(...)).
 class LeaseKeeper {
@@ -65,6 +66,18 @@ public:
     /// Writes `released` or `handover` and deletes `leader`. The term is over from the moment of
     /// sending, whatever comes back. PostgreSQL's tree must be proven dead (F1).
     io::Task<Result<>> give_up(std::function<void(ha::Record&)> edit, Nanos limit);
+    /// The same, but returns as soon as the term is over; run() waits for the store to confirm it,
+    /// for at most `limit`. Until then nothing is claimed here.
+    io::Task<Result<>> leave(std::function<void(ha::Record&)> edit, Nanos limit);
+    /// Waits until what leave() began is over, for at most `limit`.
+    io::Task<> left(Nanos limit);
+
+    /// Renews this term no more and asks nobody for promises: it runs out at its deadline (N3).
+    io::Task<Result<>> let_term_end();
+    /// The agent's loop turns. Once it has said so, a term is renewed only while it goes on saying
+    /// it: not when the last time was T/2 ago. From any thread.
+    void turned();
+
     /// A key that only the holder may write: goes with the next renewal, in its transaction (L2).
     /// From any thread.
     void carry(std::string key, std::string value);
@@ -72,6 +85,10 @@ public:
     /// Members of the scope, for when the store falls silent; `may_ask`: the peer lease is on
     /// (safety-model.md, section 10). From any thread.
     void know_peers(std::vector<ha::Member> members, bool may_ask);
+
+    /// While the cluster is paused the fencer is not armed: nobody is stopped (N13). From any
+    /// thread.
+    void pause(bool paused);
 
     const Keeping& keeping() const { return keeping_; }
 
@@ -82,6 +99,18 @@ private:
         std::function<void(ha::Record&)> edit{};
         std::vector<std::string> sent{};  ///< values of the attempts that have it
     };
+    /// The last write of a term that is over already.
+    struct Farewell {
+        ha::Attempt attempt{};
+        std::function<void(ha::Record&)> edit{};
+        ha::Epoch epoch = 0;
+        Instant until{};
+    };
+    Result<Farewell> end_with(std::function<void(ha::Record&)> edit, Nanos limit);
+    io::Task<Result<>> confirm(Farewell farewell);
+    io::Task<> say_farewell();
+    bool goes_on_from(Farewell& farewell, const ha::Sighting& found) const;
+    bool lets_term_end();
     io::Task<Result<>> renew();
     void drop_what_stands();
     io::Task<> ask_for_promises();
@@ -93,9 +122,9 @@ private:
     io::Task<Result<ha::Tenure>> finish_claim(ha::Epoch epoch);
     ha::Record fresh_record(const Claim& order) const;
     dcs::Txn transaction(const ha::Attempt& attempt, bool keep_leader) const;
-    ha::Sighting sighting_of(const std::vector<dcs::KeyValue>& found) const;
     Nanos time_left() const;
     void update();
+    bool has_no_deadline() const;
     void end_term(std::string why);
 
     io::Executor executor_;
@@ -113,6 +142,7 @@ private:
     std::uint64_t proved_after_ = 0;
     std::vector<ha::Member> peers_{};
     bool may_ask_ = false;
+    bool paused_ = false;
     std::uint64_t round_ = 0;
     Instant confirmed_{};  ///< sending of the last attempt that the store confirmed
     bool on_promises_ = false;
@@ -123,6 +153,11 @@ private:
     std::int64_t left_lease_ = 0;
     std::vector<std::shared_ptr<Wanted>> wanted_{};
     std::map<std::string, std::string> carried_{};
+    std::optional<Farewell> farewell_{};
+    bool leaving_ = false;
+    bool let_go_ = false;      ///< this term is not renewed any more,
+    bool told_of_it_ = false;  ///< and the log says so
+    std::atomic<Nanos::rep> turned_ = 0;
     Instant last_sent_{};
     Keeping keeping_{};
     io::Bell bell_;

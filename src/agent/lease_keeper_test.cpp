@@ -17,8 +17,12 @@ struct NoDisk final : Durable, Deadlines {
     Result<> keep(const ha::Record&) override { return {}; }
     std::optional<ha::StoredPromise> promise() const override { return {}; }
     Result<> store_promise(const ha::StoredPromise&) override { return {}; }
-    void arm(Instant) override {}
-    Instant armed() const override { return {}; }
+    ha::HeldWal held_wal() const override { return {}; }
+    Result<> keep_held_wal(const ha::HeldWal&) override { return {}; }
+    bool paused() const override { return false; }
+    Result<> keep_paused(bool) override { return {}; }
+    void write(Instant) override {}
+    Instant read() const override { return {}; }
 };
 
 struct NoPeers final : PromisePeers {
@@ -52,6 +56,7 @@ struct KeeperOnModel {
                        wake,
                        [this](Keeping k) { told = std::move(k); }};
     bool answers = true;
+    io::Scope scope{context.get_executor()};
 
     KeeperOnModel() {
         store.faults.way = [this](std::size_t, bool to_store) {
@@ -70,6 +75,19 @@ struct KeeperOnModel {
         } while (!answer && clock.advance(context));
         return std::move(*answer);
     }
+    /// The keeper's own loop, until the end of the test.
+    void run_keeper() {
+        scope.spawn([this] { return keeper.run(); });
+    }
+    /// Lets virtual time pass.
+    void wait(Nanos t) { (void)wait_for(host.until(host.now() + t)); }
+    void close() {
+        io::asio::co_spawn(context, scope.close(), [](std::exception_ptr) {});
+        context.restart();
+        while (context.poll() > 0) {
+        }
+    }
+    ha::Sighting seen() { return sighting(etcd.range("/s/").keys, "/s/howdah", "/s/leader"); }
     ha::Record committed() {
         return *sighting(etcd.range("/s/").keys, "/s/howdah", "/s/leader").record;
     }
@@ -95,6 +113,82 @@ TEST(LeaseKeeper, GivingUpKeepsWhatCommittedUnseen) {
     EXPECT_EQ(k.committed().state, ha::RecordState::released);
     EXPECT_EQ(k.committed().promoted.epoch, 1U);
     EXPECT_EQ(k.committed().timeline, 2U);
+}
+
+TEST(LeaseKeeper, LeavingDoesNotWaitForASilentStore) {
+    KeeperOnModel k;
+    k.run_keeper();
+    ASSERT_TRUE(k.wait_for(k.keeper.claim({.epoch = 1, .system_id = "77"})));
+    k.store.faults.reachable = false;
+    const auto begun = k.host.now();
+    const auto release = [](ha::Record& r) { r.state = ha::RecordState::released; };
+    ASSERT_TRUE(k.wait_for(k.keeper.leave(release, Seconds(5))));
+    EXPECT_LT(k.host.now() - begun, Millis(10)) << "the agent goes on deciding";
+    EXPECT_FALSE(k.told.tenure) << "the term is over with the sending";
+    const auto again = k.wait_for(k.keeper.claim({.epoch = 2, .system_id = "77"}));
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code, Errc::conflict) << "nothing is claimed before that is settled";
+    EXPECT_LT(k.host.now() - begun, Millis(10));
+    EXPECT_EQ(k.committed().state, ha::RecordState::claimed);
+    k.store.faults.reachable = true;
+    k.wait(Seconds(4));
+    EXPECT_EQ(k.committed().state, ha::RecordState::released);
+    EXPECT_TRUE(k.wait_for(k.keeper.claim({.over = k.seen(), .epoch = 2, .system_id = "77"})));
+    k.close();
+}
+
+TEST(LeaseKeeper, LeavingEndsItsEffortsAtTheLimit) {
+    KeeperOnModel k;
+    k.run_keeper();
+    ASSERT_TRUE(k.wait_for(k.keeper.claim({.epoch = 1, .system_id = "77"})));
+    k.store.faults.reachable = false;
+    const auto release = [](ha::Record& r) { r.state = ha::RecordState::released; };
+    ASSERT_TRUE(k.wait_for(k.keeper.leave(release, Seconds(5))));
+    k.wait(Seconds(8));
+    k.store.faults.reachable = true;
+    EXPECT_TRUE(k.wait_for(k.keeper.claim({.over = k.seen(), .epoch = 2, .system_id = "77"})));
+    k.close();
+}
+
+TEST(LeaseKeeper, RenewsNoTermThatIsLetGo) {
+    KeeperOnModel k;
+    k.run_keeper();
+    ASSERT_TRUE(k.wait_for(k.keeper.claim({.epoch = 1, .system_id = "77"})));
+    k.wait(Seconds(2));
+    const auto seq = k.committed().seq;
+    ASSERT_GT(seq, 1U);
+    ASSERT_TRUE(k.wait_for(k.keeper.let_term_end()));
+    k.wait(Seconds(3));
+    EXPECT_EQ(k.committed().seq, seq);
+    EXPECT_FALSE(k.wait_for(k.keeper.change([](ha::Record&) {}, Seconds(1))));
+    EXPECT_EQ(k.committed().seq, seq);
+    k.wait(Seconds(4));
+    EXPECT_FALSE(k.told.tenure);
+    EXPECT_EQ(k.committed().state, ha::RecordState::claimed) << "nothing says `released`";
+    EXPECT_TRUE(k.wait_for(k.keeper.claim({.over = k.seen(), .epoch = 2, .system_id = "77"})));
+    k.wait(Seconds(2));
+    EXPECT_GT(k.committed().seq, 1U) << "a new term is renewed";
+    k.close();
+}
+
+TEST(LeaseKeeper, RenewsOnlyWhileTheAgentsLoopTurns) {
+    KeeperOnModel k;
+    k.run_keeper();
+    k.keeper.turned();
+    ASSERT_TRUE(k.wait_for(k.keeper.claim({.epoch = 1, .system_id = "77"})));
+    k.wait(Seconds(2));
+    k.keeper.turned();
+    k.wait(Seconds(4));
+    const auto stuck = k.committed().seq;
+    k.wait(Seconds(2));
+    EXPECT_EQ(k.committed().seq, stuck) << "T/2 is 2.5 s";
+    ASSERT_TRUE(k.told.tenure);
+    k.keeper.turned();
+    k.wait(Seconds(2));
+    EXPECT_GT(k.committed().seq, stuck) << "it goes on inside its term";
+    k.wait(Seconds(10));
+    EXPECT_FALSE(k.told.tenure);
+    k.close();
 }
 
 TEST(LeaseKeeper, TellsThatAnotherSyncSetMayStand) {

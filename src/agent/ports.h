@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -54,15 +55,62 @@ public:
     virtual std::optional<ha::StoredPromise> promise() const = 0;
     /// On disk (fsync) when it returns. The same again: nothing happens. Errors: Errc::io.
     virtual Result<> store_promise(const ha::StoredPromise& promise) = 0;
+
+    /// The most WAL that this member has held.
+    virtual ha::HeldWal held_wal() const = 0;
+    /// Not synced, for it comes all the time: after a loss of power an earlier one may be
+    /// back. Errors: Errc::io.
+    virtual Result<> keep_held_wal(const ha::HeldWal& held) = 0;
+
+    /// The cluster was paused when this member last read `/config`.
+    virtual bool paused() const = 0;
+    /// On disk (fsync) when it returns. The same again: nothing happens. Errors: Errc::io.
+    virtual Result<> keep_paused(bool paused) = 0;
 };
 
-/// The fencer's page: the moment at which it kills PostgreSQL.
+/// The fencer's page: the moment at which it kills PostgreSQL. It shows the term's deadline while
+/// PostgreSQL is writable or about to be; a standby that merely claims has nothing to be killed for
+/// (safety-model.md, N10). From any thread.
 class Deadlines {
 public:
     virtual ~Deadlines() = default;
-    /// never(): disarmed.
-    virtual void arm(Instant kill_at) = 0;
-    virtual Instant armed() const = 0;
+    /// The term's end for the fencer. A page that is armed already, be it by an earlier run, moves
+    /// with it.
+    void arm(Instant kill_at) {
+        const std::lock_guard lock(mutex_);
+        term_ = kill_at;
+        if (guards_ || !read().never()) {
+            write(kill_at);
+        }
+    }
+    /// Before PostgreSQL may become writable: from now on the page shows the term.
+    void guard() {
+        const std::lock_guard lock(mutex_);
+        if (!guards_ && !term_.never()) {
+            write(term_);
+        }
+        guards_ = true;
+    }
+    /// PostgreSQL is proven not to be writable: there is nothing to kill.
+    void release() {
+        const std::lock_guard lock(mutex_);
+        guards_ = false;
+        term_ = {};
+        if (!read().never()) {
+            write({});
+        }
+    }
+    /// What the page shows; never(): disarmed.
+    Instant armed() const { return read(); }
+
+protected:
+    virtual void write(Instant kill_at) = 0;
+    virtual Instant read() const = 0;
+
+private:
+    std::mutex mutex_{};
+    bool guards_ = false;
+    Instant term_{};
 };
 
 /// A device that resets the host unless it is petted in time; it backs the fencer (safety-model.md,

@@ -110,7 +110,7 @@ io::Task<Answer> Agent::await_restart(std::string started, Instant until) {
             co_return refused("restart failed: " + switchover_failure_);
         }
         const auto& job = local_.job;
-        if (job.kind == ha::JobKind::start && !job.running && job.failures >= 3) {
+        if (ha::gave_up_starting(job)) {
             co_return refused("restart failed: " + job.error);
         }
     }
@@ -186,7 +186,8 @@ Answer Agent::reinitialize(bool force) {
     if (local_.data_dir == ha::DataDir::initialized) {
         spdlog::warn("a new copy of the data directory was asked for");
         standby_order_ = {.what = ha::StandbyOrder::What::reinitialize,
-                          .asked = parts_.clock.now()};
+                          .asked = parts_.clock.now(),
+                          .id = fmt::format("{}-{}", parts_.identity.incarnation, ++copy_orders_)};
         bell_.ring();
     }
     return {.text = "reinitialize started"};
@@ -196,8 +197,9 @@ bool Agent::to_be_copied() const {
     return standby_order_ && standby_order_->what == ha::StandbyOrder::What::reinitialize;
 }
 
-/// With `nosync` as long as the primary must not count on what is here, and `nofailover` while
-/// Patroni members would wait for this one to take Patroni's key.
+/// With `nosync` as long as the primary must not count on what is here, and `nofailover`, too,
+/// while Patroni members would wait for this one to take Patroni's key: as the only synchronous
+/// standby of a Patroni primary it would hold commits that nobody who may lead has.
 std::string Agent::published_tags() const {
     const auto& cluster = parts_.feed.current();
     const bool among_patronis =
@@ -209,10 +211,8 @@ std::string Agent::published_tags() const {
     }
     const auto& own = parts_.config.tags_json;
     auto tags = nlohmann::ordered_json::parse(own.empty() ? "{}" : own, nullptr, false);
-    if (to_be_copied()) {
-        tags["nosync"] = true;
-        tags["sync_priority"] = 0;
-    }
+    tags["nosync"] = true;
+    tags["sync_priority"] = 0;
     if (among_patronis) {
         tags["nofailover"] = true;
     }

@@ -15,6 +15,9 @@
 namespace howdah::agent {
 namespace {
 
+/// Raised when an older Howdah must not act on what a newer one keeps.
+constexpr int state_format = 1;
+
 constexpr auto not_writable_hint =
     "its owner must be the user that runs the agent; state_dir in the configuration moves it";
 
@@ -120,7 +123,28 @@ Result<std::unique_ptr<StateDir>> StateDir::open(const std::string& path) {
     return dir;
 }
 
+/// One number for all files of the directory; a directory without the file is of format 1.
+Result<> StateDir::check_format() const {
+    const auto file = path_ + "/format";
+    const auto text = io::read_file(file);
+    if (!text && text.error().code != Errc::not_found) {
+        return std::unexpected(text.error());
+    }
+    if (!text) {
+        return io::write_file_atomically(file, fmt::format("{}\n", state_format));
+    }
+    const auto number = trimmed(*text);
+    if (number != std::to_string(state_format)) {
+        return fail(Errc::unsafe,
+                    fmt::format("{}: the state directory is of format {}, this Howdah knows {}",
+                                file, number, state_format),
+                    "upgrade howdah on this host; nothing was changed");
+    }
+    return {};
+}
+
 Result<> StateDir::read_or_draw() {
+    HD_TRY_VOID(check_format());
     const auto uuid_file = path_ + "/member_uuid";
     if (const auto text = io::read_file(uuid_file)) {
         uuid_ = trimmed(*text);
@@ -138,6 +162,21 @@ Result<> StateDir::read_or_draw() {
     }
     if (const auto text = io::read_file(path_ + "/promise")) {
         HD_TRY(promise_, parse_promise(*text));
+    } else if (text.error().code != Errc::not_found) {
+        return std::unexpected(text.error());
+    }
+    if (const auto text = io::read_file(path_ + "/held_wal")) {
+        held_wal_ = ha::parse_held_wal(*text).value_or(ha::HeldWal{});  // cut off: none is known
+    } else if (text.error().code != Errc::not_found) {
+        return std::unexpected(text.error());
+    }
+    if (const auto text = io::read_file(path_ + "/paused")) {
+        paused_ = trimmed(*text) == "yes";
+    } else if (text.error().code != Errc::not_found) {
+        return std::unexpected(text.error());
+    }
+    if (const auto text = io::read_file(path_ + "/record")) {
+        HD_TRY(record_, ha::parse_record(*text));
     } else if (text.error().code != Errc::not_found) {
         return std::unexpected(text.error());
     }
@@ -178,14 +217,35 @@ Result<> StateDir::remember(ha::EpochStart start) {
     return {};
 }
 
+ha::HeldWal StateDir::held_wal() const {
+    const std::scoped_lock lock(mutex_);
+    return held_wal_;
+}
+
+Result<> StateDir::keep_held_wal(const ha::HeldWal& held) {
+    const std::scoped_lock lock(mutex_);
+    const auto file = path_ + "/held_wal";
+    // One write over the same few bytes: nothing of it waits for the disk.
+    const auto text = fmt::format("{:<120}\n", ha::render(held));
+    const io::Fd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    if (fd.get() < 0 ||
+        ::pwrite(fd.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+        return io::fail_errno(file);
+    }
+    held_wal_ = held;
+    return {};
+}
+
 std::optional<ha::Record> StateDir::last_record() const {
-    const auto text = io::read_file(path_ + "/record");
-    auto record = text ? ha::parse_record(*text) : Result<ha::Record>(fail(Errc::not_found, ""));
-    return record ? std::optional(*std::move(record)) : std::nullopt;
+    const std::scoped_lock lock(mutex_);
+    return record_;
 }
 
 Result<> StateDir::keep(const ha::Record& record) {
-    return io::write_file_atomically(path_ + "/record", ha::render(record) + "\n");
+    const std::scoped_lock lock(mutex_);
+    HD_TRY_VOID(io::write_file_atomically(path_ + "/record", ha::render(record) + "\n"));
+    record_ = record;
+    return {};
 }
 
 std::optional<ha::StoredPromise> StateDir::promise() const {
@@ -200,6 +260,21 @@ Result<> StateDir::store_promise(const ha::StoredPromise& promise) {
     }
     HD_TRY_VOID(io::write_file_atomically(path_ + "/promise", render(promise)));
     promise_ = promise;
+    return {};
+}
+
+bool StateDir::paused() const {
+    const std::scoped_lock lock(mutex_);
+    return paused_;
+}
+
+Result<> StateDir::keep_paused(bool paused) {
+    const std::scoped_lock lock(mutex_);
+    if (paused_ == paused) {
+        return {};
+    }
+    HD_TRY_VOID(io::write_file_atomically(path_ + "/paused", paused ? "yes\n" : "no\n"));
+    paused_ = paused;
     return {};
 }
 

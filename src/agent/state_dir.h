@@ -9,13 +9,13 @@
 namespace howdah::agent {
 
 /// A member's state directory (architecture.md, section 7): member_uuid, epoch, epochs, record,
-/// promise, agent.pid, and the lock that lets one agent at a time use it. The lock is held as long
-/// as the object lives.
+/// promise, held_wal, agent.pid, and the lock that lets one agent at a time use it. The lock is
+/// held as long as the object lives.
 class StateDir final : public Durable {
 public:
     /// Makes the directory (0700) where it is missing, locks it, draws the uuid at the first start,
     /// writes agent.pid. Errors: Errc::conflict (another agent runs on it), Errc::io (not writable;
-    /// with a hint), Errc::corrupt.
+    /// with a hint), Errc::corrupt, Errc::unsafe (a newer Howdah made it).
     static Result<std::unique_ptr<StateDir>> open(const std::string& path);
     ~StateDir() override;
 
@@ -30,9 +30,14 @@ public:
     Result<> keep(const ha::Record& record) override;
     std::optional<ha::StoredPromise> promise() const override;
     Result<> store_promise(const ha::StoredPromise& promise) override;
+    ha::HeldWal held_wal() const override;
+    Result<> keep_held_wal(const ha::HeldWal& held) override;
+    bool paused() const override;
+    Result<> keep_paused(bool paused) override;
 
 private:
     StateDir(std::string path, io::Fd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+    Result<> check_format() const;
     Result<> read_or_draw();
 
     std::string path_;
@@ -41,7 +46,10 @@ private:
     mutable std::mutex mutex_{};
     Stored stored_{};
     std::vector<ha::EpochStart> epochs_{};
+    std::optional<ha::Record> record_{};
     std::optional<ha::StoredPromise> promise_{};
+    ha::HeldWal held_wal_{};
+    bool paused_ = false;
 };
 
 /// 32 random hexadecimal digits.

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 namespace howdah::agent {
 namespace {
@@ -37,6 +38,46 @@ TEST_F(StateDirTest, SecondAgentIsRefusedWithThePidOfTheFirst) {
     const auto second = StateDir::open(path());
     ASSERT_FALSE(second);
     EXPECT_NE(second.error().message.find(std::to_string(getpid())), std::string::npos);
+}
+
+TEST_F(StateDirTest, KnowsHowMuchWalWasHeld) {
+    const ha::HeldWal much{.system_id = "77", .timeline = 12, .lsn = pg::Lsn(1ULL << 60U)};
+    const ha::HeldWal less{.system_id = "77", .timeline = 2, .lsn = pg::Lsn(7)};
+    {
+        const auto dir = StateDir::open(path()).value();
+        EXPECT_EQ(dir->held_wal(), ha::HeldWal{});
+        ASSERT_TRUE(dir->keep_held_wal(much));
+        ASSERT_TRUE(dir->keep_held_wal(less));
+    }
+    EXPECT_EQ(StateDir::open(path()).value()->held_wal(), less);
+    std::ofstream(path() + "/held_wal") << "{\"system";
+    EXPECT_EQ(StateDir::open(path()).value()->held_wal(), ha::HeldWal{}) << "cut off by a crash";
+}
+
+TEST_F(StateDirTest, KeepsAPauseOverARestart) {
+    {
+        const auto dir = StateDir::open(path()).value();
+        EXPECT_FALSE(dir->paused());
+        ASSERT_TRUE(dir->keep_paused(true));
+    }
+    EXPECT_TRUE(StateDir::open(path()).value()->paused());
+}
+
+TEST_F(StateDirTest, OfANewerHowdahIsRefusedAndLeftAlone) {
+    const auto uuid = StateDir::open(path()).value()->member_uuid();
+    std::ofstream(path() + "/format") << "2\n";
+    const auto newer = StateDir::open(path());
+    ASSERT_FALSE(newer);
+    EXPECT_EQ(newer.error().code, Errc::unsafe);
+    EXPECT_FALSE(newer.error().hint.empty());
+    std::ofstream(path() + "/format") << "1\n";
+    EXPECT_EQ(StateDir::open(path()).value()->member_uuid(), uuid);
+}
+
+TEST_F(StateDirTest, ARecordThatCannotBeReadIsNotTakenForNone) {
+    (void)StateDir::open(path()).value();
+    std::ofstream(path() + "/record") << "{";
+    EXPECT_FALSE(StateDir::open(path()));
 }
 
 TEST_F(StateDirTest, NeverLowersTheEpoch) {

@@ -38,20 +38,70 @@ void Agent::begin_switchover(ha::SwitchoverOrder order) {
     bell_.ring();
 }
 
+/// Only what nobody can go on from is removed; a record that a holder renews is none of it.
+io::Task<> Agent::remove_damaged_record(ha::RecoverOrder order) {
+    const auto seen = std::as_const(parts_.feed.current())->record;
+    const auto as_seen = [](const std::string& key, std::int64_t revision) {
+        return revision == 0 ? dcs::Compare::absent(key)
+                             : dcs::Compare{.key = key,
+                                            .field = dcs::Compare::Field::mod_revision,
+                                            .revision = revision};
+    };
+    dcs::Txn txn{.when = {as_seen(prefix_ + "howdah", seen.revision),
+                          as_seen(prefix_ + "leader", seen.leader_revision)},
+                 .then = {dcs::Delete{prefix_ + "howdah"}, dcs::Delete{prefix_ + "leader"}}};
+    const auto done = co_await parts_.store.commit(
+        std::move(txn), dcs::Patience{.total = Seconds(5), .hedge = Millis(500)});
+    if (!done) {
+        spdlog::warn("the damaged leader record was not removed why=\"{}\"", done.error().message);
+        co_return;
+    }
+    spdlog::warn("removed the damaged leader record: \"{}\" leader=\"{}\"", seen.value,
+                 seen.leader);
+    recover_ = std::move(order);
+    recover_asked_ = parts_.clock.now();
+    bell_.ring();
+}
+
 Answer Agent::recover(ha::RecoverOrder order) {
-    const auto& cluster = parts_.feed.current();
-    if (!cluster) {
+    if (!parts_.feed.current()) {
         return {.code = 503, .text = "the store has not answered yet"};
     }
-    if (!std::as_const(cluster)->record.absent()) {
+    const auto& seen = std::as_const(parts_.feed.current())->record;
+    const auto damage = ha::damage_of(seen);
+    const auto silent = parts_.clock.now() >= memory_.noticed.wait_ends();
+    const auto gone_back = lost_record().has_value() && silent && !keeping_.tenure;
+    if (!seen.absent() && damage.empty() && !gone_back) {
         return {.code = 409, .text = "the store has a leader record: nothing is lost"};
+    }
+    if (const auto read = ha::parse_record(seen.value);
+        !seen.absent() && !read && read.error().code == Errc::unsafe) {
+        return {.code = 409, .text = read.error().message};
     }
     if (!last_record_) {
         return {.code = 409, .text = "this member never saw a leader record"};
     }
     spdlog::warn("an operator asks to write the lost leader record anew missing=\"{}\"",
                  fmt::join(order.missing, ","));
+    for (const auto& name : order.missing) {
+        const auto& voters = last_record_->sync.voters;
+        const auto known =
+            name == last_record_->holder_name ||
+            std::ranges::find(last_record_->claimers, name) != last_record_->claimers.end() ||
+            std::ranges::find(voters, name, &ha::Voter::name) != voters.end() ||
+            std::as_const(parts_.feed.current())->member(name) != nullptr;
+        if (!known) {
+            return {.code = 409,
+                    .text = fmt::format("the last record knows no member {}; its claimers are {}",
+                                        name, fmt::join(last_record_->claimers, ", "))};
+        }
+    }
+    if (!seen.absent() || !seen.bare()) {
+        background_->spawn([this, order] { return remove_damaged_record(order); });
+        return {.code = 202, .text = "takes part; removes what is there first"};
+    }
     recover_ = std::move(order);
+    recover_asked_ = parts_.clock.now();
     bell_.ring();
     return {.code = 202, .text = "takes part"};
 }
@@ -61,6 +111,17 @@ io::Task<Answer> Agent::switchover(SwitchoverRequest request) {
     const auto failed = Answer{.code = 503, .text = fmt::format("{} failed", verb)};
     if (!parts_.feed.current()) {
         co_return failed;
+    }
+    const auto nobody_leads =
+        !parts_.feed.current()->record.record || parts_.feed.current()->leader_name().empty();
+    if (dynamic_.pause && nobody_leads) {
+        co_return Answer{.code = 412,
+                         .text =
+                             "the cluster is paused and nobody leads it: no member takes over "
+                             "before `howdah resume`"};
+    }
+    if (request.accept_loss) {
+        co_return co_await lead_with_loss(std::move(request));
     }
     if (keeping_.on_promises) {
         co_return Answer{.code = 503, .text = failed.text + ": DCS is not accessible"};
@@ -95,6 +156,32 @@ io::Task<Answer> Agent::switchover(SwitchoverRequest request) {
     const auto epoch = keeping_.tenure->epoch;
     begin_switchover({.candidate = candidate->uuid, .candidate_name = name});
     co_return co_await await_new_leader(std::move(request), name, epoch);
+}
+
+/// For when those who may hold more are gone. A holder that may still lead is waited for all the
+/// same (P1): nobody claims before W.
+io::Task<Answer> Agent::lead_with_loss(SwitchoverRequest request) {
+    const auto cluster = *parts_.feed.current();
+    if (request.candidate != parts_.identity.name) {
+        co_return Answer{.code = 412, .text = "only the candidate itself can be asked"};
+    }
+    if (!cluster.record.record) {
+        co_return Answer{.code = 409,
+                         .text = "the store has no leader record: `howdah dcs recover`"};
+    }
+    const auto& record = *cluster.record.record;
+    const auto heard = parts_.clock.now() - memory_.noticed.record_first_seen;
+    if (record.state == ha::RecordState::primary && record.holder != parts_.identity.uuid &&
+        heard < Nanos(dynamic_.lease.ttl) / 2) {
+        co_return Answer{.code = 409,
+                         .text = record.holder_name +
+                                 " leads and can be asked: switchover, or failover without "
+                                 "accepting a loss"};
+    }
+    loss_accepted_ = ha::LossAccepted{.epoch = record.epoch, .asked = parts_.clock.now()};
+    spdlog::warn("an operator accepts the loss of what only others hold epoch={}", record.epoch);
+    bell_.ring();
+    co_return co_await await_new_leader(std::move(request), parts_.identity.name, record.epoch);
 }
 
 /// Another member leads: it finds the request in the store.

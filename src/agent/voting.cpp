@@ -1,8 +1,10 @@
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 
 #include "agent/agent.h"
+#include "base/mutant.h"
 
 // The agent's part in an election: what it has learned of epochs, seals that others ask for, and
 // seals that it asks for.
@@ -26,7 +28,7 @@ io::Task<Result<>> Agent::learn_epochs() {
     const auto differs = [&](const ha::Record& last) {
         return last.epoch != record.epoch || last.set_version != record.set_version ||
                last.sync_version != record.sync_version || last.promoted != record.promoted ||
-               last.last_start != record.last_start;
+               last.last_start != record.last_start || last.reserved != record.reserved;
     };
     // What a store shows that went back is no news (L12).
     if (!last_record_ || (differs(*last_record_) && !ha::is_older(record, *last_record_))) {
@@ -39,11 +41,46 @@ io::Task<Result<>> Agent::learn_epochs() {
     co_return Result<>{};
 }
 
+/// On disk before PostgreSQL opens that timeline: an agent that is killed before it could tell it
+/// finds it there, and must not take it for a promotion by hand (N16).
+Result<> Agent::note_opening(pg::Timeline timeline) {
+    if (timeline == 0 || !keeping_.tenure) {
+        return {};
+    }
+    HD_TRY_VOID(parts_.durable.keep(keeping_.tenure->record));
+    last_record_ = keeping_.tenure->record;
+    opening_ = {.epoch = keeping_.tenure->epoch, .timeline = timeline};
+    return {};
+}
+
+/// What is noted must be the cluster's: a promotion by hand counts for nothing (N16).
+void Agent::note_held_wal() {
+    const auto now = ha::wal_of(local_);
+    const auto leads = local_.role == ha::Role::primary && keeping_.tenure;
+    const auto follows =
+        local_.role == ha::Role::standby && !place_.left_at && !local_.needs_rewind;
+    if (!local_.accepting || now.timeline == 0 || !(leads || follows)) {
+        return;
+    }
+    const auto held = parts_.durable.held_wal();
+    // The cluster leads on from an older state, by an operator's will: this copy is of that.
+    const auto& cluster = std::as_const(parts_.feed.current());
+    const auto led_back = now.timeline < held.timeline && local_.streaming_from_following &&
+                          cluster && cluster->record.record &&
+                          cluster->record.record->timeline == now.timeline;
+    if (now == held || (ha::lacks(now, held) && !led_back && !won_initialize_)) {
+        return;
+    }
+    if (const auto kept = parts_.durable.keep_held_wal(now); !kept) {
+        spdlog::warn("it was not noted how much WAL is here why=\"{}\"", kept.error().message);
+    }
+}
+
 io::Task<> Agent::rank_history() {
     const auto timeline = std::max(local_.timeline, local_.control.timeline);
-    const auto epochs = parts_.durable.epochs();
+    auto epochs = parts_.durable.epochs();
     if (timeline == 0 || local_.data_dir != ha::DataDir::initialized) {
-        history_epoch_ = 0;
+        place_ = {};
         ranked_ = {};
         co_return;
     }
@@ -55,7 +92,14 @@ io::Task<> Agent::rank_history() {
     const auto history = co_await parts_.instance.timeline_history(timeline);
     if (history) {
         history_ = *history;
-        history_epoch_ = ha::last_epoch(epochs, timeline, *history);
+        if (timeline == opening_.timeline) {
+            const ha::EpochStart own{
+                .epoch = opening_.epoch, .timeline = timeline, .begin = ha::branch_point(*history)};
+            if (const auto kept = parts_.durable.remember(own); kept) {
+                epochs = parts_.durable.epochs();
+            }
+        }
+        place_ = ha::place_of(epochs, timeline, *history);
         ranked_ = now;
     }
 }
@@ -74,16 +118,27 @@ io::Task<Result<>> Agent::stand_still(ha::Vote& vote) {
     HD_CO_TRY(const auto end, co_await parts_.instance.stop_receiving(stop_limit));
     local_ = co_await parts_.instance.observe(stop_limit);
     local_.timeline = std::max(local_.timeline, end.timeline);
+    const auto ours = last_record_ ? last_record_->system_id : std::string();
+    if (!ours.empty() && local_.system_id != ours) {
+        co_return fail(Errc::conflict,
+                       fmt::format("the data directory is of another cluster: its system "
+                                   "identifier is {}, not {}",
+                                   local_.system_id, ours));
+    }
+    const ha::HeldWal here{
+        .system_id = local_.system_id, .timeline = local_.timeline, .lsn = end.flushed};
+    vote.lacks = ha::lacks(here, parts_.durable.held_wal());
     co_await rank_history();
     if (ranked_ == Ranked{}) {
         co_return fail(Errc::io, "the history of the data directory can't be read");
     }
     vote.sealed = true;
-    vote.history_epoch = history_epoch_;
+    vote.history_epoch = place_.epoch;
+    vote.opened = place_.opened;
     vote.timeline = ranked_.timeline;
     vote.history = history_;
     vote.flushed = end.flushed;
-    vote.may_lead = standing().may_lead;
+    vote.may_lead = standing().may_lead && !vote.lacks;
     co_return Result<>{};
 }
 
@@ -97,10 +152,7 @@ ha::Vote Agent::blank_vote() const {
     if (last_record_) {
         vote.sync_version = last_record_->sync_version;
         vote.set_version = last_record_->set_version;
-        const auto& cluster = std::as_const(parts_.feed.current());
-        if (cluster && cluster->record.absent()) {
-            vote.seen = last_record_;
-        }
+        vote.seen = lost_record();
     }
     return vote;
 }
@@ -115,6 +167,10 @@ std::string Agent::objection_to(const ha::SealRequest& request) const {
         return "this epoch is stored here for another claimer";
     }
     const auto& cluster = parts_.feed.current();
+    const auto shown = cluster && cluster->record.record ? cluster->record.record->epoch : 0;
+    if (ha::leaps_too_far(request.epoch, std::max(stored.epoch, shown))) {
+        return "this epoch is nobody's";
+    }
     const auto read_from_store = cluster && cluster->record.record &&
                                  cluster->record.record->epoch == request.epoch &&
                                  cluster->record.record->incarnation == request.incarnation;
@@ -156,8 +212,8 @@ io::Task<ha::Vote> Agent::cast_vote(ha::SealRequest request) {
     if (const auto done = co_await stand_still(vote); !done) {
         vote.refused = done.error().message;
     }
-    spdlog::info("sealed for {} epoch={} flushed={} refused=\"{}\"", request.name, request.epoch,
-                 vote.flushed.text(), vote.refused);
+    spdlog::info("sealed for {} epoch={} flushed={} lacks={} refused=\"{}\"", request.name,
+                 request.epoch, vote.flushed.text(), vote.lacks, vote.refused);
     co_return vote;
 }
 
@@ -190,7 +246,12 @@ io::Task<> Agent::answer_seals() {
 }
 
 io::Task<Result<>> Agent::begin_seal(ha::Seal order) {
-    votes_ = {.epoch = order.epoch, .asked = parts_.clock.now()};
+    const auto now = parts_.clock.now();
+    const auto again = votes_.epoch == order.epoch && votes_.rounds > 0;
+    votes_ = {.epoch = order.epoch,
+              .rounds = again ? votes_.rounds + 1 : 1,
+              .first_asked = again ? votes_.first_asked : now,
+              .asked = now};
     auto own = blank_vote();
     const auto still = co_await stand_still(own);
     if (!still) {
@@ -202,15 +263,26 @@ io::Task<Result<>> Agent::begin_seal(ha::Seal order) {
     co_return Result<>{};
 }
 
-/// Where the store has lost the record, what any member has seen of it counts: the next question
-/// goes to the members that it names.
-void Agent::learn_from(const ha::Vote& vote) {
-    if (!vote.seen || !last_record_ || vote.seen->system_id != last_record_->system_id ||
-        !ha::is_later(*vote.seen, *last_record_)) {
+/// What this member has seen and the store does not show any more.
+std::optional<ha::Record> Agent::lost_record() const {
+    const auto& cluster = std::as_const(parts_.feed.current());
+    const auto lost =
+        cluster && last_record_ &&
+        (cluster->record.absent() ||
+         (cluster->record.record && ha::is_older(*cluster->record.record, *last_record_)));
+    return lost ? last_record_ : std::nullopt;
+}
+
+/// What any member has seen of a record that the store has lost counts as seen here, for good: the
+/// member that told it may be down when this one could claim (N8), and where the store has none,
+/// the next question goes to the members that it names.
+void Agent::learn(const std::optional<ha::Record>& seen) {
+    if (!seen || !last_record_ || seen->system_id != last_record_->system_id ||
+        !ha::is_later(*seen, *last_record_) || HD_MUTANT(hearsay_forgotten)) {
         return;
     }
-    if (parts_.durable.keep(*vote.seen)) {
-        last_record_ = vote.seen;
+    if (parts_.durable.keep(*seen)) {
+        last_record_ = seen;
     }
 }
 
@@ -231,7 +303,7 @@ io::Task<> Agent::collect_votes(ha::Seal order) {
     auto votes =
         co_await parts_.peers.seal(std::move(others), request, Nanos(dynamic_.lease.ttl) / 2);
     for (const auto& vote : votes) {
-        learn_from(vote);
+        learn(vote.seen);
     }
     if (votes_.epoch == order.epoch) {
         std::move(votes.begin(), votes.end(), std::back_inserter(votes_.votes));

@@ -56,7 +56,11 @@ struct Network {
 
 std::optional<Network> parse_network(const std::string& text) {
     const auto slash = text.find('/');
-    const auto address = text.substr(0, slash);
+    auto address = text.substr(0, slash);
+    if (constexpr std::string_view mapped = "::ffff:";
+        address.starts_with(mapped) && address.find('.') != std::string::npos) {
+        address.erase(0, mapped.size());  // IPv4, seen by a socket that listens on IPv6
+    }
     Network out;
     out.family = address.find(':') == std::string::npos ? AF_INET : AF_INET6;
     const int most = out.family == AF_INET ? 32 : 128;
@@ -108,6 +112,17 @@ std::optional<io::HttpResponse> refuse_without_certificate(const io::HttpRequest
     return wants && !request.client_certificate
                ? std::optional(text_answer(403, "client certificate required"))
                : std::nullopt;
+}
+
+std::optional<io::HttpResponse> refuse_stranger(const io::HttpRequest& request,
+                                                const std::vector<std::string>& members) {
+    if (request.client_certificate || is_allowed(request.peer, {"127.0.0.0/8", "::1"}) ||
+        is_allowed(request.peer, members)) {
+        return std::nullopt;
+    }
+    return text_answer(403, request.peer +
+                                " is no member's address: restapi.authentication or client "
+                                "certificates let members call from others");
 }
 
 bool is_safe(const io::HttpRequest& request) {

@@ -22,6 +22,12 @@ bool is_network(const std::string& text);
 std::optional<io::HttpResponse> refuse_without_certificate(const io::HttpRequest& request,
                                                            io::ClientCertificates wanted);
 
+/// What members ask of each other (N14). Where no credentials are configured only those may ask who
+/// bring a client certificate, or call from this host or from `members`, the members' addresses:
+/// nullopt when `request` may pass.
+std::optional<io::HttpResponse> refuse_stranger(const io::HttpRequest& request,
+                                                const std::vector<std::string>& members);
+
 /// Basic authentication of unsafe methods (patroni-compatibility.md 3.2): nullopt when `request`
 /// may pass.
 std::optional<io::HttpResponse> refuse_access(const io::HttpRequest& request,

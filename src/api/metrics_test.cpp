@@ -18,7 +18,8 @@ TEST(Metrics, MemberOfASilentStoreSaysUnlocked) {
 
 TEST(Metrics, PatroniMemberMakesTheClusterMixed) {
     agent::Status s{.scope = "demo", .name = "n1"};
-    s.cluster.members = {{.name = "n1", .uuid = "a"}, {.name = "n2", .uuid = "b"}};
+    s.cluster.members = {{.name = "n1", .uuid = "a"},
+                         {.name = "n2", .api_url = "http://n2:8008/patroni", .uuid = "b"}};
     EXPECT_NE(metrics(s).find("howdah_cluster_mixed{scope=\"demo\",name=\"n1\"} 0\n"),
               std::string::npos);
     s.cluster.members[1].uuid.clear();

@@ -1,5 +1,6 @@
 #include "api/rest_server.h"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -209,10 +210,10 @@ io::Task<io::HttpResponse> RestServer::change_config(io::HttpRequest request) {
     co_return config_answer(config);
 }
 
-RestServer::Handler RestServer::route_of(const io::HttpRequest& request) {
+const RestServer::Route* RestServer::route_of(const io::HttpRequest& request) {
     static constexpr std::array routes{
-        Route{"POST", "/howdah/seal", &RestServer::seal},
-        Route{"POST", "/howdah/promise", &RestServer::promise},
+        Route{"POST", "/howdah/seal", &RestServer::seal, true},
+        Route{"POST", "/howdah/promise", &RestServer::promise, true},
         Route{"POST", "/howdah/recover", &RestServer::recover},
         Route{"POST", "/switchover", &RestServer::switchover},
         Route{"POST", "/failover", &RestServer::failover},
@@ -228,26 +229,14 @@ RestServer::Handler RestServer::route_of(const io::HttpRequest& request) {
     const auto path = parse_target(request.target).path;
     for (const auto& route : routes) {
         if (route.method == request.method && starts_segment(path, route.segment)) {
-            return route.handler;
+            return &route;
         }
     }
     return nullptr;
 }
 
-/// The allowlist; names in it, and the members' ones, are looked up each time.
-io::Task<bool> RestServer::may_call(std::string peer) {
-    auto names = settings_.allowlist;
-    const bool by_list = !names.empty();
-    if (settings_.allowlist_include_members) {
-        for (const auto& member : control_.status().cluster.members) {
-            if (const auto address = member.api_address()) {
-                names.push_back(address->host);
-            }
-        }
-    }
-    if (!by_list && !settings_.allowlist_include_members) {
-        co_return true;
-    }
+/// Addresses stay, names are looked up each time.
+io::Task<std::vector<std::string>> RestServer::addresses_of(std::vector<std::string> names) {
     std::vector<std::string> networks;
     for (auto& name : names) {
         if (is_network(name)) {
@@ -256,12 +245,39 @@ io::Task<bool> RestServer::may_call(std::string peer) {
             networks.push_back(*std::move(found));
         }
     }
-    co_return is_allowed(peer, networks);
+    co_return networks;
+}
+
+std::vector<std::string> RestServer::hosts_of_members() const {
+    std::vector<std::string> hosts;
+    for (const auto& member : control_.status().known_members) {
+        for (const auto& address : {member.api_address(), member.postgres_address()}) {
+            if (address) {
+                hosts.push_back(address->host);
+            }
+        }
+    }
+    std::ranges::sort(hosts);
+    const auto doubles = std::ranges::unique(hosts);
+    hosts.erase(doubles.begin(), doubles.end());
+    return hosts;
+}
+
+io::Task<bool> RestServer::may_call(std::string peer) {
+    if (settings_.allowlist.empty() && !settings_.allowlist_include_members) {
+        co_return true;
+    }
+    auto names = settings_.allowlist;
+    if (settings_.allowlist_include_members) {
+        const auto hosts = hosts_of_members();
+        names.insert(names.end(), hosts.begin(), hosts.end());
+    }
+    co_return is_allowed(peer, co_await addresses_of(std::move(names)));
 }
 
 io::Task<io::HttpResponse> RestServer::act(io::HttpRequest request) {
-    const auto handler = route_of(request);
-    if (handler == nullptr) {
+    const auto* route = route_of(request);
+    if (route == nullptr) {
         co_return answer(request, control_.status(), now());
     }
     if (!co_await may_call(request.peer)) {
@@ -273,7 +289,13 @@ io::Task<io::HttpResponse> RestServer::act(io::HttpRequest request) {
     if (auto refused = refuse_access(request, settings_.authentication)) {
         co_return *std::move(refused);
     }
-    co_return co_await (this->*handler)(std::move(request));
+    if (route->of_members && !settings_.authentication) {
+        const auto members = co_await addresses_of(hosts_of_members());
+        if (auto refused = refuse_stranger(request, members)) {
+            co_return *std::move(refused);
+        }
+    }
+    co_return co_await (this->*(route->handler))(std::move(request));
 }
 
 }  // namespace howdah::api

@@ -32,12 +32,15 @@ private:
     struct Route {
         std::string_view method{}, segment{};
         Handler handler = nullptr;
+        bool of_members = false;  ///< asked by members only
     };
     /// What changes something; nullptr: no such thing.
-    static Handler route_of(const io::HttpRequest& request);
+    static const Route* route_of(const io::HttpRequest& request);
 
     io::Task<io::HttpResponse> respond(io::HttpRequest request);
     io::Task<bool> may_call(std::string peer);
+    io::Task<std::vector<std::string>> addresses_of(std::vector<std::string> names);
+    std::vector<std::string> hosts_of_members() const;
     io::Task<io::HttpResponse> act(io::HttpRequest request);
     io::Task<io::HttpResponse> seal(io::HttpRequest request);
     io::Task<io::HttpResponse> promise(io::HttpRequest request);

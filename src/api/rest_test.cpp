@@ -311,6 +311,26 @@ TEST(Access, AllowlistTakesAddressesAndNetworks) {
     }
 }
 
+TEST(Access, AddressesOfIpv4AreTheSameOnASocketOfIpv6) {
+    EXPECT_TRUE(is_allowed("::ffff:10.0.0.5", {"10.0.0.0/24"}));
+    EXPECT_FALSE(is_allowed("::ffff:10.0.1.5", {"10.0.0.0/24"}));
+}
+
+TEST(Access, WhatMembersAskIsNotForStrangers) {
+    const std::vector<std::string> members{"10.0.0.5", "fd00::7"};
+    for (const auto* peer :
+         {"127.0.0.1", "127.0.53.2", "::1", "10.0.0.5", "::ffff:10.0.0.5", "fd00::7"}) {
+        EXPECT_FALSE(refuse_stranger({.method = "POST", .peer = peer}, members)) << peer;
+    }
+    for (const auto* peer : {"10.0.0.6", "fd00::8", ""}) {
+        const auto refused = refuse_stranger({.method = "POST", .peer = peer}, members);
+        ASSERT_TRUE(refused) << peer;
+        EXPECT_EQ(refused->status, 403);
+    }
+    EXPECT_FALSE(refuse_stranger(
+        {.method = "POST", .peer = "10.0.0.6", .tls = true, .client_certificate = true}, members));
+}
+
 TEST(Access, ClientCertificateIsAskedForOnlyOverTls) {
     using enum io::ClientCertificates;
     const io::HttpRequest bare{.method = "POST", .tls = true};

@@ -124,6 +124,11 @@ Checked check(Action action, const io::HttpRequest& request, const agent::Status
     if (asked.candidate.empty()) {
         asked.candidate = text_at(body, "member");
     }
+    const auto loss = body.find("accept_loss");
+    const bool accept_loss = loss != body.end() && *loss == true;
+    if (accept_loss && (action != Action::failover || !asked.leader.empty())) {
+        return text_answer(400, "accept_loss goes with a failover to a candidate alone");
+    }
     if (!asked.leader.empty()) {
         asked.action = Action::switchover;
     }
@@ -141,7 +146,8 @@ Checked check(Action action, const io::HttpRequest& request, const agent::Status
     if (auto refused = refuse_cluster(asked, status)) {
         return *std::move(refused);
     }
-    return agent::SwitchoverRequest{.leader = asked.leader, .candidate = asked.candidate};
+    return agent::SwitchoverRequest{
+        .leader = asked.leader, .candidate = asked.candidate, .accept_loss = accept_loss};
 }
 
 }  // namespace howdah::api

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "repo/filter.h"
-#include "store/store.h"
+#include "files/files.h"
+#include "repo/stream/filter.h"
 
 namespace howdah::backup {
 
@@ -18,10 +18,11 @@ Result<> drain(repo::Filter& filter, Bytes& in, bool last, MutableBytes room, Wr
 }
 
 /// All of `source` through `filter` into `write`, a function of Bytes that returns Result<>, with
-/// two blocks of memory.
+/// two blocks of memory, of `size` bytes each.
 template <class Write>
-Result<> pump(store::Source& source, repo::Filter& filter, Write write) {
-    ByteBuffer block(pump_block), room(pump_block);
+Result<> pump(files::Source& source, repo::Filter& filter, Write write,
+              std::size_t size = pump_block) {
+    ByteBuffer block(size), room(size);
     while (true) {
         HD_TRY(const auto got, source.read(block));
         auto in = Bytes(block).first(got);

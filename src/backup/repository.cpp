@@ -5,9 +5,11 @@
 
 #include <array>
 
+#include "backup/options/exit_code.h"
 #include "backup/pump.h"
-#include "repo/copies.h"
-#include "repo/manifest_reader.h"
+#include "repo/info/copies.h"
+#include "repo/manifest/manifest_reader.h"
+#include "repo/manifest/manifest_writer.h"
 #include "repo/paths.h"
 
 namespace howdah::backup {
@@ -32,19 +34,23 @@ std::string fresh_pass_phrase() {
     return repo::pass_phrase(random_bytes<48>());
 }
 
-Repository::Repository(std::uint32_t index, std::unique_ptr<store::Store> store,
+Repository::Repository(std::uint32_t index, std::unique_ptr<files::Files> files,
                        std::string cipher_pass)
-    : index_(index), store_(std::move(store)), cipher_pass_(std::move(cipher_pass)) {}
+    : index_(index), files_(std::move(files)), cipher_pass_(std::move(cipher_pass)) {}
 
 std::string Repository::name() const {
     return fmt::format("repo{}", index_);
 }
 
 Result<std::string> Repository::load(const std::string& path) {
-    HD_TRY(const auto stored, store::read_all(*store_, path, info_limit));
-    HD_TRY(const auto text,
-           repo::unpack({.cipher_pass = cipher_pass_}, bytes_of(stored), info_limit));
-    return std::string(text_of(text));
+    HD_TRY(const auto stored, files::read_all(*files_, path, info_limit));
+    const auto text = repo::unpack({.cipher_pass = cipher_pass_}, bytes_of(stored), info_limit);
+    if (!text && encrypted()) {
+        return fail_with(ExitCode::crypto, Errc::corrupt, text.error().message,
+                         fmt::format("is option {}-cipher-pass right?", name()));
+    }
+    HD_TRY_VOID(text ? Result<>{} : std::unexpected(text.error()));
+    return std::string(text_of(*text));
 }
 
 Result<repo::ArchiveInfo> Repository::archive_info(std::string_view stanza) {
@@ -73,7 +79,7 @@ Result<repo::Manifest> Repository::manifest(std::string_view stanza, const repo:
     const auto load_one = [&](const std::string& path) -> Result<repo::Manifest> {
         repo::ManifestReader reader(path);
         auto pipeline = repo::reader_of(form, nullptr, nullptr);
-        HD_TRY(const auto source, store_->read(path));
+        HD_TRY(const auto source, files_->read(path));
         HD_TRY_VOID(pump(*source, pipeline, [&](Bytes bytes) { return reader.push(bytes); }));
         HD_TRY(auto manifest, reader.finish());
         if (manifest.header.label != label) {
@@ -90,7 +96,7 @@ Result<repo::Manifest> Repository::manifest(std::string_view stanza, const repo:
 Result<> Repository::save_both(const std::string& path, std::string_view text) {
     for (const auto& each : {path, repo::copy_name(path)}) {
         const auto stored = repo::pack({.cipher_pass = cipher_pass_}, bytes_of(text), fresh_salt);
-        HD_TRY_VOID(store::write_all(*store_, each, text_of(stored)));
+        HD_TRY_VOID(files::write_all(*files_, each, text_of(stored)));
     }
     return {};
 }
@@ -103,10 +109,42 @@ Result<> Repository::save(std::string_view stanza, const repo::BackupInfo& info)
     return save_both(repo::backup_info_path(stanza), info.render());
 }
 
-Result<std::uint64_t> Repository::put(std::string_view path, store::Source& source,
-                                      const repo::StoredForm& form) {
+Result<> Repository::write_manifest(const std::string& path, const repo::Manifest& manifest,
+                                    const repo::StoredForm& form) {
     auto pipeline = repo::writer_of(form, fresh_salt, nullptr, nullptr);
-    HD_TRY(const auto sink, store_->write(path));
+    ByteBuffer room(pump_block);
+    HD_TRY(const auto sink, files_->write(path));
+    const auto write = [&](Bytes bytes) { return sink->write(bytes); };
+    HD_TRY_VOID(repo::write_manifest(
+        manifest, [&](Bytes bytes) { return drain(pipeline, bytes, false, room, write); }));
+    Bytes nothing;
+    HD_TRY_VOID(drain(pipeline, nothing, true, room, write));
+    return sink->finish();
+}
+
+Result<> Repository::save(std::string_view stanza, const repo::Manifest& manifest,
+                          const std::string& pass) {
+    HD_TRY_VOID(save_unfinished(stanza, manifest, pass));
+    return write_manifest(repo::manifest_path(stanza, manifest.header.label), manifest,
+                          {.cipher_pass = pass});
+}
+
+Result<> Repository::save_unfinished(std::string_view stanza, const repo::Manifest& manifest,
+                                     const std::string& pass) {
+    return write_manifest(repo::copy_name(repo::manifest_path(stanza, manifest.header.label)),
+                          manifest, {.cipher_pass = pass});
+}
+
+Result<> Repository::save_history(std::string_view stanza, const repo::Manifest& manifest,
+                                  const std::string& pass) {
+    return write_manifest(repo::history_path(stanza, manifest.header.label), manifest,
+                          {.compress = repo::CompressType::gz, .level = 9, .cipher_pass = pass});
+}
+
+Result<std::uint64_t> Repository::put(std::string_view path, files::Source& source,
+                                      const repo::StoredForm& form, files::IfTaken taken) {
+    auto pipeline = repo::writer_of(form, fresh_salt, nullptr, nullptr);
+    HD_TRY(const auto sink, files_->write(path, files::NameSync::at_once, taken));
     std::uint64_t stored = 0;
     HD_TRY_VOID(pump(source, pipeline, [&](Bytes bytes) {
         stored += bytes.size();
@@ -114,6 +152,19 @@ Result<std::uint64_t> Repository::put(std::string_view path, store::Source& sour
     }));
     HD_TRY_VOID(sink->finish());
     return stored;
+}
+
+Result<> Repository::put(std::string_view path, Bytes content, const repo::StoredForm& form,
+                         files::IfTaken taken) {
+    HD_TRY(const auto sink, files_->write(path, files::NameSync::at_once, taken));
+    if (form.compress == repo::CompressType::none && form.cipher_pass.empty()) {
+        HD_TRY_VOID(sink->write(content));
+        return sink->finish();
+    }
+    auto pipeline = repo::writer_of(form, fresh_salt, nullptr, nullptr);
+    ByteBuffer room(pump_block);
+    HD_TRY_VOID(drain(pipeline, content, true, room, [&](Bytes b) { return sink->write(b); }));
+    return sink->finish();
 }
 
 Result<repo::StoredForm> Repository::cipher_of(std::string_view path) {
@@ -148,11 +199,11 @@ Result<repo::StoredForm> Repository::cipher_of(std::string_view path) {
     return repo::StoredForm{.cipher_pass = found.header.cipher_pass};
 }
 
-Result<repo::Sha1Digest> Repository::get(std::string_view path, store::Sink* sink,
+Result<repo::Sha1Digest> Repository::get(std::string_view path, files::Sink* sink,
                                          const repo::StoredForm& form) {
     repo::SumTap original;
     auto pipeline = repo::reader_of(form, &original, nullptr);
-    HD_TRY(const auto source, store_->read(path));
+    HD_TRY(const auto source, files_->read(path));
     HD_TRY_VOID(pump(*source, pipeline, [&](Bytes bytes) {
         return sink == nullptr ? Result<>{} : sink->write(bytes);
     }));

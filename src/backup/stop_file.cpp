@@ -2,10 +2,16 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
+#include <set>
 
+#include "backup/local_file.h"
+#include "backup/lock_file.h"
+#include "backup/options/exit_code.h"
 #include "io/fd.h"
 #include "io/files.h"
 
@@ -21,9 +27,10 @@ std::string stop_file(const std::string& lock_path, const std::string& stanza) {
 Result<> check_not_stopped(const std::string& lock_path, const std::string& stanza) {
     for (const auto& name : {stanza, std::string()}) {
         const auto file = stop_file(lock_path, name);
-        if (access(file.c_str(), F_OK) == 0) {
-            return fail(Errc::cancelled, fmt::format("stopped by {}", file),
-                        "`start` lets work go on");
+        HD_TRY(const auto stopped, is_there(file));
+        if (stopped) {
+            return fail_with(ExitCode::stop, Errc::cancelled, fmt::format("stopped by {}", file),
+                             "`start` lets work go on");
         }
     }
     return {};
@@ -40,6 +47,34 @@ Result<bool> stop(const std::string& lock_path, const std::string& stanza) {
         return io::fail_errno(fmt::format("make {}", file));
     }
     return true;
+}
+
+Result<std::vector<int>> end_lock_holders(const std::string& lock_path, const std::string& stanza) {
+    std::set<int> holders;
+    std::error_code error;
+    namespace fs = std::filesystem;
+    for (fs::directory_iterator at(lock_path, error); !error && at != fs::directory_iterator();
+         at.increment(error)) {
+        const auto name = at->path().filename().string();
+        const auto is_of_it = stanza.empty() || name.starts_with(stanza + "-archive") ||
+                              name.starts_with(stanza + "-backup") ||
+                              name.starts_with(stanza + "-restore");
+        if (name.ends_with(".lock") && is_of_it) {
+            HD_TRY(const auto holder, lock_holder(at->path().string()));
+            if (holder) {
+                holders.insert(*holder);
+            }
+        }
+    }
+    if (error) {
+        return fail(Errc::io, fmt::format("cannot list {}: {}", lock_path, error.message()));
+    }
+    for (const auto pid : holders) {
+        if (kill(pid, SIGTERM) != 0 && errno != ESRCH) {
+            return io::fail_errno(fmt::format("send SIGTERM to process {}", pid));
+        }
+    }
+    return std::vector<int>(holders.begin(), holders.end());
 }
 
 Result<bool> start(const std::string& lock_path, const std::string& stanza) {

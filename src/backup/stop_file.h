@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -8,11 +9,14 @@
 /// 11.2). An empty stanza stands for all of them.
 namespace howdah::backup {
 
-/// Errors: Errc::cancelled while the stanza, or all, are stopped.
+/// Errors: Errc::cancelled, ExitCode::stop, while the stanza, or all, are stopped.
 Result<> check_not_stopped(const std::string& lock_path, const std::string& stanza);
 
 /// Whether something changed: false when it was so already. Errors: Errc::io.
 Result<bool> stop(const std::string& lock_path, const std::string& stanza);
+/// Sends SIGTERM to those who hold a lock of the stanza; to whom. What lies there without a holder
+/// is left of a process that is gone. Errors: Errc::io.
+Result<std::vector<int>> end_lock_holders(const std::string& lock_path, const std::string& stanza);
 Result<bool> start(const std::string& lock_path, const std::string& stanza);
 
 }  // namespace howdah::backup

@@ -31,6 +31,11 @@ enum class Mutant : std::uint8_t {
     vouch_of_full_ttl,
     answers_without_round,
     promise_not_kept,
+    timeline_not_unique,
+    astray_counts,
+    names_of_an_earlier_role,
+    claim_never_given_up,
+    hearsay_forgotten,
 };
 
 /// The one that is on, of this process.

@@ -25,6 +25,12 @@ struct Error {
     Errc code{};
     std::string message{};  ///< lower case, no full stop: "archive.info: bad checksum"
     std::string hint{};     ///< what to do about it, if that is known
+    /// Five characters, when a PostgreSQL server refused: its words may be in any language, this is
+    /// what to decide by. Source: PostgreSQL docs, appendix A.
+    std::string sqlstate{};
+    /// What the process ends with, where a command has promised a number that `code` is too coarse
+    /// for: pgBackRest's (backup/options/exit_code.h). 0: as `code` says.
+    std::uint8_t exit_code = 0;
 
     /// "outer: inner", so that the line reads from the command to the cause.
     Error within(std::string_view outer) && {

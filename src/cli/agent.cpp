@@ -14,6 +14,7 @@
 #include "agent/http_peers.h"
 #include "agent/state_dir.h"
 #include "api/rest_server.h"
+#include "cli/archive_pusher.h"
 #include "cli/log.h"
 #include "cli/proxy.h"
 #include "cli/start_checks.h"
@@ -30,10 +31,11 @@ namespace {
 class PageDeadlines final : public agent::Deadlines {
 public:
     explicit PageDeadlines(fencer::DeadlinePage page) : page_(std::move(page)) {}
-    void arm(Instant kill_at) override { page_.arm(kill_at); }
-    Instant armed() const override { return page_.read(); }
 
 private:
+    void write(Instant kill_at) override { page_.arm(kill_at); }
+    Instant read() const override { return page_.read(); }
+
     fencer::DeadlinePage page_;
 };
 
@@ -51,6 +53,7 @@ public:
           peers_(loop_.executor(), clock_, config_),
           promise_peers_(keeper_loop_.executor(), clock_, config_),
           watchdog_(config_.watchdog),
+          pusher_(clock_, state.path(), binary),
           instance_(loop_.executor(), clock_, config_, std::move(binary)),
           keeper_(keeper_loop_.executor(), clock_, *keeper_store_, config_.prefix(), identity_,
                   deadlines, state, promise_peers_, watchdog_, wake_,
@@ -137,6 +140,7 @@ private:
         }
         around.spawn([this] { return feed_.run(); });
         around.spawn([this] { return rest_.run(); });
+        around.spawn([this] { return pusher_.run(); });
         around.spawn([this] { return wait_for_signal(); });
         std::unique_ptr<EmbeddedEndpoint> endpoint;
         if (config_.proxy) {
@@ -192,6 +196,7 @@ private:
     agent::HttpPeers promise_peers_;  ///< on the keeper's thread
     agent::DeviceWatchdog watchdog_;
     ha::WakeWatch wake_{};
+    ArchivePusher pusher_;  ///< before any PostgreSQL is started: its environment names the socket
     instance::LocalInstance instance_;
     agent::LeaseKeeper keeper_;
     agent::Agent agent_;

@@ -103,6 +103,8 @@ struct SwitchoverCommand {
     std::string candidate{};
     std::string scheduled{};
     bool force = false;
+    /// The candidate leads whatever others may hold; asked for in words, also with `force`.
+    bool accept_loss = false;
 };
 /// `config validate FILE` and `config explain KEY`.
 struct ConfigCommand {

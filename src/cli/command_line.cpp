@@ -7,7 +7,7 @@
 
 #include "api/status_document.h"
 #include "base/nearest.h"
-#include "cli/backup_verbs.h"
+#include "cli/backup/verbs.h"
 #include "cli/operator_verbs.h"
 
 namespace howdah::cli {
@@ -200,9 +200,10 @@ private:
         verb->add_flag("--dry-run", dcs_recover_.dry_run, "Only tell who would take part");
     }
     void add_backup() {
-        for (const auto& [name, what] : backup_verbs()) {
-            auto* verb = app_.add_subcommand(name, what);
-            verb->group(backup_group);
+        for (const auto& each : backup_verbs()) {
+            auto* verb = app_.add_subcommand(each.name, each.what);
+            verb->group(each.hidden ? "" : backup_group);
+            verb->footer(backup_verb_help(each));
         }
     }
     void add_up() {

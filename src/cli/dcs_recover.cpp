@@ -62,10 +62,6 @@ Result<ha::Record> await_leader(const config::AgentConfig& config) {
 
 Result<> run(const DcsRecoverCommand& command, const config::AgentConfig& config) {
     HD_TRY(const auto cluster, read_cluster(config, config.scope));
-    if (!cluster.record.absent()) {
-        return fail(Errc::conflict,
-                    fmt::format("cluster {} has a leader record: nothing is lost", config.scope));
-    }
     if (cluster.members.empty()) {
         return fail(Errc::not_found, fmt::format("cluster {} has no members", config.scope),
                     "start the agents: each writes its own key into the store again");
@@ -86,7 +82,7 @@ Result<> run(const DcsRecoverCommand& command, const config::AgentConfig& config
         fmt::print("{}: {}\n", answered.name, answered.text);
     }
     if (!any) {
-        return fail(Errc::unavailable, "no member takes part");
+        return fail(Errc::unavailable, "no member takes part: see what each answered");
     }
     fmt::print("waiting until one of them leads\n");
     std::fflush(stdout);

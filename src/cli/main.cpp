@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string_view>
 
 #include "cli/agent.h"
-#include "cli/backup_verbs.h"
+#include "cli/archive_pusher.h"
+#include "cli/backup/run_pusher.h"
+#include "cli/backup/verbs.h"
 #include "cli/command_line.h"
 #include "cli/config_file.h"
 #include "cli/config_verbs.h"
@@ -100,6 +103,13 @@ int main(int argc, char** argv) {
     }
     if (std::string_view(argv[0]).ends_with("pgbackrest")) {
         return run_backup_verb({argv + 1, argv + argc}, true);
+    }
+    // A backup verb's process in the background, started by the verb.
+    if (argc > 1 && std::string_view(argv[1]).ends_with(":async")) {
+        return run_backup_verb({argv + 1, argv + argc}, true);
+    }
+    if (argc == 3 && std::string_view(argv[1]) == archive_pusher_verb) {
+        return run_archive_pusher(std::atoi(argv[2]));
     }
     const auto parsed = parse_command_line({argv, argv + argc});
     if (const auto* leave = std::get_if<Leave>(&parsed)) {

@@ -7,11 +7,11 @@
 
 #include "api/overview.h"
 #include "api/status_document.h"
+#include "base/version.h"
 #include "cli/ask_member.h"
 #include "cli/config_file.h"
 #include "cli/pick_members.h"
 #include "cli/read_cluster.h"
-#include "cli/version.h"
 
 namespace howdah::cli {
 

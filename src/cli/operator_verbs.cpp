@@ -137,6 +137,10 @@ void OperatorVerbs::add_failover(const AddVerb& add) {
     verb->add_option("--candidate", failover_.candidate, "Name of the next primary")
         ->type_name("NAME");
     verb->add_flag("--force", failover_.force, "Don't ask");
+    verb->add_flag(
+        "--accept-loss", failover_.accept_loss,
+        "When the members that may hold more are gone for good: the candidate leads with "
+        "what it has. Asks for its name to be typed");
 }
 
 void OperatorVerbs::add_topology(const AddVerb& add) {

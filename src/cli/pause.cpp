@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <thread>
@@ -45,10 +46,17 @@ Result<> await_all(const PauseCommand& command, const config::AgentConfig& confi
             return {};
         }
         if (std::chrono::steady_clock::now() > end) {
-            return fail(Errc::timeout,
-                        fmt::format("{} did not recognize it within {} s", fmt::join(missing, ", "),
-                                    patience.count()),
-                        "the request stands; look again with list");
+            const auto& record = cluster.record.record;
+            const auto led = !command.pause && record && record->paused &&
+                             std::ranges::find(missing, record->holder_name) != missing.end();
+            return fail(
+                Errc::timeout,
+                fmt::format("{} did not recognize it within {} s", fmt::join(missing, ", "),
+                            patience.count()),
+                led ? fmt::format("the request stands; {} led in the pause, and nobody takes "
+                                  "over before its agent runs again (`howdah explain`)",
+                                  record->holder_name)
+                    : "the request stands; look again with list");
         }
         std::this_thread::sleep_for(Millis(200));
     }

@@ -1,15 +1,12 @@
 #include "cli/query.h"
 
 #include <fmt/format.h>
-#include <libpq-fe.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <fstream>
 #include <iostream>
-#include <map>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
@@ -21,52 +18,41 @@
 #include "cli/pyyaml.h"
 #include "cli/read_cluster.h"
 #include "cli/table.h"
+#include "pgclient/blocking.h"
 
 namespace howdah::cli {
 
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Connection = std::unique_ptr<PGconn, decltype(&PQfinish)>;
-using Answer = std::unique_ptr<PGresult, decltype(&PQclear)>;
+
+constexpr Seconds connect_limit{5};
+constexpr std::chrono::hours query_limit{24 * 365};
 
 struct Rows {
     std::vector<std::string> headers{};  ///< none: one row that tells what went wrong
     std::vector<std::vector<Json>> rows{};
 };
 
-Connection connect(const ha::Member::Address& to, const QueryCommand& command,
-                   const std::string& password) {
-    std::map<std::string, std::string> words{{"host", to.host},
-                                             {"port", std::to_string(to.port)},
-                                             {"connect_timeout", "5"},
-                                             {"application_name", "howdah query"}};
-    const auto put = [&words](const char* key, const std::string& value) {
-        if (!value.empty()) {
-            words[key] = value;
-        }
-    };
-    put("dbname", command.database);
-    put("user", command.user);
-    put("password", password);
-    std::vector<const char*> keys, values;
-    for (const auto& [key, value] : words) {
-        keys.push_back(key.c_str());
-        values.push_back(value.c_str());
-    }
-    keys.push_back(nullptr);
-    values.push_back(nullptr);
-    return {PQconnectdbParams(keys.data(), values.data(), 0), &PQfinish};
+pgclient::Keywords keywords_for(const ha::Member::Address& to, const QueryCommand& command,
+                                const std::string& password) {
+    return {{"host", to.host},
+            {"port", std::to_string(to.port)},
+            {"application_name", "howdah query"},
+            {"dbname", command.database},
+            {"user", command.user},
+            {"password", password}};
 }
 
 /// As psycopg2 gives it to Python: numbers and booleans by type, all else as text.
-Json value_of(const PGresult* result, int row, int column) {
-    constexpr Oid bool_type = 16, int8 = 20, int2 = 21, int4 = 23, float4 = 700, float8 = 701;
-    if (PQgetisnull(result, row, column) != 0) {
+Json value_of(const std::optional<std::string>& value, std::uint32_t type) {
+    constexpr std::uint32_t bool_type = 16, int8 = 20, int2 = 21, int4 = 23, float4 = 700,
+                            float8 = 701;
+    if (!value) {
         return {};
     }
-    const std::string text = PQgetvalue(result, row, column);
-    switch (PQftype(result, column)) {
+    const auto& text = *value;
+    switch (type) {
         case bool_type:
             return text == "t";
         case int8:
@@ -87,15 +73,15 @@ Rows told(std::vector<Json> row) {
     return {.headers = {}, .rows = {std::move(row)}};
 }
 
-Rows rows_of(const PGresult* result) {
+Rows rows_of(const pgclient::Answer& answer) {
     Rows out;
-    for (int column = 0; column < PQnfields(result); ++column) {
-        out.headers.emplace_back(PQfname(result, column));
+    for (const auto& column : answer.columns) {
+        out.headers.push_back(column.name);
     }
-    for (int row = 0; row < PQntuples(result); ++row) {
+    for (const auto& row : answer.rows) {
         auto& line = out.rows.emplace_back();
-        for (int column = 0; column < PQnfields(result); ++column) {
-            line.push_back(value_of(result, row, column));
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            line.push_back(value_of(row[i], answer.columns[i].type));
         }
     }
     return out;
@@ -117,23 +103,20 @@ Result<Rows> ask_once(const QueryCommand& command, const config::AgentConfig& co
     if (!address) {
         return told({local_time(0), nobody});
     }
-    const auto connection = connect(*address, command, password);
-    if (PQstatus(connection.get()) != CONNECTION_OK) {
-        fmt::print(stderr, "warning: {}", PQerrorMessage(connection.get()));
+    auto connection = pgclient::BlockingConnection::open(keywords_for(*address, command, password),
+                                                         connect_limit);
+    if (!connection) {
+        fmt::print(stderr, "warning: {}\n", connection.error().message);
         return told({local_time(0), nobody});
     }
-    const Answer answer(PQexec(connection.get(), sql.c_str()), &PQclear);
-    const auto status = PQresultStatus(answer.get());
-    if (status == PGRES_TUPLES_OK) {
-        return rows_of(answer.get());
+    const auto answer = connection->ask(sql, {}, query_limit);
+    if (answer) {
+        return rows_of(*answer);
     }
-    if (status == PGRES_COMMAND_OK || status == PGRES_EMPTY_QUERY) {
-        return Rows{};
-    }
-    const auto* state = PQresultErrorField(answer.get(), PG_DIAG_SQLSTATE);
-    fmt::print(stderr, "warning: {}", PQerrorMessage(connection.get()));
-    return told(
-        {local_time(0), fmt::format("ERROR, SQLSTATE: {}", state == nullptr ? "?" : state)});
+    const auto& error = answer.error();
+    fmt::print(stderr, "warning: {}\n", error.message);
+    return told({local_time(0), fmt::format("ERROR, SQLSTATE: {}",
+                                            error.sqlstate.empty() ? "?" : error.sqlstate)});
 }
 
 /// Python's str() of a value.

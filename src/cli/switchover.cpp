@@ -97,6 +97,12 @@ Result<std::string> agree_on_candidate(const SwitchoverCommand& command, const h
                                        const std::string& name, std::istream& in,
                                        std::ostream& out) {
     const auto& leader = cluster.leader_name();
+    // A claimer that finds no votes holds the key for a moment, again and again.
+    const auto& record = cluster.record.record;
+    if (command.accept_loss && !leader.empty() && command.candidate == leader && record &&
+        record->state == ha::RecordState::claimed) {
+        return leader;
+    }
     const auto candidates = candidates_of(cluster);
     if (candidates.empty()) {
         return fail(Errc::invalid, fmt::format("No candidates found to {} to", verb_of(command)));
@@ -138,16 +144,44 @@ Result<std::string> agree_on_time(const SwitchoverCommand& command, const ha::Cl
     return time;
 }
 
+/// What may be lost is named, and the operator types who is to lead all the same.
+Result<> accept_loss_in_words(const std::string& candidate, const ha::Cluster& cluster,
+                              std::istream& in, std::ostream& out) {
+    out << fmt::format(
+        "{} will lead with what it has once {} has been silent for long enough. What "
+        "only others hold is lost, acknowledged or not:\n",
+        candidate, cluster.record.record ? cluster.record.record->holder_name : "the last leader");
+    for (const auto& voter :
+         cluster.record.record ? cluster.record.record->sync.voters : std::vector<ha::Voter>{}) {
+        if (voter.name != candidate) {
+            out << fmt::format("  {} is in the synchronous set\n", voter.name);
+        }
+    }
+    for (const auto& member : cluster.members) {
+        if (member.name != candidate && member.xlog_location) {
+            out << fmt::format("  {} was at {} on timeline {}\n", member.name,
+                               pg::Lsn(*member.xlog_location).text(), member.timeline);
+        }
+    }
+    const auto typed = answer_to(fmt::format("Type {} to go on: ", candidate), in, out);
+    return typed == candidate ? Result<>{}
+                              : fail(Errc::cancelled, "the name differs; nothing is done");
+}
+
 }  // namespace
 
 Result<SwitchoverPlan> plan_switchover(const SwitchoverCommand& command, const ha::Cluster& cluster,
                                        const std::string& name, std::istream& in,
                                        std::ostream& out) {
-    SwitchoverPlan plan{.failover = command.failover};
+    SwitchoverPlan plan{.failover = command.failover, .accept_loss = command.accept_loss};
     HD_TRY(plan.leader, agree_on_leader(command, cluster, name, in, out));
     HD_TRY(plan.candidate, agree_on_candidate(command, cluster, name, in, out));
     if (!command.failover) {
         HD_TRY(plan.scheduled, agree_on_time(command, cluster, in, out));
+    }
+    if (command.accept_loss) {
+        HD_TRY_VOID(accept_loss_in_words(plan.candidate, cluster, in, out));
+        return plan;
     }
     if (command.force) {
         return plan;
@@ -171,6 +205,9 @@ Result<io::HttpResponse> ask_for_switchover(const ha::Member& leader, const Swit
     if (!plan.candidate.empty()) {
         body["candidate"] = plan.candidate;
     }
+    if (plan.accept_loss) {
+        body["accept_loss"] = true;
+    }
     if (!plan.scheduled.empty()) {
         body["scheduled_at"] = plan.scheduled;
     }
@@ -185,7 +222,8 @@ Result<int> run(const SwitchoverCommand& command, const config::AgentConfig& con
     std::cout << "Current cluster topology\n";
     print_topology(cluster, name);
     HD_TRY(const auto plan, plan_switchover(command, cluster, name, std::cin, std::cout));
-    const auto* leader = cluster.member(plan.leader.empty() ? plan.candidate : plan.leader);
+    const auto to_candidate = plan.leader.empty() || plan.accept_loss;
+    const auto* leader = cluster.member(to_candidate ? plan.candidate : plan.leader);
     if (leader == nullptr) {
         return fail(
             Errc::unavailable,
@@ -193,6 +231,11 @@ Result<int> run(const SwitchoverCommand& command, const config::AgentConfig& con
             "its agent may have died just now; look again in a moment");
     }
     const auto answer = ask_for_switchover(*leader, plan, config);
+    if (!answer && plan.accept_loss) {
+        return fail(Errc::unavailable,
+                    fmt::format("{} was not asked: {}", plan.candidate, answer.error().message),
+                    "the candidate's own agent has to answer; start it");
+    }
     if (!answer) {
         HD_TRY_VOID(leave_in_store(plan, config, name));
         std::cout << local_time(5) << " " << answer.error().message

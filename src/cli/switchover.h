@@ -18,6 +18,7 @@ struct SwitchoverPlan {
     std::string leader{};
     std::string candidate{};  ///< empty: the leader's agent picks
     std::string scheduled{};
+    bool accept_loss = false;
 };
 
 /// Members that may be asked for: not the leader, without nofailover; sorted.

@@ -143,11 +143,13 @@ TEST(Yaml, QuotesWhatWouldReadAsSomethingElse) {
 
 TEST(List, ClusterWithMembersOfBothKindsIsMarked) {
     ha::Cluster cluster;
-    cluster.members = {{.name = "n1", .uuid = "a"}, {.name = "n2"}};
+    cluster.members = {{.name = "n1", .uuid = "a"},
+                       {.name = "n2", .api_url = "http://n2:8008/patroni"}};
     EXPECT_TRUE(mixed_note(cluster).starts_with(" Mixed with Patroni: "));
     cluster.members[1].uuid = "b";
     EXPECT_EQ(mixed_note(cluster), "");
-    cluster.members = {{.name = "n1"}, {.name = "n2"}};
+    cluster.members = {{.name = "n1", .api_url = "http://n1:8008/patroni"},
+                       {.name = "n2", .api_url = "http://n2:8008/patroni"}};
     EXPECT_EQ(mixed_note(cluster), "");
 }
 

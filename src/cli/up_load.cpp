@@ -1,11 +1,9 @@
 #include "cli/up_load.h"
 
-#include <libpq-fe.h>
-#include <poll.h>
-
 #include <chrono>
-#include <functional>
-#include <memory>
+#include <optional>
+
+#include "pgclient/blocking.h"
 
 namespace howdah::cli {
 
@@ -27,82 +25,38 @@ std::int64_t now_ms() {
         .count();
 }
 
-std::string first_line(const char* text) {
-    const std::string all = text != nullptr ? text : "";
-    return all.substr(0, all.find('\n'));
-}
-
-/// A connection whose waits end when `stop` says so or the limit passes.
-class Session {
+/// Inserts into the table of the load. Why it could not is told as one line.
+class Writer {
 public:
-    using Stop = std::function<bool()>;
-    explicit Session(Stop stop) : stop_(std::move(stop)) {}
+    Writer(std::string dsn, pgclient::Stop stop) : dsn_(std::move(dsn)), stop_(std::move(stop)) {}
 
-    std::string connect(const std::string& dsn, Millis limit) {
-        connection_.reset(PQconnectStart((dsn + " application_name=howdah_load").c_str()));
-        PQsetNoticeProcessor(get(), [](void*, const char*) {}, nullptr);
-        const auto end = now_ms() + limit.count();
-        for (auto want = PGRES_POLLING_WRITING; PQstatus(get()) != CONNECTION_BAD;) {
-            if (want == PGRES_POLLING_OK) {
-                return PQsetnonblocking(get(), 1) == 0 ? "" : first_line(PQerrorMessage(get()));
-            }
-            if (want == PGRES_POLLING_FAILED ||
-                !wait(want == PGRES_POLLING_READING ? POLLIN : POLLOUT, end)) {
-                break;
-            }
-            want = PQconnectPoll(get());
+    std::string insert(Millis limit) {
+        auto done = connection_ ? Result<>{} : connect(limit);
+        if (done) {
+            done = execute(insert_row, limit);
         }
-        const auto why = first_line(PQerrorMessage(get()));
-        return why.empty() ? "no connection in time" : why;
+        if (!done) {
+            connection_.reset();
+        }
+        return done ? "" : done.error().message;
     }
-
-    std::string execute(const char* sql, Millis limit) {
-        const auto end = now_ms() + limit.count();
-        if (PQsendQuery(get(), sql) == 0) {
-            return first_line(PQerrorMessage(get()));
-        }
-        while (PQflush(get()) == 1) {
-            if (!wait(POLLOUT, end)) {
-                return "no answer in time";
-            }
-        }
-        std::string why;
-        while (true) {
-            while (PQisBusy(get()) == 1) {
-                if (!wait(POLLIN, end)) {
-                    return "no answer in time";
-                }
-                if (PQconsumeInput(get()) == 0) {
-                    return first_line(PQerrorMessage(get()));
-                }
-            }
-            const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQgetResult(get()), PQclear);
-            if (!result) {
-                return why;
-            }
-            if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) {
-                why = first_line(PQresultErrorMessage(result.get()));
-            }
-        }
-    }
-
-    bool open() const { return connection_ && PQstatus(connection_.get()) == CONNECTION_OK; }
-    void close() { connection_.reset(); }
 
 private:
-    PGconn* get() const { return connection_.get(); }
-    bool wait(short events, std::int64_t end) const {
-        while (!stop_() && now_ms() < end) {
-            pollfd fd{PQsocket(get()), events, 0};
-            if (::poll(&fd, 1, 50) > 0) {
-                return true;
-            }
-        }
-        return false;
+    Result<> connect(Millis limit) {
+        HD_TRY(auto keywords, pgclient::parse_conninfo(dsn_));
+        keywords["application_name"] = "howdah_load";
+        HD_TRY(auto opened, pgclient::BlockingConnection::open(keywords, limit, stop_));
+        connection_.emplace(std::move(opened));
+        return execute(make_table, limit);
+    }
+    Result<> execute(const char* sql, Millis limit) {
+        HD_TRY_VOID(connection_->query(sql, {}, limit));
+        return {};
     }
 
-    Stop stop_;
-    std::unique_ptr<PGconn, decltype(&PQfinish)> connection_{nullptr, PQfinish};
+    std::string dsn_;
+    pgclient::Stop stop_;
+    std::optional<pgclient::BlockingConnection> connection_{};
 };
 
 }  // namespace
@@ -138,18 +92,12 @@ void Load::failed(std::string why) {
 }
 
 void Load::work() {
-    Session session([this] { return stopping_.load(); });
+    Writer writer(dsn_, [this] { return stopping_.load(); });
     while (!stopping_) {
-        std::string why;
-        if (!session.open()) {
-            why = session.connect(dsn_, hold);
-            why = why.empty() ? session.execute(make_table, hold) : why;
-        }
-        why = why.empty() ? session.execute(insert_row, hold) : why;
+        auto why = writer.insert(hold);
         if (why.empty()) {
             succeeded();
         } else if (!stopping_) {
-            session.close();
             failed(std::move(why));
         }
         std::this_thread::sleep_for(pace);
@@ -157,10 +105,7 @@ void Load::work() {
 }
 
 std::string why_not_writable(const std::string& dsn, Millis limit) {
-    Session session([] { return false; });
-    auto why = session.connect(dsn, limit);
-    why = why.empty() ? session.execute(make_table, limit) : why;
-    return why.empty() ? session.execute(insert_row, limit) : why;
+    return Writer(dsn, {}).insert(limit);
 }
 
 }  // namespace howdah::cli

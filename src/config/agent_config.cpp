@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "config/dynamic_check.h"
+#include "config/own_paths.h"
 #include "config/quantity.h"
 #include "config/schema.h"
 #include "config/sources.h"
@@ -47,6 +48,24 @@ void warn_of_keys(const YAML::Node& node, const std::string& path, const Sources
             config.warnings.push_back(diagnostic(origin, full, *why));
         }
         warn_of_keys(item.second, full, sources, config);
+    }
+}
+
+/// Parameters of this file that would lead PostgreSQL to other files than the agent's.
+void warn_of_own_paths(const YAML::Node& document, const Sources& sources, AgentConfig& config) {
+    const auto section = document["postgresql"];
+    const auto parameters = section && section.IsMap() ? section["parameters"] : YAML::Node();
+    if (!parameters || !parameters.IsMap()) {
+        return;
+    }
+    for (const auto& item : parameters) {
+        Parameters one{{item.first.Scalar(), item.second.Scalar()}};
+        if (!drop_own_paths(config.postgresql, one).empty()) {
+            const auto key = "postgresql.parameters." + item.first.Scalar();
+            config.warnings.push_back(
+                diagnostic(sources.origin_of(key), key,
+                           "ignored: it comes from postgresql.data_dir and config_dir"));
+        }
     }
 }
 
@@ -473,6 +492,7 @@ AgentConfig understand(const Sources& sources, const std::string& file, Purpose 
     YamlSection::Shared shared{.sources = sources};
     warn_of_keys(sources.document, "", sources, config);
     read_sections(YamlSection(sources.document, "", shared), purpose, config);
+    warn_of_own_paths(sources.document, sources, config);
     std::sort(config.warnings.begin(), config.warnings.end(),
               [](const Diagnostic& a, const Diagnostic& b) {
                   return std::tie(a.file, a.line, a.key) < std::tie(b.file, b.line, b.key);

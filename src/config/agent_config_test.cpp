@@ -188,5 +188,47 @@ TEST(EffectivePostgresql, LocalParametersWinButControlledOnesComeFromTheStore) {
     EXPECT_EQ(effective.warnings.size(), 1U);
 }
 
+TEST(EffectivePostgresql, NoParameterLeadsToAnotherServer) {
+    auto config = parse().value();
+    const auto& dir = config.postgresql.data_dir;
+    config.postgresql.local_json =
+        R"({"parameters":{"data_directory":")" + dir + R"(/","ident_file":"/etc/pg_ident.conf"}})";
+    DynamicConfig dynamic{
+        .postgresql_json =
+            R"({"parameters":{"config_file":"/x/postgresql.conf","external_pid_file":"/x/pid"}})"};
+    const auto effective = effective_postgresql(config, dynamic, 15).value();
+    for (const auto* name : {"data_directory", "config_file", "ident_file", "external_pid_file"}) {
+        EXPECT_FALSE(effective.parameters.contains(name)) << name;
+    }
+    ASSERT_EQ(effective.warnings.size(), 3U) << "the same directory is not worth a word";
+    EXPECT_TRUE(effective.warnings[0].starts_with("postgresql.parameters.config_file: /x/"))
+        << effective.warnings[0];
+}
+
+TEST(AgentConfig, AnotherDataDirectoryAmongTheParametersIsTold) {
+    const auto dir = parse()->postgresql.data_dir;
+    auto text = std::string(minimal);
+    const auto at = text.find("  data_dir:");
+    ASSERT_NE(at, std::string::npos);
+    text.insert(at, "  parameters: {data_directory: /somewhere/else}\n");
+    const auto told = warnings_of(parse_agent_config(text, "f.yml", Purpose::agent).value());
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_TRUE(told.front().starts_with("postgresql.parameters.data_directory: ignored"));
+    text.replace(text.find("/somewhere/else"), 15, dir + "/");
+    EXPECT_TRUE(warnings_of(parse_agent_config(text, "f.yml", Purpose::agent).value()).empty());
+}
+
+TEST(EffectivePostgresql, NoBackendRestartsBehindTheAgentsBack) {
+    auto config = parse().value();
+    config.postgresql.local_json = R"({"parameters":{"restart_after_crash":"on"}})";
+    DynamicConfig dynamic{.postgresql_json = R"({"parameters":{"restart_after_crash":true}})"};
+    const auto effective = effective_postgresql(config, dynamic, 15).value();
+    EXPECT_EQ(effective.parameters.at("restart_after_crash"), "off");
+    EXPECT_EQ(effective.controlled.at("restart_after_crash"), "off");
+    EXPECT_EQ(effective.warnings.size(), 1U);
+    dynamic.postgresql_json = R"({"parameters":{"restart_after_crash":"no"}})";
+    EXPECT_TRUE(effective_postgresql(config, dynamic, 15)->warnings.empty());
+}
+
 }  // namespace
 }  // namespace howdah::config

@@ -6,6 +6,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "config/own_paths.h"
 #include "config/quantity.h"
 #include "config/schema.h"
 #include "ha/settings.h"
@@ -223,6 +224,13 @@ Found check_parameter(const std::string& key, const std::string& name, const Jso
     if (name == "listen_addresses" || name == "port" || name == "cluster_name") {
         return odd(key, "ignored here: it is made from postgresql.listen and scope");
     }
+    if (name == "data_directory" || name == "config_file") {
+        return wrong(key, "would start another server than the agent looks at",
+                     "remove it; it is made from each member's own data_dir and config_dir");
+    }
+    if (is_own_path(name)) {
+        return odd(key, "ignored: it is made from each member's own data_dir and config_dir");
+    }
     if (name == "synchronous_standby_names") {
         return odd(key, "in effect only while synchronous_mode is off");
     }
@@ -230,6 +238,19 @@ Found check_parameter(const std::string& key, const std::string& name, const Jso
         return check_wal_keep_size(key, value);
     }
     const auto text = lower_case(setting_text(value));
+    if (name == "restart_after_crash" && parse_truth(text) != false) {
+        return odd(key,
+                   "ignored: it is always off, since a crash is a failover or a start of "
+                   "Howdah's");
+    }
+    if ((name == "fsync" || name == "full_page_writes") && parse_truth(text) == false) {
+        return odd(key,
+                   "a host that loses power loses acknowledged commits, or its data directory");
+    }
+    if (name == "synchronous_commit" && (text == "local" || parse_truth(text) == false)) {
+        return odd(key,
+                   "commits are acknowledged before a standby has them, in every synchronous_mode");
+    }
     if (name == "wal_level" && text != "replica" && text != "hot_standby" && text != "logical") {
         return wrong(key, shown(value) + " is not enough for replication",
                      "write replica or logical; the default is replica");
@@ -321,7 +342,7 @@ private:
         const auto* rule = rule_of("postgresql.parameters." + name);
         return rule != nullptr || name == "wal_level" || name == "hot_standby" ||
                name == "wal_keep_size" || name == "listen_addresses" || name == "port" ||
-               name == "cluster_name";
+               name == "cluster_name" || name == "restart_after_crash";
     }
 
     static Found check_profile(const Json& value) {

@@ -82,6 +82,13 @@ TEST(CheckDynamicConfig, NamesTheNearestKnownKey) {
               Texts{"odd postgresql.listen: ignored in the DCS: it belongs into each member's own "
                     "file"});
     EXPECT_EQ(wrong_in(R"({"postgresql": {"parameters": {"port": 1}}})").size(), 1U);
+    EXPECT_EQ(wrong_in(R"({"postgresql": {"parameters": {"data_directory": "/etc"}}})"),
+              Texts{"postgresql.parameters.data_directory: would start another server than the "
+                    "agent looks at"});
+    EXPECT_EQ(wrong_in(R"({"postgresql": {"parameters": {"restart_after_crash": "off"}}})"),
+              Texts{});
+    EXPECT_EQ(wrong_in(R"({"postgresql": {"parameters": {"restart_after_crash": true}}})").size(),
+              1U);
 }
 
 TEST(WithoutWrongValues, RaisesToTheMinimumAndDropsWhatCantBeRead) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/dynamic_check.h"
+#include "config/own_paths.h"
 #include "config/quantity.h"
 
 namespace howdah::config {
@@ -75,7 +76,8 @@ struct Controlled {
     const char* value;
     std::int64_t least;  ///< -1: not a number
 };
-/// patroni-compatibility.md 1.12; wal_keep_* apart.
+/// patroni-compatibility.md 1.12; wal_keep_* apart. restart_after_crash is Howdah's own: a restart
+/// of the backends that the agent does not see would show commits that no standby has yet.
 constexpr std::array controlled_parameters{
     Controlled{"wal_level", "replica", -1},
     Controlled{"hot_standby", "on", -1},
@@ -87,6 +89,7 @@ constexpr std::array controlled_parameters{
     Controlled{"max_replication_slots", "10", 4},
     Controlled{"max_worker_processes", "8", 2},
     Controlled{"wal_log_hints", "on", -1},
+    Controlled{"restart_after_crash", "off", -1},
 };
 
 bool acceptable(const Controlled& parameter, const std::string& value) {
@@ -96,6 +99,9 @@ bool acceptable(const Controlled& parameter, const std::string& value) {
     }
     if (name == "hot_standby") {
         return value == "on" || value == "true" || value == "yes" || value == "1";
+    }
+    if (name == "restart_after_crash") {
+        return parse_truth(value) == false;
     }
     const auto number = parse_quantity(value, Unit::none);
     return parameter.least < 0 || (number && *number >= parameter.least);
@@ -208,6 +214,15 @@ bool is_refused_recovery(const std::string& name) {
            name == "primary_slot_name";
 }
 
+/// As Patroni decides that a cluster is a standby cluster.
+bool names_a_remote(const Json& standby_cluster) {
+    constexpr std::array keys{"host", "port", "restore_command"};
+    return standby_cluster.is_object() && std::ranges::any_of(keys, [&](const char* key) {
+               const auto value = standby_cluster.value(key, Json());
+               return !value.is_null() && value != "" && value != 0;
+           });
+}
+
 }  // namespace
 
 Result<DynamicConfig> parse_dynamic_config(const std::string& json) {
@@ -229,6 +244,7 @@ Result<DynamicConfig> parse_dynamic_config(const std::string& json) {
     c.maximum_lag_on_failover = static_cast<std::uint64_t>(lag);
     c.primary_start_timeout = Seconds(start);
     c.pause = truth(doc, "pause", false);
+    c.standby_cluster = names_a_remote(doc.value("standby_cluster", Json()));
     c.failsafe_mode = truth(doc, "failsafe_mode", false);
     HD_TRY(c.synchronous_mode, sync_mode_of(doc));
     c.synchronous_mode_strict = truth(doc, "synchronous_mode_strict", false);
@@ -277,6 +293,7 @@ Result<EffectivePostgresql> effective_postgresql(const AgentConfig& local,
                             .use_slots = truth(shared, "use_slots", true)};
     merge_parameters(shared, out);
     merge_parameters(own, out);
+    out.warnings = drop_own_paths(local.postgresql, out.parameters);
     const auto dynamic_parameters =
         shared.contains("parameters") && shared["parameters"].is_object() ? shared["parameters"]
                                                                           : Json::object();

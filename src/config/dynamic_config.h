@@ -18,7 +18,8 @@ struct DynamicConfig {
     std::uint64_t maximum_lag_on_failover = 1048576;  ///< bytes
     Seconds primary_start_timeout{300};
     bool pause = false;
-    bool failsafe_mode = false;  ///< the peer lease (safety-model.md, section 10)
+    bool standby_cluster = false;  ///< names a host, a port or a restore_command: not obeyed
+    bool failsafe_mode = false;    ///< the peer lease (safety-model.md, section 10)
     ha::SyncMode synchronous_mode = ha::SyncMode::off;
     bool synchronous_mode_strict = false;
     int synchronous_node_count = 1;

@@ -39,6 +39,7 @@ bool is_controlled(const std::string& parameter) {
                                       "track_commit_timestamp",
                                       "max_worker_processes",
                                       "wal_log_hints",
+                                      "restart_after_crash",
                                       "wal_keep_size",
                                       "wal_keep_segments"};
     return std::ranges::find(names, parameter) != names.end();

@@ -239,12 +239,14 @@ io::Task<Result<std::string>> FencerClient::ask(std::string line, std::string an
     if (!socket) {
         co_return fail(Errc::unavailable, "no fencer is connected");
     }
+    // An answer that came too late is none to this question.
+    std::erase_if(answers_, [&](const std::string& old) { return old.starts_with(answer_word); });
     HD_CO_TRY_VOID(co_await io::within(clock_, answer_limit, socket->write_line(std::move(line))));
     co_return co_await io::within(clock_, limit, await_answer(std::move(answer_word)));
 }
 
-io::Task<Result<Status>> FencerClient::status() {
-    HD_CO_TRY(const auto line, co_await ask("status", "status", answer_limit));
+io::Task<Result<Status>> FencerClient::status(Nanos limit) {
+    HD_CO_TRY(const auto line, co_await ask("status", "status", limit));
     co_return parse_status(line);
 }
 

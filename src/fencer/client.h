@@ -62,7 +62,8 @@ public:
     io::Task<Result<Status>> connect();
     bool connected() const { return socket_ != nullptr; }
 
-    io::Task<Result<Status>> status();
+    /// Errors: Errc::timeout: it lives but does not answer; Errc::unavailable: it has ended.
+    io::Task<Result<Status>> status(Nanos limit = Seconds(2));
     /// INT, QUIT, TERM, HUP or USR1 to the postmaster. Errors: Errc::unavailable: it has ended.
     io::Task<Result<>> signal(std::string name);
     /// Kills the tree and returns once it is proven dead. Errors: Errc::timeout with the pid that

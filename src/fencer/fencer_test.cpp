@@ -206,6 +206,19 @@ TEST_F(FencerTest, AWriteThatNeverEndsReadsAsKillNow) {
     EXPECT_EQ(page_->read(), later);
 }
 
+TEST_F(FencerTest, WhatAnotherBootWroteIsNoDeadline) {
+    page_->arm(clock_.now() + 1h);
+    std::fstream raw(dir_ + "/deadline", std::ios::in | std::ios::out | std::ios::binary);
+    raw.seekp(16);
+    raw.write("another boot's  ", 16);
+    raw.flush();
+    EXPECT_TRUE(page_->read().never());
+    EXPECT_TRUE(DeadlinePage::open(dir_ + "/deadline")->read().never());
+    const auto later = clock_.now() + 1h;
+    page_->arm(later);
+    EXPECT_EQ(page_->read(), later);
+}
+
 }  // namespace
 }  // namespace howdah::fencer
 

@@ -32,11 +32,12 @@ View a_view() {
                .timeline = 2,
                .lsn = pg::Lsn(1000)};
     v.cluster = Cluster{.initialize = "77",
+                        .config_json = "{}",
                         .members = {{.name = "n1", .uuid = "a"}, {.name = "n2", .uuid = "b"}},
                         .history = {{.parent = 1}},
                         .optime = 1000};
     v.cluster_fresh = true;
-    v.memory.leaderless_since = start - 60s;
+    v.memory.noticed.leaderless_since = start - 60s;
     v.peers = {.asked = start - 1s,
                .complete = true,
                .standings = {{.uuid = "b",
@@ -59,7 +60,7 @@ TEST(Adopt, NothingIsClaimedWhilePatroniMayLead) {
     leads.cluster->record.leader_revision = 9;
     leads.cluster->record.leader = "n2";
     auto just_gone = a_view();
-    just_gone.memory.leaderless_since = start - 1s;
+    just_gone.memory.noticed.leaderless_since = start - 1s;
     auto silent = a_view();
     silent.cluster_fresh = false;
     auto paused = a_view();
@@ -144,6 +145,119 @@ TEST(BesidePatroni, MemberThatKnowsAnEpochFollowsNoPatroniPrimary) {
             EXPECT_FALSE(begun->follow);
         }
     }
+}
+
+/// Epoch 3 of this member was released; then Patroni's n2 took the key and promoted.
+Record old_record() {
+    return {.epoch = 3,
+            .holder = "a",
+            .holder_name = "n1",
+            .ttl = 5s,
+            .state = RecordState::released,
+            .claimers = {"a", "b"},
+            .promoted = {.uuid = "a", .epoch = 3, .timeline = 1},
+            .system_id = "77",
+            .timeline = 1,
+            .lsn = pg::Lsn(900)};
+}
+
+View with_old_record(View v, std::int64_t revision) {
+    v.cluster->record.revision = revision;
+    v.cluster->record.record = old_record();
+    v.cluster->record.value = render(old_record());
+    v.self.stored_epoch = 3;
+    return v;
+}
+
+TEST(BesidePatroni, MemberFollowsAPrimaryThatIsLaterThanTheLastRecord) {
+    EXPECT_TRUE(does<CheckDivergence>(decide(with_old_record(beside_patroni(), 40))));
+    EXPECT_FALSE(does<CheckDivergence>(decide(with_old_record(beside_patroni(), 43))));
+}
+
+/// The Patroni primary is gone, and its key with it: the old record is bare again.
+View patroni_gone() {
+    auto v = with_old_record(a_view(), 40);
+    v.cluster->members[1].uuid = "b";
+    v.memory.noticed.record_revision = 40;
+    v.memory.noticed.record_value = v.cluster->record.value;
+    v.memory.noticed.record_first_seen = start - 1s;
+    v.memory.noticed.record_wait = 5s;
+    v.peers.about_revision = 40;
+    return v;
+}
+
+TEST(BesidePatroni, NobodyClaimsOverTheOldRecordAsIfItWereTheLastTerm) {
+    auto claims = patroni_gone();
+    claims.cluster->history.clear();
+    claims.local.timeline = 1;
+    ASSERT_EQ(decide(claims).rule, "claim_released") << decide(claims).why;
+    EXPECT_FALSE(does<ClaimRecord>(decide(patroni_gone()))) << "a promotion it does not know";
+    claims.memory.noticed.patroni_led_over = 40;
+    EXPECT_FALSE(does<ClaimRecord>(decide(claims))) << "its key was seen";
+    claims.memory.noticed.patroni_led_over = 0;
+    claims.cluster->optime = 5000000;
+    EXPECT_FALSE(does<ClaimRecord>(decide(claims))) << "/status knows of more";
+    auto old = patroni_gone();
+    old.local.timeline = 1;
+    old.memory.noticed.record_first_seen = start - 60s;
+    EXPECT_FALSE(does<ClaimRecord>(decide(old))) << "it does not have Patroni's timeline";
+}
+
+TEST(BesidePatroni, AMemberWithPatronisTimelineClaimsAfterTheWait) {
+    auto v = patroni_gone();
+    v.memory.noticed.record_first_seen = start - 60s;
+    v.peers.standings[0].uuid = "c";
+    const auto plan = decide(v);
+    EXPECT_TRUE(does<ClaimRecord>(plan)) << plan.rule << ": " << plan.why;
+}
+
+TEST(BesidePatroni, ADeadMemberDoesNotGoOnWhereItsOldTermEnded) {
+    auto v = patroni_gone();
+    v.local.postmaster = v.local.accepting = false;
+    v.local.role = Role::none;
+    v.local.tree_dead = true;
+    EXPECT_NE(decide(v).rule, "recover_in_place");
+    v.cluster->history.clear();
+    EXPECT_EQ(decide(v).rule, "recover_in_place");
+}
+
+TEST(StandbyCluster, IsNotLed) {
+    auto v = a_view();
+    v.settings.standby_cluster = true;
+    const auto plan = decide(v);
+    EXPECT_FALSE(does<ClaimRecord>(plan));
+    EXPECT_NE(plan.why.find("standby_cluster"), std::string::npos) << plan.why;
+    auto released = patroni_gone();
+    released.cluster->history.clear();
+    released.settings.standby_cluster = true;
+    EXPECT_FALSE(does<ClaimRecord>(decide(released)));
+    EXPECT_NE(decide(released).why.find("standby_cluster"), std::string::npos);
+}
+
+TEST(StandbyCluster, AClaimerReleasesInsteadOfPromoting) {
+    auto v = with_old_record(a_view(), 40);
+    v.cluster->history.clear();
+    v.settings.standby_cluster = true;
+    auto own = old_record();
+    own.epoch = 4;
+    own.state = RecordState::claimed;
+    v.tenure = Tenure{.epoch = 4, .deadline = start + 4s, .record = own};
+    const auto plan = decide(v);
+    EXPECT_TRUE(does<Release>(plan)) << plan.rule << ": " << plan.why;
+}
+
+TEST(StandbyCluster, APrimaryThatLeadsGoesOnAndSaysSo) {
+    auto v = with_old_record(a_view(), 40);
+    auto own = old_record();
+    own.state = RecordState::primary;
+    v.local.role = Role::primary;
+    v.local.timeline = 1;
+    v.cluster->record.record = own;
+    v.tenure = Tenure{.epoch = 3, .deadline = start + 4s, .record = own};
+    v.settings.standby_cluster = true;
+    const auto plan = decide(v);
+    EXPECT_FALSE(does<Fence>(plan) || does<Stop>(plan) || does<Release>(plan));
+    EXPECT_NE(plan.why.find("standby_cluster"), std::string::npos) << plan.rule << plan.why;
 }
 
 TEST(BesidePatroni, EmptyMemberIsCopiedFromItsPrimary) {

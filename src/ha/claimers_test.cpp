@@ -42,7 +42,7 @@ struct APrimary {
                    .lsn = pg::Lsn(1000),
                    .answered = v.now};
         v.tenure = Tenure{.epoch = 4, .deadline = v.now + 4s, .record = record};
-        v.cluster = Cluster{.initialize = "77"};
+        v.cluster = Cluster{.initialize = "77", .config_json = "{}"};
         v.cluster_fresh = true;
         v.cluster->record = Sighting{.revision = 50,
                                      .value = render(record),

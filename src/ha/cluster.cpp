@@ -65,11 +65,7 @@ constexpr std::string_view members = "members/";
 
 void take(Cluster& cluster, const ScopeKey& key) {
     if (key.name == "howdah") {
-        cluster.record.revision = key.mod_revision;
-        cluster.record.value = key.value;
-        if (auto record = parse_record(key.value)) {
-            cluster.record.record = *std::move(record);
-        }
+        cluster.record.read(key.mod_revision, key.value);
     } else if (key.name == "leader") {
         cluster.record.leader_revision = key.mod_revision;
         cluster.record.leader = key.value;
@@ -127,9 +123,7 @@ bool update(Cluster& cluster, const ScopeKey& key) {
         *known = parse_member(std::string(name), key.value);
         return true;
     }
-    if (key.name == "howdah") {
-        cluster.record.record.reset();
-    } else if (!is_shown(key.name) || key.name == "optime/leader") {
+    if (!is_shown(key.name) || key.name == "optime/leader") {
         return false;
     }
     take(cluster, key);
@@ -141,10 +135,7 @@ bool is_renewal(const Sighting& before, const Sighting& now) {
         before.leader != now.leader) {
         return false;
     }
-    auto same = *before.record;
-    same.seq = now.record->seq;
-    same.lease = now.record->lease;
-    return same == *now.record;
+    return is_renewal(*before.record, *now.record);
 }
 
 Cluster parse_cluster(const std::vector<ScopeKey>& keys, std::int64_t revision) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/mutant.h"
 #include "ha/rules.h"
@@ -11,46 +12,67 @@
 namespace howdah::ha {
 namespace {
 
+/// An operator's word is for the trouble that was looked at, not for the next one.
+constexpr Nanos loss_accepted_for = Seconds(120);
+
 /// Since when this primary is one, and since when its standby names are in force.
-void remember_writable(const View& v, Memory& m) {
+void notice_writable(const View& v, Noticed& n) {
     if (!v.tenure || v.local.role != Role::primary || !v.local.accepting) {
-        m.barrier_names.clear();
-        m.barrier_lsn = {};
+        n.barrier_names.clear();
+        n.barrier_lsn = {};
         return;
     }
-    if (m.writable_epoch != v.tenure->epoch) {
-        m.writable_epoch = v.tenure->epoch;
-        m.writable_lsn = v.local.lsn;
-        m.writable_at = v.now;
+    if (n.writable_epoch != v.tenure->epoch) {
+        n.writable_epoch = v.tenure->epoch;
+        n.writable_lsn = v.local.lsn;
+        n.writable_at = v.now;
     }
     if (v.confirmed_names == v.local.sync_standby_names &&
-        (m.barrier_names != v.local.sync_standby_names || m.barrier_lsn == pg::Lsn{})) {
-        m.barrier_names = v.local.sync_standby_names;
-        m.barrier_lsn = v.local.lsn;
+        (n.barrier_names != v.local.sync_standby_names || n.barrier_lsn == pg::Lsn{})) {
+        n.barrier_names = v.local.sync_standby_names;
+        n.barrier_lsn = v.local.lsn;
     }
 }
 
-/// The version of the record and since when it stands: what W is counted for (L6, L13).
+/// No rule, and it decides nothing: the clocks that rules read, brought up to this view. The chief
+/// one is the version of the record and since when it stands: what W is counted for (L6, L13).
 Memory remember(const View& v) {
     auto m = v.memory;
-    m.switching = m.switching && v.tenure && v.order;  // a term that was cut off ends it
-    remember_writable(v, m);
-    if (const auto missing = missing_claimer(v); missing != m.missing_claimer) {
-        m.missing_claimer = missing;
-        m.missing_since = missing.empty() ? Instant{} : v.now;
+    auto& n = m.noticed;
+    auto& d = m.decided;
+    d.switching = d.switching && v.tenure && v.order;  // a term that was cut off ends it
+    // Until the stop that comes before is done, and then until PostgreSQL is up.
+    d.start_again = d.start_again && (!v.local.postmaster || v.local.job.running);
+    n.stop_cut = n.stop_cut && d.switching;
+    notice_writable(v, n);
+    if (const auto missing = missing_claimer(v); missing != n.missing_claimer) {
+        n.missing_claimer = missing;
+        n.missing_since = missing.empty() ? Instant{} : v.now;
     }
     const auto sick = !sickness(v.local, v.now).empty();
-    m.sick_since = !sick ? Instant{} : m.sick_since.never() ? v.now : m.sick_since;
+    n.sick_since = !sick                  ? Instant{}
+                   : n.sick_since.never() ? sick_from(v.local, v.now)
+                                          : n.sick_since;
+    n.fence_asked = v.local.tree_dead ? Instant{} : n.fence_asked;
     const bool leaderless = v.cluster && v.cluster->record.absent() && v.cluster->record.bare();
-    m.leaderless_since = !leaderless                  ? Instant{}
-                         : m.leaderless_since.never() ? v.now
-                                                      : m.leaderless_since;
+    n.leaderless_since = !leaderless                  ? Instant{}
+                         : n.leaderless_since.never() ? v.now
+                                                      : n.leaderless_since;
+    if (holds_as(v, RecordState::claimed) && n.claimed_epoch != v.tenure->epoch) {
+        n.claimed_epoch = v.tenure->epoch;
+        n.claimed_at = v.now;
+    }
     if (!v.cluster) {
         return m;
     }
     const auto& seen = v.cluster->record;
-    if (seen.revision == m.record_revision && seen.value == m.record_value &&
-        !m.record_first_seen.never()) {
+    // An operator's wish ends with the next primary.
+    d.handed_over = d.handed_over && !(seen.record && seen.record->state == RecordState::primary);
+    if (seen.record && seen.foreign() && seen.leader_revision > seen.revision) {
+        n.patroni_led_over = seen.revision;
+    }
+    if (seen.revision == n.record_revision && seen.value == n.record_value &&
+        !n.record_first_seen.never()) {
         return m;
     }
     auto times = v.settings.lease;
@@ -59,23 +81,27 @@ Memory remember(const View& v) {
     }
     auto wait = times.candidate_wait();
     // A shorter T binds candidates only after one full old W.
-    if (v.now < m.record_first_seen + m.record_wait) {
-        wait = std::max(wait, m.record_wait);
+    if (v.now < n.wait_ends()) {
+        wait = std::max(wait, n.record_wait);
     }
     const auto went_back =
         seen.record && (seen.record->epoch < v.self.stored_epoch ||
-                        (seen.revision > 0 && seen.revision < m.record_revision) ||
+                        (seen.revision > 0 && seen.revision < n.record_revision) ||
                         (v.last_record && is_older(*seen.record, *v.last_record)));
     if (went_back) {
-        m.suspect_until = v.now + 2 * times.candidate_wait();
+        n.suspect_until = v.now + 2 * times.candidate_wait();
     }
-    m.handed_over = m.handed_over && !(seen.record && seen.record->state == RecordState::primary);
-    m.record_revision = seen.revision;
-    m.record_value = seen.value;
-    m.record_first_seen = v.record_seen.never() ? v.now : v.record_seen;
-    m.record_wait = HD_MUTANT(no_wait) ? Millis{} : wait;
-    m.gave_way_since = {};
+    n.record_revision = seen.revision;
+    n.record_value = seen.value;
+    n.record_first_seen = v.record_seen.never() ? v.now : v.record_seen;
+    n.record_wait = HD_MUTANT(no_wait) ? Millis{} : wait;
+    n.gave_way_since = {};
     return m;
+}
+
+bool asks_to_fence(const Plan& plan) {
+    return std::ranges::any_of(plan.actions,
+                               [](const Action& a) { return std::holds_alternative<Fence>(a); });
 }
 
 Plan nothing_to_do(const View& v) {
@@ -91,31 +117,103 @@ Plan nothing_to_do(const View& v) {
     return plan;
 }
 
-const std::vector<Rule>& rules() {
-    // Order is policy: the first rule that applies decides, and safety comes first. Yet each rule
-    // states all of its own conditions, so that it can be read and tested alone.
-    static const auto all = [] {
-        std::vector<Rule> list;
-        for (const auto& group : {fencing_rules(), health_rules(), vote_rules(), claimer_rules(),
-                                  sync_rules(), holder_rules(), data_rules(), lost_record_rules(),
-                                  adoption_rules(), candidate_rules()}) {
-            list.insert(list.end(), group.begin(), group.end());
-        }
-        return list;
-    }();
-    return all;
-}
+struct Rule {
+    std::string_view name;
+    RuleResult (*apply)(const View&);
+};
+
+/// The policy. Order is part of it: the first rule that applies decides, and safety comes first. A
+/// rule names what it needs, and excludes its neighbour where both would act on the record. Else it
+/// may rely on the rules above: `give_back` does on `seal`, which decides while votes are on their
+/// way, and all rules below `lead` on there being no term.
+constexpr std::array rules{
+    // What must not run.
+    Rule{"take_over", rule::take_over},
+    Rule{"fence_without_term", rule::fence_without_term},
+    Rule{"stop_before_deadline", rule::stop_before_deadline},
+    // A primary that lives and can't do its work.
+    Rule{"let_term_end", rule::let_term_end},
+    Rule{"leave_sick_primary", rule::leave_sick_primary},
+    Rule{"look_for_a_healthy_one", rule::look_for_a_healthy_one},
+    // A stop that was asked for, and does not end by itself.
+    Rule{"abandon_stop", rule::abandon_stop},
+    Rule{"cut_stop_short", rule::cut_stop_short},
+    Rule{"end_stop_by_force", rule::end_stop_by_force},
+    Rule{"ask_for_the_end", rule::ask_for_the_end},
+    // What a claimer proves before it may become writable: seal, collect, choose.
+    Rule{"give_up_outdated_claim", rule::give_up_outdated_claim},
+    Rule{"give_up_fruitless_claim", rule::give_up_fruitless_claim},
+    Rule{"give_up_unanswering_server", rule::give_up_unanswering_server},
+    Rule{"seal", rule::seal},
+    Rule{"yield_to_better", rule::yield_to_better},
+    Rule{"prepare_standby_names", rule::prepare_standby_names},
+    // Who may claim after this holder, and who is told.
+    Rule{"admit_claimer", rule::admit_claimer},
+    Rule{"dismiss_claimer", rule::dismiss_claimer},
+    Rule{"list_failsafe", rule::list_failsafe},
+    // Sync set and synchronous_standby_names of a primary, one safe step at a time.
+    Rule{"end_impostor", rule::end_impostor},
+    Rule{"show_timeline", rule::show_timeline},
+    Rule{"forget_standby_names", rule::forget_standby_names},
+    Rule{"change_sync_set", rule::change_sync_set},
+    Rule{"wait_for_barrier", rule::wait_for_barrier},
+    // What the holder of the record does. `lead` ends its turn: all below have no term.
+    Rule{"hand_over", rule::hand_over},
+    Rule{"report_death", rule::report_death},
+    Rule{"start_in_place", rule::start_in_place},
+    Rule{"give_back", rule::give_back},
+    Rule{"reserve_timeline", rule::reserve_timeline},
+    Rule{"promote", rule::promote},
+    Rule{"refuse_to_lead_a_standby_cluster", rule::refuse_to_lead_a_standby_cluster},
+    Rule{"finish_bootstrap", rule::finish_bootstrap},
+    Rule{"mark_primary", rule::mark_primary},
+    Rule{"switch_over", rule::switch_over},
+    Rule{"drop_stale_switchover", rule::drop_stale_switchover},
+    Rule{"restore_scope", rule::restore_scope},
+    Rule{"lead", rule::lead},
+    // Data directory and following: bootstrap, clone, rewind, start, follow.
+    Rule{"wait_for_store", rule::wait_for_store},
+    Rule{"refuse_newer_format", rule::refuse_newer_format},
+    Rule{"wait_for_job", rule::wait_for_job},
+    Rule{"wait_for_death", rule::wait_for_death},
+    Rule{"refuse_broken_directory", rule::refuse_broken_directory},
+    Rule{"refuse_other_cluster", rule::refuse_other_cluster},
+    Rule{"race_initialize", rule::race_initialize},
+    Rule{"bootstrap", rule::bootstrap},
+    Rule{"refuse_adoption", rule::refuse_adoption},
+    Rule{"obey", rule::obey},
+    Rule{"put_under_a_fencer", rule::put_under_a_fencer},
+    Rule{"clone", rule::clone},
+    Rule{"recover_in_place", rule::recover_in_place},
+    Rule{"follow", rule::follow},
+    Rule{"check_divergence", rule::check_divergence},
+    Rule{"rewind", rule::rewind},
+    Rule{"start_standby", rule::start_standby},
+    // The leader record vanished from an initialized scope.
+    Rule{"claim_lost_record", rule::claim_lost_record},
+    // What was a Patroni cluster goes on as Howdah's.
+    Rule{"take_over_from_patroni", rule::take_over_from_patroni},
+    // Who claims the record, and when.
+    Rule{"stay_out", rule::stay_out},
+    Rule{"claim_handover", rule::claim_handover},
+    Rule{"claim_released", rule::claim_released},
+    Rule{"claim_after_wait", rule::claim_after_wait},
+    Rule{"stand_by", rule::stand_by},
+};
 
 }  // namespace
 
 Plan decide(const View& view) {
     auto v = view;
     v.memory = remember(view);
-    for (const auto& [name, apply] : rules()) {
+    for (const auto& [name, apply] : rules) {
         if (auto plan = apply(v)) {
             plan->rule = name;
             if (!plan->memory) {
                 plan->memory = v.memory;
+            }
+            if (asks_to_fence(*plan) && plan->memory->noticed.fence_asked.never()) {
+                plan->memory->noticed.fence_asked = v.now;
             }
             return *std::move(plan);
         }
@@ -125,9 +223,17 @@ Plan decide(const View& view) {
     return plan;
 }
 
+Memory remembered_after(const Plan& plan, bool done, const Memory& before) {
+    auto memory = plan.memory.value_or(before);
+    if (!done) {
+        memory.decided = before.decided;
+    }
+    return memory;
+}
+
 std::vector<std::string_view> rule_names() {
     std::vector<std::string_view> names;
-    for (const auto& rule : rules()) {
+    for (const auto& rule : rules) {
         names.push_back(rule.name);
     }
     return names;
@@ -144,20 +250,31 @@ const Record* record_of(const View& v) {
     return &*v.cluster->record.record;
 }
 
-namespace {
-
-std::optional<Upstream> upstream_at(const Member& leader) {
-    const auto address = leader.postgres_address();
+std::optional<Upstream> upstream_at(const Member& member) {
+    const auto address = member.postgres_address();
     if (!address) {
         return std::nullopt;
     }
-    return Upstream{.name = leader.name, .host = address->host, .port = address->port};
+    return Upstream{.name = member.name, .host = address->host, .port = address->port};
 }
 
-/// A Patroni primary, for a member that knows no epoch of Howdah's: a term of Patroni's has none,
-/// and whether it is older than an epoch nobody can tell.
+namespace {
+
+/// Somebody took `leader` after the last record was written.
+bool leads_after(const Sighting& seen) {
+    return seen.foreign() && seen.leader_revision > seen.revision;
+}
+
+/// A Patroni primary whose key is later than the last record of Howdah's, or there is none and this
+/// member knows no epoch: a term of Patroni's has none, and whether it is older than an epoch that
+/// only a member knows nobody can tell.
 std::optional<Upstream> patroni_upstream(const View& v) {
-    if (!v.cluster || !v.cluster->record.absent() || v.self.stored_epoch > 0 || v.last_record) {
+    if (!v.cluster) {
+        return std::nullopt;
+    }
+    const auto& seen = v.cluster->record;
+    const auto never_led = seen.absent() && v.self.stored_epoch == 0 && !v.last_record;
+    if (!never_led && !(seen.record && leads_after(seen))) {
         return std::nullopt;
     }
     const auto* leader = v.cluster->member(v.cluster->leader_name());
@@ -167,6 +284,17 @@ std::optional<Upstream> patroni_upstream(const View& v) {
 }
 
 }  // namespace
+
+bool patroni_led_since(const View& v) {
+    const auto* record = record_of(v);
+    if (record == nullptr) {
+        return false;
+    }
+    const auto& history = v.cluster->history;
+    const auto last_opened = std::max(record->promoted.timeline, record->last_start.timeline);
+    return v.memory.noticed.patroni_led_over == v.cluster->record.revision ||
+           (!history.empty() && history.back().parent + 1 > last_opened);
+}
 
 Epoch leader_term(const View& v) {
     const auto* record = record_of(v);
@@ -186,7 +314,12 @@ std::optional<Upstream> upstream_of(const View& v) {
         return std::nullopt;
     }
     const auto* leader = v.cluster->member_by_uuid(record->holder);
-    return leader == nullptr ? std::nullopt : upstream_at(*leader);
+    auto upstream = leader == nullptr ? std::nullopt : upstream_at(*leader);
+    if (upstream) {
+        upstream->timeline = record->timeline;
+        upstream->system_id = record->system_id;
+    }
+    return upstream;
 }
 
 bool holds_as(const View& v, RecordState state) {
@@ -197,6 +330,47 @@ bool is_handed_to_self(const View& v) {
     const auto* record = record_of(v);
     return record != nullptr && record->state == RecordState::handover &&
            record->handover_to == v.self.uuid;
+}
+
+bool is_left_running(const View& v) {
+    if (!v.settings.pause) {
+        return false;
+    }
+    const auto* record = record_of(v);
+    const auto* known = record != nullptr             ? record
+                        : !v.cluster && v.last_record ? &*v.last_record
+                                                      : nullptr;
+    // A member that lost its state directory is still the one that led under its name.
+    const auto led = known != nullptr && (known->holder == v.self.uuid ||
+                                          (known->paused && known->holder_name == v.self.name &&
+                                           known->system_id == v.local.system_id));
+    return led && (known->state != RecordState::handover || known->handover_to == v.self.uuid);
+}
+
+bool lacks_held_wal(const View& v) {
+    const auto now = wal_of(v.local);
+    return now.timeline != 0 && lacks(now, v.self.held);
+}
+
+bool was_stopped_by_hand(const View& v) {
+    return v.settings.pause && !v.memory.decided.start_again &&
+           v.local.control.state.starts_with("shut down");
+}
+
+bool accepts_loss(const View& v) {
+    const auto* record = record_of(v);
+    return v.loss_accepted && record != nullptr &&
+           (v.tenure ? v.tenure->epoch > v.loss_accepted->epoch
+                     : record->epoch == v.loss_accepted->epoch) &&
+           v.now < v.loss_accepted->asked + loss_accepted_for;
+}
+
+std::string way_out(const View& v) {
+    return fmt::format("`howdah failover --accept-loss --candidate {}`", v.self.name);
+}
+
+Instant wait_ends(const View& v) {
+    return v.memory.noticed.wait_ends();
 }
 
 bool promise_stands(const View& v) {

@@ -24,7 +24,8 @@ struct Settings {
     LeaseTimes lease{};
     std::uint64_t maximum_lag_on_failover = 1048576;  ///< bytes
     bool pause = false;
-    Millis recover_after{300};  ///< F8: how long others may claim before recovery in place
+    bool standby_cluster = false;  ///< the configuration names a primary elsewhere: not obeyed
+    Millis recover_after{300};     ///< F8: how long others may claim before recovery in place
     SyncMode sync_mode = SyncMode::off;
     bool sync_strict = false;
     int sync_node_count = 1;
@@ -41,8 +42,11 @@ struct Self {
     bool won_initialize =
         false;              ///< this run created `/initialize` and has not finished the bootstrap
     Instant armed_until{};  ///< kill instant on the fencer's page; never: not armed
-    Instant promised_until{};  ///< no claim before it (G2); never: no promise stands
-    Epoch history_epoch = 0;   ///< last epoch in the history of the data directory; 0: unknown
+    Instant promised_until{};     ///< no claim before it (G2); never: no promise stands
+    Epoch history_epoch = 0;      ///< last epoch in the history of the data directory; 0: unknown
+    bool history_opened = false;  ///< that epoch opened the timeline that it is on
+    pg::Timeline greatest_timeline = 0;  ///< that this member has ever known of
+    HeldWal held{};                      ///< the most WAL that it has held
 };
 
 /// Answers of other members to one round of questions (L6).
@@ -55,8 +59,10 @@ struct Peers {
 
 /// Answers to one round of seals (safety-model.md, section 5). One's own is among them.
 struct Votes {
-    Epoch epoch = 0;  ///< that was sealed for
-    Instant asked{};  ///< never: no round yet
+    Epoch epoch = 0;        ///< that was sealed for
+    int rounds = 0;         ///< of this epoch
+    Instant first_asked{};  ///< when the first of them began
+    Instant asked{};        ///< when the last one began; never: no round yet
     bool complete = false;
     std::vector<Vote> votes{};
 };
@@ -77,36 +83,72 @@ struct StandbyOrder {
         reinitialize,  ///< its data directory is removed and copied anew
     } what{};
     Instant asked{};
+    std::string id{};  ///< of this order, as the member key shows it
 };
 
-/// What one plan asks the next to remember; nothing else persists between decisions.
-struct Memory {
+/// An operator's order to lead although others may hold acknowledged commits that this member lacks
+/// (N5).
+struct LossAccepted {
+    Epoch epoch = 0;  ///< of the record that was looked at
+    Instant asked{};
+    bool operator==(const LossAccepted&) const = default;
+};
+
+/// Seen, or tried: as true when an action of the plan fails.
+struct Noticed {
     std::int64_t record_revision = 0;  ///< the version that the wait W is counted for
     std::string record_value{};
     Instant record_first_seen{};
-    Millis record_wait{};       ///< W for that version
-    bool switching = false;     ///< this member stops in order to hand over
-    bool handed_over = false;   ///< an operator wants this member to lead, be the cluster paused
-    Instant restarts_until{};   ///< the own handover to itself may not be seen yet before then
-    bool bootstrapped = false;  ///< users of a fresh cluster are created
-    Epoch checked_epoch = 0;    ///< leader epoch that divergence was checked against
-    Instant checked_at{};
-    Instant gave_way_since{};   ///< a better candidate is expected to claim
-    Instant suspect_until{};    ///< L12: the store may have gone back
-    Epoch suspected_epoch = 0;  ///< and up to which epoch that has been waited for
-    Instant refused_until{};    ///< a member's answer forbade a claim; asked again then
-    std::string refusal{};      ///< and what it said
-    Instant waiting_for_leader_since{};
-    Instant leaderless_since{};   ///< neither Howdah's record nor Patroni's key is there
-    Uuid missing_claimer{};       ///< has had no member key,
-    Instant missing_since{};      ///< since then; never: all have one
-    Instant sick_since{};         ///< PostgreSQL here lives and can't do its work; never: it can
-    Epoch names_set_for = 0;      ///< epoch that synchronous_standby_names was prepared for
+    Millis record_wait{};  ///< W for that version
+    /// Version of the record after which Patroni had the key.
+    std::int64_t patroni_led_over = 0;
+    Instant checked_at{};        ///< when divergence was last looked for
+    Instant gave_way_since{};    ///< a better candidate is expected to claim
+    Instant suspect_until{};     ///< L12: the store may have gone back
+    Epoch suspected_epoch = 0;   ///< and up to which epoch that has been waited for
+    Instant refused_until{};     ///< a member's answer forbade a claim; asked again then
+    std::string refusal{};       ///< and what it said
+    Epoch claimed_epoch = 0;     ///< the last claim of this run,
+    Instant claimed_at{};        ///< and since when it is held
+    Instant leaderless_since{};  ///< neither Howdah's record nor Patroni's key is there
+    Uuid missing_claimer{};      ///< has had no member key,
+    Instant missing_since{};     ///< since then; never: all have one
+    Instant sick_since{};        ///< PostgreSQL here lives and can't do its work; never: it can
+    Instant fence_asked{};       ///< for a tree that is not proven dead yet; never: not asked
+    /// A stop in order to hand over was ended by force before pg_control said that it is down.
+    bool stop_cut = false;
     Epoch writable_epoch = 0;     ///< epoch in which PostgreSQL was first seen as primary,
     pg::Lsn writable_lsn{};       ///< where its WAL ended then,
     Instant writable_at{};        ///< and when
     std::string barrier_names{};  ///< the setting that is in force,
     pg::Lsn barrier_lsn{};        ///< and where WAL ended when it had come into force everywhere
+
+    /// W after the record was first seen as it is (L6).
+    Instant wait_ends() const { return record_first_seen + record_wait; }
+    bool operator==(const Noticed&) const = default;
+};
+
+/// What the actions of the plan lead to: forgotten when one of them fails.
+struct Decided {
+    bool switching = false;    ///< this member stops in order to hand over
+    bool start_again = false;  ///< it was stopped by this agent: started again in pause, too
+    bool handed_over = false;  ///< an operator wants this member to lead, be the cluster paused
+    /// It handed over to itself, which the store may not show before then.
+    Instant restarts_until{};
+    Epoch checked_epoch = 0;  ///< leader epoch that divergence was checked against
+    Epoch left_epoch = 0;     ///< the last term that this run gave up,
+    Instant left_at{};        ///< and when
+    Epoch gave_up_epoch = 0;  ///< the last claim that led nowhere,
+    Instant gave_up_until{};  ///< and until when this member lets others try (N4)
+    Epoch ending_epoch = 0;   ///< its term is not renewed any more
+    Epoch names_set_for = 0;  ///< epoch that synchronous_standby_names was prepared for
+    bool operator==(const Decided&) const = default;
+};
+
+/// What one plan asks the next to remember; nothing else persists between decisions.
+struct Memory {
+    Noticed noticed{};
+    Decided decided{};
     bool operator==(const Memory&) const = default;
 };
 
@@ -130,6 +172,7 @@ struct View {
     std::optional<SwitchoverOrder> order{};
     std::optional<StandbyOrder> standby_order{};
     std::optional<RecoverOrder> recover{};
+    std::optional<LossAccepted> loss_accepted{};
     Memory memory{};
 };
 
@@ -149,7 +192,12 @@ struct Seal {
 };
 /// synchronous_standby_names, durably; done when it is in force in every walsender.
 struct SetStandbyNames {
-    std::string text{};
+    std::optional<std::string> text{};  ///< nullopt: what the configuration says
+};
+/// Ends a connection that calls itself like a member and is not it.
+struct EndWalsender {
+    int pid = 0;
+    std::string name{};
 };
 /// Publishes a sync set: in the record and for Patroni's tools in `/sync`.
 struct PublishSync {
@@ -159,7 +207,14 @@ struct PublishSync {
 struct ShowTimeline {
     pg::Timeline timeline = 0;
 };
-struct Promote {};
+/// Writes into the record that this claimer's promotion opens this timeline, and nobody else's.
+struct ReserveTimeline {
+    pg::Timeline timeline = 0;
+};
+/// Opens exactly this timeline.
+struct Promote {
+    pg::Timeline timeline = 0;
+};
 /// Kills the whole PostgreSQL tree and waits until it is proven dead.
 struct Fence {};
 struct Stop {
@@ -204,6 +259,8 @@ struct HandOver {
     Uuid to{};
     pg::Lsn lsn{};
 };
+/// Renews the term no more: it runs out at its deadline, and the others need not wait longer.
+struct LetTermEnd {};
 /// Writes `/initialize` and `/config` that the store lost.
 struct RestoreScope {};
 struct BeginCheckpoint {};
@@ -221,11 +278,11 @@ struct SetClaimers {
 struct Halt {};
 
 using Action =
-    std::variant<ClaimRecord, TakeOver, AskPeers, Seal, SetStandbyNames, PublishSync, ShowTimeline,
-                 Promote, Fence, Stop, StartStandby, StartPrimary, Follow, RaceInitialize,
-                 Initialize, FinishBootstrap, Clone, Reinitialize, EndStandbyOrder, CheckDivergence,
-                 Rewind, MarkPrimary, Release, HandOver, BeginCheckpoint, EndSwitchover,
-                 SetClaimers, RestoreScope, Halt>;
+    std::variant<ClaimRecord, TakeOver, AskPeers, Seal, EndWalsender, SetStandbyNames, PublishSync,
+                 ShowTimeline, ReserveTimeline, Promote, Fence, Stop, StartStandby, StartPrimary,
+                 Follow, RaceInitialize, Initialize, FinishBootstrap, Clone, Reinitialize,
+                 EndStandbyOrder, CheckDivergence, Rewind, MarkPrimary, Release, HandOver,
+                 LetTermEnd, BeginCheckpoint, EndSwitchover, SetClaimers, RestoreScope, Halt>;
 
 struct Plan {
     std::string_view rule{};         ///< which rule decided: logged, and shown by `howdah explain`
@@ -235,8 +292,22 @@ struct Plan {
     Instant wake{};  ///< decide again then at the latest; never: at the next event or loop
 };
 
+/// No commit of this primary waits for a standby of that name: it is neither in the setting nor may
+/// a walsender still act by an older one. `confirmed`: what is in force everywhere.
+bool counts_on_nobody_called(const std::string& name, const Tenure& tenure, const Local& local,
+                             const std::optional<std::string>& confirmed);
+
 /// The whole policy: total, deterministic, without I/O or clock.
 Plan decide(const View& view);
+
+/// What the next decision is told. `done`: all actions of the plan succeeded.
+Memory remembered_after(const Plan& plan, bool done, const Memory& before);
+
+/// Why no member of a standby cluster claims, promotes or bootstraps.
+constexpr std::string_view standby_cluster_refused =
+    "standby_cluster is set, and Howdah leads no standby cluster: remove that key from the "
+    "configuration (howdah edit-config -s standby_cluster=null) to let it lead a cluster of its "
+    "own";
 
 /// Names of all rules, for the check that every one of them fires in the simulation.
 std::vector<std::string_view> rule_names();

@@ -2,100 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
 #include "ha/rules.h"
+#include "ha/view_for_test.h"
 
 namespace howdah::ha {
 namespace {
-
-using namespace std::chrono_literals;
-
-template <class A>
-bool does(const Plan& plan) {
-    return std::any_of(plan.actions.begin(), plan.actions.end(),
-                       [](const Action& a) { return std::holds_alternative<A>(a); });
-}
-
-constexpr Instant start{1000s};
-
-Record a_record(RecordState state = RecordState::primary) {
-    return Record{.epoch = 4,
-                  .holder = "b",
-                  .holder_name = "pgvm2",
-                  .incarnation = "ib",
-                  .ttl = 5s,
-                  .state = state,
-                  .claimers = {"a", "b", "c"},
-                  .promoted = {.uuid = "b", .epoch = 4, .timeline = 3},
-                  .system_id = "77",
-                  .timeline = 3};
-}
-
-/// A standby of pgvm2 that just saw the record; each test changes what it is about.
-struct AView {
-    View v{};
-
-    AView() {
-        v.now = start;
-        v.self = {.uuid = "a", .name = "pgvm1", .stored_epoch = 4};
-        v.local = {.data_dir = DataDir::initialized,
-                   .system_id = "77",
-                   .postmaster = true,
-                   .accepting = true,
-                   .role = Role::standby,
-                   .state = PgState::running,
-                   .tree_dead = false,
-                   .timeline = 3,
-                   .lsn = pg::Lsn(1000)};
-        v.local.following = Upstream{.name = "pgvm2", .host = "127.0.52.82", .port = 5432};
-        v.local.streaming_from_following = true;
-        v.cluster = Cluster{.initialize = "77"};
-        v.cluster->members = {Member{
-            .name = "pgvm2", .conn_url = "postgres://127.0.52.82:5432/postgres", .uuid = "b"}};
-        with_record(a_record());
-    }
-    AView& with_record(const Record& record, std::int64_t revision = 50) {
-        v.cluster->record = Sighting{.revision = revision,
-                                     .value = render(record),
-                                     .leader_revision = revision,
-                                     .leader = record.holder_name,
-                                     .record = record};
-        v.memory = decide(v).memory.value_or(Memory{});
-        return *this;
-    }
-    AView& as_holder(RecordState state = RecordState::primary, Nanos term_left = 4s) {
-        auto record = a_record(state);
-        record.holder = "a";
-        record.incarnation = "ia";
-        record.promoted.uuid = "a";
-        with_record(record);
-        v.tenure = Tenure{.epoch = 4, .deadline = v.now + term_left, .record = record};
-        return *this;
-    }
-    AView& as_primary() {
-        v.local.role = Role::primary;
-        v.local.following.reset();
-        return *this;
-    }
-    AView& down() {
-        v.local.postmaster = v.local.accepting = false;
-        v.local.tree_dead = true;
-        return *this;
-    }
-    AView& after(Nanos t) {
-        v.now = v.now + t;
-        return *this;
-    }
-    AView& asked(std::vector<Standing> standings = {}) {
-        v.peers = {.about_revision = v.cluster->record.revision,
-                   .asked = v.now,
-                   .complete = true,
-                   .standings = std::move(standings)};
-        return *this;
-    }
-    Plan plan() const { return decide(v); }
-};
 
 TEST(Decide, PrimaryWithoutTermIsFenced) {
     EXPECT_TRUE(does<Fence>(AView{}.as_primary().plan()));
@@ -120,6 +31,106 @@ TEST(Decide, StandbyDoesNotClaimBeforeW) {
     const auto w = LeaseTimes{}.candidate_wait();
     EXPECT_FALSE(does<ClaimRecord>(AView{}.after(w - 1ms).asked().plan()));
     EXPECT_TRUE(does<ClaimRecord>(AView{}.after(w).asked().plan()));
+}
+
+Plan claim_when_alone(AView view) {
+    return view.after(LeaseTimes{}.candidate_wait()).asked().plan();
+}
+
+TEST(Decide, OneWithLessThanTheLastPrimaryLeadsOnlyAfterTheWait) {
+    auto view = AView{};
+    view.v.local.timeline = 2;
+    const auto plan = claim_when_alone(view);
+    EXPECT_TRUE(does<ClaimRecord>(plan)) << plan.why;
+    EXPECT_NE(plan.why.find("may be lost"), std::string::npos) << plan.why;
+
+    auto released = a_record(RecordState::released);
+    released.lsn = pg::Lsn(900);
+    auto at_once = AView{}.with_record(released).asked();
+    EXPECT_TRUE(does<ClaimRecord>(at_once.plan()));
+    at_once.v.local.timeline = 2;
+    EXPECT_FALSE(does<ClaimRecord>(at_once.plan())) << "LSNs of two timelines don't compare";
+}
+
+TEST(Decide, WithASyncSetOfNobodyOnlyTheLastPrimaryLeadsUnlessAnOperatorAcceptsTheLoss) {
+    auto record = a_record();
+    record.sync = {.mode = SyncMode::on};
+    auto view = AView{}.with_record(record);
+    EXPECT_FALSE(does<ClaimRecord>(claim_when_alone(view)));
+    EXPECT_NE(ineligibilities(view.v).back().find("--accept-loss"), std::string::npos);
+    view.v.loss_accepted = LossAccepted{.epoch = 4, .asked = start};
+    EXPECT_TRUE(does<ClaimRecord>(claim_when_alone(view)));
+    view.v.loss_accepted->epoch = 3;
+    EXPECT_FALSE(does<ClaimRecord>(claim_when_alone(view))) << "said of another record";
+    view.v.loss_accepted = LossAccepted{.epoch = 4, .asked = start - 120s};
+    EXPECT_FALSE(does<ClaimRecord>(claim_when_alone(view))) << "said long ago";
+}
+
+TEST(Decide, AcceptingALossDoesNotShortenTheWait) {
+    auto view = AView{};
+    view.v.loss_accepted = LossAccepted{.epoch = 4, .asked = start};
+    EXPECT_FALSE(does<ClaimRecord>(view.after(LeaseTimes{}.candidate_wait() - 1ms).asked().plan()));
+}
+
+TEST(Decide, AMemberPromotedByHandIsNoCandidateHoweverHighItsTimeline) {
+    auto view = AView{};
+    view.v.local.timeline = 4;
+    EXPECT_FALSE(does<ClaimRecord>(claim_when_alone(view)));
+    EXPECT_NE(ineligibilities(view.v).front().find("by hand"), std::string::npos);
+    // Of an epoch that showed its timeline and was lost before it was primary.
+    auto record = a_record();
+    record.last_start = {.epoch = 4, .timeline = 4};
+    EXPECT_TRUE(does<ClaimRecord>(claim_when_alone(view.with_record(record))));
+    // Or its own promotion, which was cut off before anybody was told: all of it is the cluster's.
+    auto unseen = AView{};
+    unseen.v.local.timeline = 4;
+    unseen.v.self.history_opened = true;
+    EXPECT_TRUE(does<ClaimRecord>(claim_when_alone(unseen)));
+    // Nor is it waited for.
+    const Standing by_hand{.uuid = "c",
+                           .name = "pgvm3",
+                           .stored_epoch = 4,
+                           .may_lead = false,
+                           .timeline = 9,
+                           .received = pg::Lsn(9000)};
+    auto faithful = AView{}.after(LeaseTimes{}.candidate_wait()).asked({by_hand});
+    EXPECT_TRUE(does<ClaimRecord>(faithful.plan())) << faithful.plan().why;
+}
+
+TEST(Decide, ALaterSetThatAMemberKeptOnDiskForbidsTheClaim) {
+    auto view = AView{}.after(LeaseTimes{}.candidate_wait());
+    const Standing knows{
+        .uuid = "c", .name = "pgvm3", .stored_epoch = 4, .seen_epoch = 4, .seen_sync_version = 1};
+    EXPECT_FALSE(does<ClaimRecord>(view.asked({knows}).plan()));
+    auto same = knows;
+    same.seen_sync_version = 0;
+    EXPECT_TRUE(does<ClaimRecord>(view.asked({same}).plan()));
+}
+
+TEST(Decide, AClaimThatLedNowhereIsNotMadeAgainAtOnce) {
+    auto view = AView{};
+    view.v.memory.decided.gave_up_epoch = 4;
+    view.v.memory.decided.gave_up_until = start + 60s;
+    EXPECT_FALSE(does<ClaimRecord>(claim_when_alone(view)));
+    view.v.memory.decided.gave_up_epoch = 3;
+    EXPECT_TRUE(does<ClaimRecord>(claim_when_alone(view))) << "another epoch has been since";
+}
+
+TEST(Decide, AHandoverThatNobodyCanTakeEndsLikeASilence) {
+    auto record = a_record(RecordState::handover);
+    record.handover_to = "a";
+    record.lsn = pg::Lsn(2000);
+    auto view = AView{}.with_record(record);
+    EXPECT_FALSE(does<ClaimRecord>(view.asked().plan()));
+    EXPECT_TRUE(does<ClaimRecord>(claim_when_alone(view)));
+}
+
+TEST(Decide, ARecordOfANewerFormatStopsTheAgent) {
+    auto view = AView{};
+    auto& seen = view.v.cluster->record;
+    seen.value.replace(seen.value.find("\"format\":1"), 10, "\"format\":2");
+    seen.record.reset();
+    EXPECT_TRUE(does<Halt>(view.plan())) << view.plan().why;
 }
 
 TEST(Decide, EachNewVersionRestartsTheWait) {
@@ -152,7 +163,7 @@ TEST(Decide, DownStandbyStartsOnceTheNewPrimaryShowsItsTimelineAndNotBefore) {
         view.v.local.tree_dead = true;
         view.v.local.following.reset();
         view.with_record(record);
-        view.v.memory.checked_epoch = 5;
+        view.v.memory.decided.checked_epoch = 5;
         EXPECT_EQ(does<StartStandby>(view.plan()), timeline != 0) << view.plan().why;
     }
 }
@@ -160,19 +171,30 @@ TEST(Decide, DownStandbyStartsOnceTheNewPrimaryShowsItsTimelineAndNotBefore) {
 TEST(Decide, TermThatEndsInTheMidstOfASwitchoverEndsThatToo) {
     AView view;
     view.v.order = SwitchoverOrder{.candidate = "c", .candidate_name = "pgvm3", .asked = start};
-    view.v.memory.switching = true;
+    view.v.memory.decided.switching = true;
     const auto plan = view.plan();
     EXPECT_TRUE(does<EndSwitchover>(plan));
     ASSERT_TRUE(plan.memory);
-    EXPECT_FALSE(plan.memory->switching);
+    EXPECT_FALSE(plan.memory->decided.switching);
+}
+
+TEST(Decide, FailedStepLeavesWhatWasNoticedAndForgetsWhatWasDecided) {
+    const auto plan = AView{}.as_primary().plan();
+    Memory before;
+    before.decided.checked_epoch = a_record().epoch;
+    EXPECT_EQ(remembered_after(plan, true, before), *plan.memory);
+    const auto failed = remembered_after(plan, false, before);
+    EXPECT_EQ(failed.decided.checked_epoch, a_record().epoch);
+    EXPECT_EQ(failed.noticed.fence_asked, start);
+    EXPECT_EQ(failed.noticed.record_revision, 50);
 }
 
 TEST(Decide, RefusalOfAMemberIsNoSuspicionOfTheStore) {
     const auto plan = AView{}.after(6s).asked({Standing{.name = "pgvm2", .holds = true}}).plan();
     ASSERT_TRUE(plan.memory);
-    EXPECT_EQ(plan.memory->refusal, "pgvm2 says that it holds the record");
-    EXPECT_TRUE(plan.memory->suspect_until.never());
-    EXPECT_FALSE(plan.memory->refused_until.never());
+    EXPECT_EQ(plan.memory->noticed.refusal, "pgvm2 says that it holds the record");
+    EXPECT_TRUE(plan.memory->noticed.suspect_until.never());
+    EXPECT_FALSE(plan.memory->noticed.refused_until.never());
 }
 
 TEST(Decide, StoredEpochAboveTheRecordsForbidsTheClaim) {
@@ -196,7 +218,7 @@ TEST(Decide, RecordThatWentBackMakesTheStoreSuspect) {
     later.epoch = 5;
     view.v.last_record = later;
     view.with_record(a_record(RecordState::released), 40);
-    EXPECT_FALSE(view.v.memory.suspect_until.never());
+    EXPECT_FALSE(view.v.memory.noticed.suspect_until.never());
     EXPECT_FALSE(does<ClaimRecord>(view.after(6s).asked().plan()));
     EXPECT_TRUE(does<ClaimRecord>(view.after(7s).asked().plan())) << view.plan().why;
 }
@@ -209,6 +231,35 @@ TEST(Decide, SyncSetThatTheStoreLostForbidsEveryClaim) {
     view.v.last_record = later;
     view.with_record(a_record(RecordState::released), 40);
     EXPECT_FALSE(does<ClaimRecord>(view.after(60s).asked().plan()));
+    view.v.last_record->sync.voters.clear();
+    EXPECT_FALSE(does<ClaimRecord>(view.plan())) << "only the primary of that term has everything";
+}
+
+TEST(Decide, HolderThatCannotAskItsServerEndsItAndGivesUp) {
+    auto view = AView{}.as_holder(RecordState::claimed).as_primary();
+    view.v.local.accepting = false;
+    view.v.local.no_answer = "password authentication failed";
+    view.v.memory.noticed.claimed_epoch = 4;
+    view.v.memory.noticed.claimed_at = view.v.now;
+    EXPECT_FALSE(does<Fence>(view.after(19s).as_holder(RecordState::claimed).plan()));
+    const auto plan = view.after(2s).as_holder(RecordState::claimed).plan();
+    ASSERT_TRUE(does<Fence>(plan)) << plan.why;
+    EXPECT_NE(plan.why.find("password"), std::string::npos);
+    view.v.memory = *plan.memory;
+    const auto next = view.down().plan();
+    EXPECT_TRUE(does<Release>(next) && !does<StartPrimary>(next)) << next.why;
+}
+
+TEST(Decide, OlderCopyOfTheDataDirectoryIsNoCandidate) {
+    auto view = AView{};
+    view.v.self.held = {.system_id = view.v.local.system_id,
+                        .timeline = view.v.local.timeline,
+                        .lsn = pg::Lsn(view.v.local.lsn.bytes() + 1)};
+    EXPECT_FALSE(does<ClaimRecord>(view.after(60s).asked().plan()));
+    view.v.self.held.lsn = view.v.local.lsn;
+    EXPECT_TRUE(does<ClaimRecord>(view.plan())) << view.plan().why;
+    view.v.self.held = {.system_id = "another cluster's", .timeline = 99, .lsn = pg::Lsn(1)};
+    EXPECT_TRUE(does<ClaimRecord>(view.plan())) << view.plan().why;
 }
 
 TEST(Decide, CandidateWithMoreWalGoesFirst) {
@@ -240,8 +291,12 @@ TEST(Decide, HandoverIsClaimedAtOnceByTheNamedMemberOnly) {
 }
 
 TEST(Decide, ClaimedStandbyPromotesOnlyWithRoom) {
-    EXPECT_TRUE(does<Promote>(AView{}.as_holder(RecordState::claimed).plan()));
-    EXPECT_FALSE(does<Promote>(AView{}.as_holder(RecordState::claimed, 800ms).plan()));
+    const auto reserved = [](AView view) {
+        view.v.tenure->record.reserved = {.epoch = view.v.tenure->epoch, .timeline = 9};
+        return view.plan();
+    };
+    EXPECT_TRUE(does<Promote>(reserved(AView{}.as_holder(RecordState::claimed))));
+    EXPECT_FALSE(does<Promote>(reserved(AView{}.as_holder(RecordState::claimed, 800ms))));
 }
 
 TEST(Decide, DeadPrimaryIsReportedOnlyWhenItsTreeIsProvenDead) {
@@ -249,6 +304,14 @@ TEST(Decide, DeadPrimaryIsReportedOnlyWhenItsTreeIsProvenDead) {
     EXPECT_TRUE(does<Release>(view.plan()));
     view.v.local.tree_dead = false;
     EXPECT_FALSE(does<Release>(view.plan()));
+}
+
+TEST(Decide, NothingStartsBeforeTheOwnReleaseIsSeen) {
+    auto view = AView{}.as_holder().as_primary().down();
+    view.v.memory = *view.plan().memory;
+    view.v.tenure.reset();
+    EXPECT_FALSE(does<StartStandby>(view.plan())) << view.plan().why;
+    EXPECT_TRUE(does<StartStandby>(view.after(10s).plan())) << "the store is silent";
 }
 
 TEST(Decide, NothingStartsInPlaceBehindEndpointsThatMayBeOpen) {
@@ -272,12 +335,17 @@ TEST(Decide, LastPrimaryRecoversInPlaceWhenNobodyClaimed) {
     record.holder = record.promoted.uuid = "a";
     auto view = AView{}.as_primary().down().with_record(record);
     EXPECT_FALSE(does<ClaimRecord>(view.plan()));
-    EXPECT_TRUE(does<ClaimRecord>(view.after(300ms).plan()));
+    EXPECT_TRUE(does<AskPeers>(view.after(300ms).plan())) << "the store may have gone back";
+    const Standing further{.uuid = "c", .name = "pgvm3", .seen_epoch = 9};
+    EXPECT_FALSE(does<ClaimRecord>(view.asked({further}).plan()));
+    EXPECT_TRUE(does<ClaimRecord>(view.asked().plan())) << view.plan().why;
 }
 
 TEST(Decide, OtherSystemIdentifierHaltsAndTouchesNothing) {
     auto view = AView{};
     view.v.cluster->initialize = "78";
+    EXPECT_FALSE(does<Halt>(view.plan())) << "the record knows better than a key that a hand wrote";
+    view.v.cluster->record = {};
     const auto plan = view.plan();
     EXPECT_TRUE(does<Halt>(plan));
     EXPECT_EQ(plan.actions.size(), 1U);
@@ -315,74 +383,45 @@ TEST(Decide, RestartedAgentTakesItsPrimaryOverInsideTheArmedDeadline) {
     EXPECT_TRUE(does<Fence>(view.after(2s).plan()));
 }
 
-/// An odometer over what decisions branch on.
-template <class Check>
-void for_each_view(Check check) {
-    for (const auto role : {Role::none, Role::primary, Role::standby}) {
-        for (const auto state : {RecordState::claimed, RecordState::primary, RecordState::handover,
-                                 RecordState::released}) {
-            for (const auto left : {-1s, 0s, 1s, 4s}) {
-                for (int bits = 0; bits < 256; ++bits) {
-                    AView view;
-                    if ((bits & 1) != 0) {
-                        view.as_holder(state, left);
-                    } else {
-                        auto record = a_record(state);
-                        record.handover_to = "a";
-                        view.with_record(record);
-                    }
-                    view.v.local.role = role;
-                    view.v.local.postmaster = (bits & 2) != 0;
-                    view.v.local.accepting = (bits & 2) != 0 && (bits & 4) != 0;
-                    view.v.local.tree_dead = (bits & 2) == 0 && (bits & 8) != 0;
-                    view.v.local.needs_rewind = (bits & 16) != 0;
-                    view.v.local.job.running = (bits & 32) != 0;
-                    view.v.claim_unresolved = (bits & 64) != 0;
-                    if ((bits & 128) != 0) {
-                        view.after(6s).asked();
-                    }
-                    check(view.v);
-                }
-            }
-        }
-    }
+TEST(Decide, APrimaryThatNoFencerWillEndIsFencedWhateverThePageShows) {
+    auto record = a_record();
+    record.holder = "a";
+    auto view = AView{}.as_primary().with_record(record);
+    view.v.self.armed_until = view.v.now + 2s;
+    view.v.local.unfenced = true;
+    EXPECT_TRUE(does<Fence>(view.plan()));
 }
 
-TEST(DecideExhaustive, NeverBecomesWritableWithoutTermAndRoom) {
-    for_each_view([](const View& v) {
-        const auto plan = decide(v);
-        if (does<Promote>(plan) || does<StartPrimary>(plan)) {
-            ASSERT_TRUE(v.tenure);
-            ASSERT_LT(v.now + v.settings.lease.fence_budget + v.settings.lease.promote_budget,
-                      v.tenure->deadline);
-        }
-    });
+TEST(Decide, AfterAPrimaryWithoutATermWasFencedItsHistoryIsUnknown) {
+    auto view = AView{}.as_primary();
+    view.v.memory.decided.checked_epoch = a_record().epoch;
+    const auto plan = view.plan();
+    EXPECT_TRUE(does<Fence>(plan));
+    EXPECT_EQ(plan.memory->decided.checked_epoch, 0U);
+    view.v.memory = *plan.memory;
+    EXPECT_TRUE(does<CheckDivergence>(view.down().plan()));
 }
 
-TEST(DecideExhaustive, NeverGivesUpTheRecordWhileAProcessMayLive) {
-    for_each_view([](const View& v) {
-        const auto plan = decide(v);
-        if (does<Release>(plan) || does<HandOver>(plan)) {
-            ASSERT_TRUE(v.local.tree_dead && !v.local.postmaster);
-        }
-    });
+TEST(Rules, EndOfASwitchoverIsNoDeathToReport) {
+    auto view = AView{}.as_holder().as_primary().down();
+    EXPECT_TRUE(rule::report_death(view.v));
+    EXPECT_FALSE(rule::hand_over(view.v));
+    view.v.order = SwitchoverOrder{.candidate = "c", .candidate_name = "pgvm3", .asked = start};
+    view.v.memory.decided.switching = true;
+    EXPECT_FALSE(rule::report_death(view.v));
+    EXPECT_TRUE(rule::hand_over(view.v));
 }
 
-TEST(DecideExhaustive, PrimaryThatMayNotStayWritableIsAlwaysFenced) {
-    for_each_view([](const View& v) {
-        const auto lives = v.local.postmaster || !v.local.tree_dead;
-        if (v.local.role == Role::primary && lives && !may_stay_writable(v)) {
-            ASSERT_TRUE(does<Fence>(decide(v)));
-        }
-    });
-}
-
-TEST(DecideExhaustive, NeverClaimsWhileItHoldsOrAClaimIsUnresolved) {
-    for_each_view([](const View& v) {
-        if (v.tenure || v.claim_unresolved) {
-            ASSERT_FALSE(does<ClaimRecord>(decide(v)));
-        }
-    });
+TEST(Rules, WhatCanStartInPlaceIsNotGivenBack) {
+    auto view = AView{}.as_holder(RecordState::claimed).as_primary().down();
+    EXPECT_TRUE(rule::start_in_place(view.v));
+    EXPECT_FALSE(rule::give_back(view.v));
+    view.v.local.job = {.kind = JobKind::start, .since = start, .failures = 1};
+    EXPECT_FALSE(rule::start_in_place(view.v)) << "a moment after one that failed";
+    EXPECT_FALSE(rule::give_back(view.v));
+    view.v.local.job.failures = 3;
+    EXPECT_FALSE(rule::start_in_place(view.after(1s).v));
+    EXPECT_TRUE(rule::give_back(view.v));
 }
 
 }  // namespace

@@ -58,10 +58,14 @@ struct Election {
                                        .leader_revision = 50,
                                        .leader = "pgvm1",
                                        .record = record},
-                            .initialize = "77"};
+                            .initialize = "77",
+                            .config_json = "{}"};
         v.cluster->members = {
-            Member{.name = "pgvm2", .conn_url = "postgres://127.0.52.82/postgres", .uuid = other},
-            Member{.name = "pgvm3", .conn_url = "postgres://127.0.52.83/postgres", .uuid = third}};
+            Member{
+                .name = "pgvm2", .conn_url = "postgres://127.0.52.82:5432/postgres", .uuid = other},
+            Member{.name = "pgvm3",
+                   .conn_url = "postgres://127.0.52.83:5432/postgres",
+                   .uuid = third}};
         v.tenure = Tenure{.epoch = 5, .deadline = v.now + 4s, .record = record};
         return *this;
     }
@@ -78,13 +82,20 @@ struct Election {
                 .flushed = pg::Lsn(lsn)};
     }
     Election& voted(std::vector<Vote> votes) {
-        v.votes = {.epoch = 5, .asked = v.now, .complete = true, .votes = std::move(votes)};
+        v.votes = {.epoch = 5,
+                   .rounds = 1,
+                   .first_asked = v.now,
+                   .asked = v.now,
+                   .complete = true,
+                   .votes = std::move(votes)};
         v.now = v.now + 1s;
         return *this;
     }
     Election& prepared() {
-        v.memory.names_set_for = 5;
-        return *this;
+        v.memory.decided.names_set_for = 5;
+        auto record = v.tenure->record;
+        record.reserved = {.epoch = 5, .timeline = 4};
+        return holding(record);
     }
     Plan plan() const { return decide(v); }
 };
@@ -214,12 +225,14 @@ Election promoted() {
     return e;
 }
 
+/// One whose agent confirmed it.
 Walsender streams(const std::string& name, std::uint64_t flush) {
     return {.application_name = name,
             .state = "streaming",
             .sync_state = "quorum",
             .sync_priority = 1,
-            .flush = pg::Lsn(flush)};
+            .flush = pg::Lsn(flush),
+            .member = name == "pgvm2" ? other : third};
 }
 
 TEST(SyncBarrier, TheTimelineIsToldBeforeEndpointsOpen) {
@@ -268,6 +281,45 @@ TEST(SyncSet, IsLeftAloneWhileAnEarlierChangeMayHaveCommitted) {
     EXPECT_EQ(action<SetStandbyNames>(plan), nullptr);
 }
 
+/// A primary in strict mode whose one walsender calls itself pgvm2.
+Election with_a_stranger() {
+    auto e = promoted();
+    e.v.settings.sync_strict = true;
+    auto record = e.record();
+    record.timeline = 4;
+    record.state = RecordState::primary;
+    record.sync.strict = true;
+    e.holding(record);
+    e.v.local.walsenders = {streams("pgvm2", 1100)};
+    e.v.local.walsenders[0].member.clear();
+    e.v.local.walsenders[0].pid = 4711;
+    e.v.local.walsenders[0].since = e.v.now;
+    e.v.memory = *e.plan().memory;
+    e.v.now = e.v.now + 2s;
+    return e;
+}
+
+TEST(SyncSet, StrictStopsAcknowledgingOnceNobodyConfirmedIsLeft) {
+    const auto plan = with_a_stranger().plan();
+    const auto* set = action<SetStandbyNames>(plan);
+    ASSERT_NE(set, nullptr) << plan.rule << ": " << plan.why;
+    EXPECT_TRUE(parse_standby_names(set->text.value())->blocked) << *set->text;
+    EXPECT_EQ(action<PublishSync>(plan), nullptr) << "the voters hold what was acknowledged";
+}
+
+TEST(SyncSet, WhoeverOnlyCallsItselfLikeAMemberIsEnded) {
+    auto e = with_a_stranger();
+    EXPECT_EQ(action<EndWalsender>(e.plan()), nullptr) << "its agent may not have seen it yet";
+    e.v.now = e.v.now + 2s;
+    e.v.tenure->deadline = e.v.now + 4s;
+    const auto plan = e.plan();
+    const auto* end = action<EndWalsender>(plan);
+    ASSERT_NE(end, nullptr) << plan.rule << ": " << plan.why;
+    EXPECT_EQ(end->pid, 4711);
+    e.v.local.walsenders[0].member = other;
+    EXPECT_EQ(action<EndWalsender>(e.plan()), nullptr);
+}
+
 TEST(SyncSet, StrictHoldsNothingBackOnceTheModeIsOff) {
     auto e = promoted();
     e.v.settings.sync_mode = SyncMode::off;
@@ -313,7 +365,10 @@ TEST(SyncSet, StrictModeNeverStopsWaiting) {
     e.v.tenure->deadline = e.v.now + 4s;
     plan = e.plan();
     EXPECT_EQ(action<PublishSync>(plan), nullptr);
-    EXPECT_EQ(action<SetStandbyNames>(plan), nullptr);
+    const auto* set = action<SetStandbyNames>(plan);
+    ASSERT_NE(set, nullptr);
+    EXPECT_TRUE(parse_standby_names(set->text.value())->blocked)
+        << "nobody who is gone is waited for by name";
     EXPECT_EQ(action<MarkPrimary>(plan), nullptr);
 }
 
@@ -364,16 +419,134 @@ TEST(LostRecord, IsClaimedOnlyWhenEveryKnownMemberIsSealed) {
               nullptr);
 }
 
-TEST(LastEpoch, IsThatOfTheYoungestTimelineInTheHistory) {
+TEST(Election, ReservesATimelineThatNobodyMayHaveOpened) {
+    auto e = Election{}.voted(
+        {Election::vote(self, 1000), Election::vote(other, 900), Election::vote(third, 900)});
+    e.v.memory.decided.names_set_for = 5;
+    const auto first = e.plan();
+    ASSERT_NE(action<ReserveTimeline>(first), nullptr) << first.why;
+    EXPECT_EQ(action<ReserveTimeline>(first)->timeline, 4U);
+    EXPECT_EQ(action<Promote>(first), nullptr);
+
+    // Promoted by hand, or cut off in an earlier epoch: whoever was there knows the number.
+    e.v.votes.votes.at(1).timeline = 6;
+    e.v.votes.votes.at(1).history_epoch = 3;
+    EXPECT_EQ(action<ReserveTimeline>(e.plan())->timeline, 7U);
+    auto record = e.record();
+    record.reserved = {.epoch = 3, .timeline = 8};
+    e.holding(record);
+    EXPECT_EQ(action<ReserveTimeline>(e.plan())->timeline, 10U)
+        << "epoch 4 may have taken 9, and the store may have lost it";
+    record.reserved = {.epoch = 4, .timeline = 8};
+    e.holding(record);
+    EXPECT_EQ(action<ReserveTimeline>(e.plan())->timeline, 9U) << "of an earlier epoch";
+    record.reserved.epoch = 5;
+    e.holding(record);
+    ASSERT_NE(action<Promote>(e.plan()), nullptr) << e.plan().why;
+    EXPECT_EQ(action<Promote>(e.plan())->timeline, 8U);
+}
+
+TEST(Election, LeavesTheNumberFreeThatASilentMemberMayHaveOpenedByHand) {
+    auto e = Election{}.voted({Election::vote(self, 1000), Election::vote(other, 900)});
+    e.v.memory.decided.names_set_for = 5;
+    EXPECT_EQ(action<ReserveTimeline>(e.plan())->timeline, 4U) << "its key says where it is";
+    std::erase_if(e.v.cluster->members, [](const Member& m) { return m.uuid == third; });
+    EXPECT_EQ(action<ReserveTimeline>(e.plan())->timeline, 5U) << "pgvm3 is silent";
+    e.v.votes.votes.push_back(Election::vote(third, 900));
+    EXPECT_EQ(action<ReserveTimeline>(e.plan())->timeline, 4U)
+        << "the last primary can't be promoted";
+}
+
+TEST(Election, KeepsAClaimThatHasItsVotesHoweverLongASilentVoterWasWaitedFor) {
+    auto e = Election{}.prepared().voted({Election::vote(self, 1000), Election::vote(other, 900)});
+    ASSERT_EQ(action<Release>(e.plan()), nullptr);
+    e.v.now = e.v.votes.first_asked + 3s;
+    e.v.tenure->deadline = e.v.now + 4s;
+    EXPECT_EQ(action<Release>(e.plan()), nullptr) << e.plan().why;
+}
+
+TEST(Election, GivesAClaimUpThatFindsNoVotes) {
+    auto e = Election{}.prepared().voted({Election::vote(self, 1000)});
+    EXPECT_EQ(action<Release>(e.plan()), nullptr);
+    e.v.votes.rounds = 3;
+    const auto plan = e.plan();
+    ASSERT_NE(action<Release>(plan), nullptr) << plan.why;
+    EXPECT_EQ(action<Release>(plan)->lsn, pg::Lsn{}) << "anybody may try";
+    EXPECT_NE(plan.why.find("--accept-loss"), std::string::npos) << plan.why;
+    EXPECT_EQ(plan.memory->decided.gave_up_epoch, 5U);
+    EXPECT_GE(plan.memory->decided.gave_up_until, e.v.now + 10s);
+}
+
+TEST(Election, FetchesWhatABetterVoterHoldsThatCannotLead) {
+    auto better = Election::vote(other, 1200);
+    better.may_lead = false;
+    auto e = Election{}.prepared().voted({Election::vote(self, 1000), better});
+    e.v.now = e.v.votes.asked + 100ms;
+    const auto plan = e.plan();
+    ASSERT_NE(action<Follow>(plan), nullptr) << plan.why;
+    EXPECT_EQ(action<Follow>(plan)->from->name, "pgvm2");
+    e.v.local.following = action<Follow>(plan)->from;
+    EXPECT_TRUE(e.plan().actions.empty()) << e.plan().why;
+    e.v.local.lsn = pg::Lsn(1200);
+    EXPECT_NE(action<Seal>(e.plan()), nullptr) << "with what it holds now";
+}
+
+TEST(Election, SetsNoNamesOfAnEarlierRoleInForce) {
+    auto e = Election{};
+    auto record = e.record();
+    record.sync = {};
+    e.holding(record);
+    e.v.local.kept_standby_names = "ANY 1 (pgvm2,pgvm3)";
+    const auto plan = e.plan();
+    ASSERT_NE(action<SetStandbyNames>(plan), nullptr) << plan.why;
+    EXPECT_FALSE(action<SetStandbyNames>(plan)->text) << "as configured";
+    e.v.local.kept_standby_names.reset();
+    EXPECT_EQ(action<SetStandbyNames>(e.plan()), nullptr);
+}
+
+TEST(Election, AnOperatorMayGiveUpWhatSilentVotersHold) {
+    auto e = Election{}.prepared().voted({Election::vote(self, 1000)});
+    e.v.loss_accepted = LossAccepted{.epoch = 4, .asked = e.v.now};
+    EXPECT_NE(action<Promote>(e.plan()), nullptr) << e.plan().why;
+    e.v.loss_accepted->epoch = 5;
+    EXPECT_EQ(action<Promote>(e.plan()), nullptr) << "this claim is not what was looked at";
+}
+
+TEST(Place, LastEpochIsThatOfTheYoungestTimelineInTheHistory) {
     const std::vector<EpochStart> known{{.epoch = 1, .timeline = 1},
                                         {.epoch = 2, .timeline = 2, .begin = pg::Lsn(0x100)},
                                         {.epoch = 3, .timeline = 2, .begin = pg::Lsn(0x180)},
                                         {.epoch = 4, .timeline = 3, .begin = pg::Lsn(0x200)}};
-    EXPECT_EQ(last_epoch(known, 1, ""), 1U);
-    EXPECT_EQ(last_epoch(known, 2, "1\t0/100\tx\n"), 2U);
-    EXPECT_EQ(last_epoch(known, 2, "1\t0/180\tx\n"), 3U) << "the same number, another branch";
-    EXPECT_EQ(last_epoch(known, 3, "1\t0/100\tx\n2\t0/200\tx\n"), 4U);
-    EXPECT_EQ(last_epoch(known, 9, "1\t0/111\tx\n"), 1U);
+    EXPECT_EQ(place_of(known, 1, "").epoch, 1U);
+    EXPECT_EQ(place_of(known, 2, "1\t0/100\tx\n").epoch, 2U);
+    EXPECT_EQ(place_of(known, 2, "1\t0/180\tx\n").epoch, 3U) << "the same number, another branch";
+    EXPECT_EQ(place_of(known, 3, "1\t0/100\tx\n2\t0/200\tx\n").epoch, 4U);
+    EXPECT_EQ(place_of(known, 9, "1\t0/111\tx\n").epoch, 1U);
+}
+
+TEST(Place, WhatAPromotionByHandAddedIsNoneOfTheClusters) {
+    const std::vector<EpochStart> known{{.epoch = 1, .timeline = 1}};
+    const auto by_hand = place_of(known, 2, "1\t0/100\tx\n");
+    EXPECT_EQ(by_hand.epoch, 1U);
+    EXPECT_FALSE(by_hand.opened);
+    EXPECT_EQ(by_hand.left_at, pg::Lsn(0x100));
+    EXPECT_FALSE(place_of(known, 1, "").left_at);
+    // An older timeline that nobody here knows may well have been an epoch's.
+    EXPECT_FALSE(place_of({{.epoch = 9, .timeline = 7}}, 2, "1\t0/100\tx\n").left_at);
+}
+
+TEST(Vote, OfAMemberPromotedByHandCountsUpToWhereItLeft) {
+    auto by_hand = Election::vote(other, 0x9000, 1);
+    by_hand.timeline = 2;
+    by_hand.history = "1\t0/800\tx\n";
+    by_hand.opened = false;
+    auto faithful = Election::vote(self, 0x900, 1);
+    faithful.timeline = 1;
+    std::vector<Vote> votes{faithful, by_hand};
+    rank(votes, {{.epoch = 1, .timeline = 1}});
+    EXPECT_EQ(votes[1].flushed, pg::Lsn(0x800));
+    EXPECT_FALSE(votes[1].may_lead);
+    EXPECT_TRUE(ahead(votes[0], votes[1]));
 }
 
 TEST(Vote, OfAnAgentThatSleptIsRankedByWhatTheClaimerKnows) {
@@ -416,7 +589,12 @@ TEST(Vote, OfTheClaimerTellsWhichPromotionALostRecordMustName) {
 TEST(Vote, SurvivesItsWayOverTheWire) {
     auto vote = Election::vote(self, 77, 3);
     EXPECT_EQ(*parse_vote(render(vote)), vote);
-    vote.seen = Record{.epoch = 3, .holder = "u", .holder_name = "n", .incarnation = "i", .seq = 1};
+    vote.seen = Record{.epoch = 3,
+                       .holder = "u",
+                       .holder_name = "n",
+                       .incarnation = "i",
+                       .seq = 1,
+                       .ttl = Millis(5000)};
     EXPECT_EQ(*parse_vote(render(vote)), vote);
     const SealRequest request{.epoch = 5, .incarnation = "i", .uuid = "u", .name = "n"};
     EXPECT_EQ(*parse_seal_request(render(request)), request);

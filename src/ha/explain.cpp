@@ -13,7 +13,9 @@ std::string local_obstacle(const View& v) {
         return "there is no data here yet: a base backup has to be made";
     }
     if (local.data_dir == DataDir::broken) {
-        return "the data directory holds files, but no PostgreSQL cluster: move it away";
+        return "the data directory holds files, but no PostgreSQL cluster, or a restore was broken "
+               "off in it (backup.manifest is there): finish that with restore --delta, or move "
+               "the directory away";
     }
     if (local.job.running) {
         return fmt::format("a job has been running for {} and has to end",
@@ -25,7 +27,8 @@ std::string local_obstacle(const View& v) {
                    : fmt::format("PostgreSQL does not run here: {}", local.job.error);
     }
     if (!local.accepting) {
-        return "PostgreSQL does not answer here";
+        return local.no_answer.empty() ? "PostgreSQL does not answer here"
+                                       : "PostgreSQL does not answer here: " + local.no_answer;
     }
     return {};
 }
@@ -34,13 +37,18 @@ std::string local_obstacle(const View& v) {
 std::string outer_obstacle(const View& v) {
     const auto* record = record_of(v);
     if (record == nullptr) {
-        return "the scope has no leader record";
+        const auto damage = damage_of(v.cluster->record);
+        return damage.empty() ? "the scope has no leader record"
+                              : damage + "; `howdah dcs recover` writes it anew";
     }
     if (record->holder == v.self.uuid && v.tenure) {
-        return votes_missing(v) ? "the members of the sync set have to answer its seal"
+        return votes_missing(v)
+                   ? "the members of the sync set have to answer its seal; if they are gone for "
+                     "good: " +
+                         way_out(v)
                : !barrier_passed(v)
                    ? fmt::format("'{}' must hold its WAL up to {}", v.local.sync_standby_names,
-                                 v.memory.writable_lsn.text())
+                                 v.memory.noticed.writable_lsn.text())
                    : "it holds the record; PostgreSQL has to become writable";
     }
     switch (record->state) {
@@ -55,12 +63,13 @@ std::string outer_obstacle(const View& v) {
         case RecordState::primary:
             break;
     }
-    const auto free_at = v.memory.record_first_seen + v.memory.record_wait;
+    const auto free_at = wait_ends(v);
     return fmt::format(
         "{} holds epoch {}: it has to hand over or release, or be silent for {} "
         "(now for {})",
-        record->holder_name, record->epoch, seconds_text(free_at - v.memory.record_first_seen),
-        seconds_text(v.now - v.memory.record_first_seen));
+        record->holder_name, record->epoch,
+        seconds_text(free_at - v.memory.noticed.record_first_seen),
+        seconds_text(v.now - v.memory.noticed.record_first_seen));
 }
 
 }  // namespace

@@ -25,8 +25,8 @@ View a_standby() {
                .role = Role::standby,
                .timeline = 3};
     v.cluster = Cluster{.record = {.revision = 5, .leader_revision = 5, .record = record}};
-    v.memory.record_first_seen = v.now - 1s;
-    v.memory.record_wait = 5200ms;
+    v.memory.noticed.record_first_seen = v.now - 1s;
+    v.memory.noticed.record_wait = 5200ms;
     return v;
 }
 

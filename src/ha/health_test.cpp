@@ -39,7 +39,7 @@ struct SickPrimary {
                    .timeline = 3,
                    .lsn = pg::Lsn(1000),
                    .answered = start};
-        v.cluster = Cluster{.initialize = "77"};
+        v.cluster = Cluster{.initialize = "77", .config_json = "{}"};
         v.cluster_fresh = true;
         v.cluster->record = Sighting{.revision = 50,
                                      .value = render(record),
@@ -124,6 +124,50 @@ TEST(SickPrimary, ThatRecoversForgetsIt) {
     ill.v.local.disk_trouble = "/data: write failed";
     ill.after(1s).decided();
     EXPECT_FALSE(does<AskPeers>(ill.after(3s).decided()));
+}
+
+TEST(SickPrimary, IsLeftThoughEveryStepFailsOnItsFullDisk) {
+    SickPrimary ill;
+    ill.v.memory = {};
+    ill.v.settings.sync_mode = SyncMode::on;
+    ill.v.local.sync_standby_names = "\"pgvm3\"";
+    ill.asked({healthy()});
+    const auto fails = [&ill] {
+        const auto plan = decide(ill.v);
+        ill.v.memory = remembered_after(plan, false, ill.v.memory);
+        return plan;
+    };
+    for (int second = 0; second < 4; ++second) {
+        EXPECT_TRUE(does<SetStandbyNames>(fails()));
+        ill.after(1s);
+    }
+    EXPECT_TRUE(does<Fence>(ill.asked({healthy()}).decided()));
+}
+
+TEST(SickPrimary, WhoseTreeDoesNotDieLetsItsTermEnd) {
+    SickPrimary ill;
+    ASSERT_TRUE(does<Fence>(ill.after(5s).asked({healthy()}).decided()));
+    EXPECT_FALSE(does<LetTermEnd>(ill.after(2s).decided()));
+    const auto plan = ill.after(1s).decided();
+    EXPECT_TRUE(does<LetTermEnd>(plan)) << plan.why;
+    EXPECT_TRUE(does<Fence>(ill.after(1s).asked({healthy()}).decided())) << "once is enough";
+    ill.v.local.postmaster = false;
+    ill.v.local.tree_dead = true;
+    EXPECT_TRUE(does<Release>(ill.after(1s).decided())) << "proven dead after all";
+}
+
+TEST(SickPrimary, WhoseDiskHangsLetsItsTermEndAtOnce) {
+    SickPrimary ill;
+    ill.v.local.disk_waits_since = ill.v.now;
+    const auto plan = ill.after(5s).asked({healthy()}).decided();
+    EXPECT_TRUE(does<Fence>(plan) && does<LetTermEnd>(plan)) << plan.why;
+}
+
+TEST(SickPrimary, CountsFromTheBeginningOfTheWriteThatHangs) {
+    SickPrimary ill;
+    ill.v.memory.noticed.sick_since = {};
+    ill.v.local.disk_waits_since = ill.v.now;
+    EXPECT_TRUE(does<AskPeers>(ill.after(5s).decided())) << "it was told only after five seconds";
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/instant.h"
+#include "ha/held_wal.h"
 #include "ha/member.h"
 #include "pg/control_data.h"
 #include "pg/lsn.h"
@@ -17,13 +18,19 @@ struct Upstream {
     std::string name{};
     std::string host{};
     std::uint16_t port = 0;
-    bool operator==(const Upstream&) const = default;
+    /// What its term says of it, to prove that it is the one that answers; 0 or empty: unknown.
+    pg::Timeline timeline = 0;
+    std::string system_id{};
+    /// The same place, whatever its term says.
+    bool operator==(const Upstream& other) const {
+        return name == other.name && host == other.host && port == other.port;
+    }
 };
 
 enum class DataDir : std::uint8_t {
     empty,  ///< no global/pg_control, nothing but dot-files and lost+found
     initialized,
-    broken,  ///< files but no pg_control, or not readable
+    broken,  ///< files but no pg_control, or not readable, or a restore was broken off
 };
 
 /// Long work, one at a time. It runs on while the agent looks elsewhere.
@@ -45,11 +52,20 @@ struct Job {
     int failures = 0;     ///< in a row, of this kind
 };
 
+/// PostgreSQL failed so often in a row that this member leads on it no more by itself.
+constexpr int start_attempts = 3;
+bool gave_up_starting(const Job& job);
+
 struct Walsender {
     std::string application_name{}, client_addr{}, state{}, sync_state{}, usename{};
     int sync_priority = 0;
     pg::Lsn write{}, flush{}, replay{};
     Millis silent{};  ///< so long it has owed a word about WAL that was sent to it
+    int pid = 0;
+    std::uint64_t client_port = 0;  ///< of its receiver's end of the connection; 0: not known
+    std::string slot{};             ///< that it holds, or empty
+    Uuid member{};    ///< whose own agent confirmed this connection (N17); empty: nobody has
+    Instant since{};  ///< when this agent saw it first
 };
 
 /// What a sealed standby answers: all WAL up to here is flushed on it, and no more will come.
@@ -58,6 +74,11 @@ struct WalPosition {
     pg::Lsn flushed{};
     bool operator==(const WalPosition&) const = default;
 };
+
+/// Whose own agent confirmed the connection, and how many of those are named in `of` and have
+/// flushed `lsn`: PostgreSQL counts whatever calls itself so. A member counts once.
+int members_caught_up(const std::vector<Walsender>& walsenders, pg::Lsn lsn,
+                      const std::vector<std::string>& of);
 
 /// How many of the standbys named in `of` have flushed `lsn`, as the primary sees them. A name
 /// counts once.
@@ -70,10 +91,13 @@ struct Local {
     std::string system_id{};  ///< decimal; empty while unknown
     bool postmaster = false;  ///< a postmaster process lives
     bool accepting = false;   ///< and answers queries
+    std::string no_answer{};  ///< else what the last question to it ended with
     Role role = Role::none;   ///< primary from the moment it is started as, or told to become, one
     PgState state = PgState::stopped;
-    bool tree_dead = true;      ///< proven: no process of it is left (F1)
-    bool unfenced = false;      ///< it runs, started by another than Howdah, without a fencer
+    bool tree_dead = true;  ///< proven: no process of it is left (F1)
+    /// It runs without a fencer, started by another than Howdah, or below one that is armed for
+    /// another instant than the page shows: nothing ends it at the deadline.
+    bool unfenced = false;
     bool crashed = false;       ///< it ended without being asked to
     int server_version = 0;     ///< 150018; major while it is down
     pg::Timeline timeline = 0;  ///< primary: current; standby: received, else replayed
@@ -84,8 +108,12 @@ struct Local {
     std::string replication_state{};      ///< "streaming", "in archive recovery" or empty
     std::optional<Upstream> following{};  ///< what the configuration on disk follows
     bool streaming_from_following = false;
-    pg::Lsn final_lsn{};        ///< tree dead: end of valid WAL; 0 while not known
-    pg::ControlData control{};  ///< as last read
+    std::uint64_t receiver_port = 0;  ///< this end of the walreceiver's connection; 0: not known
+    pg::Lsn final_lsn{};              ///< tree dead: end of valid WAL; 0 while not known
+    pg::ControlData control{};        ///< as last read
+    /// Since when pg_control of a server that is stopping says "shut down": it waits for archiver,
+    /// walsenders and receivers only. Never: it has not got so far, or it is down.
+    Instant shut_down_seen{};
     bool checkpointed_since_promote = true;
     std::string postmaster_start_time{};  ///< YYYY-MM-DD HH:MM:SS.ffffff+00:00
     /// {"max_connections": {"old_value": "50", "new_value": "60"}}: what waits for a restart; or
@@ -93,19 +121,32 @@ struct Local {
     std::string pending_restart_json{};
     std::vector<Walsender> walsenders{};
     Job job{};
-    bool needs_rewind = false;  ///< local history left the upstream's (checked by check_divergence)
+    /// The directory can't follow the upstream as it is: local history left the upstream's, or WAL
+    /// that it needs is gone (checked by check_divergence), and
+    bool needs_rewind = false;
+    std::string rewind_why{};     ///< how that was seen
     bool rewind_possible = true;  ///< checksums or wal_log_hints, and use_pg_rewind
     /// synchronous_standby_names of a primary, as its sessions read it; empty otherwise. It has
     /// taken effect everywhere only when set_sync_standbys() said so.
     std::string sync_standby_names{};
+    /// What set_sync_standbys() was last told, over restarts and role changes; nullopt: what the
+    /// configuration says.
+    std::optional<std::string> kept_standby_names{};
     /// When the postmaster last answered a new connection, be it with a refusal; its start or
     /// adoption, before the first answer; never, while there is none. One is tried every 2 s.
     Instant answered{};
     /// Why the disk of data or WAL takes no durable write, or not for long; empty: fine. Looked at
     /// every 3 s, PostgreSQL running or not.
     std::string disk_trouble{};
+    Instant disk_waits_since{};  ///< a write has not come back since then; never: all have
+    /// Why the fencer that lives can't be relied on; empty: it answers, or there is none. It is
+    /// asked every 2 s.
+    std::string fencer_trouble{};
     /// Why the watchdog that must be there can't back the fencer; empty: it can, or need not.
     std::string watchdog_trouble{};
 };
+
+/// What WAL the data directory holds; timeline 0: not known.
+HeldWal wal_of(const Local& local);
 
 }  // namespace howdah::ha

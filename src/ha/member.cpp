@@ -118,9 +118,7 @@ std::string object_text(const Json& doc, const std::string& json, const char* ke
 
 }  // namespace
 
-namespace {
-
-Member parse(std::string name, const std::string& json) {
+Member parse_member(std::string name, const std::string& json) {
     Member m{.name = std::move(name)};
     const auto doc = Json::parse(json, nullptr, false);
     if (!doc.is_object()) {
@@ -149,21 +147,9 @@ Member parse(std::string name, const std::string& json) {
     m.pause = truth_of(doc, "pause");
     if (const auto howdah = doc.find("howdah"); howdah != doc.end() && howdah->is_object()) {
         m.uuid = text_of(*howdah, "uuid");
+        m.copy_order = text_of(*howdah, "copy_order");
     }
     return m;
-}
-
-}  // namespace
-
-Member parse_member(std::string name, const std::string& json) {
-    // As for the record: the same text is read more than once.
-    thread_local std::string last_text;
-    thread_local Member last;
-    if (json != last_text || name != last.name) {
-        last = parse(std::move(name), json);
-        last_text = json;
-    }
-    return last;
 }
 
 std::string render(const Member& m) {
@@ -207,6 +193,9 @@ std::string render(const Member& m) {
     }
     if (!m.uuid.empty()) {
         doc["howdah"] = {{"uuid", m.uuid}};
+        if (!m.copy_order.empty()) {
+            doc["howdah"]["copy_order"] = m.copy_order;
+        }
     }
     return doc.dump();
 }

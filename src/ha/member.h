@@ -56,10 +56,12 @@ struct Member {
     std::string pending_restart_reason_json{};  ///< object, or empty
     std::string scheduled_restart_json{};       ///< object, or empty
     bool pause = false;
+    std::string copy_order{};  ///< howdah.copy_order: wants a new copy, and in which order
     Uuid uuid{};  ///< howdah.uuid; empty: a Patroni member (safety-model.md, section 9)
     bool operator==(const Member&) const = default;
 
-    bool is_patroni() const { return uuid.empty(); }
+    /// Patroni's keys say where the member can be reached; what somebody wrote by hand does not.
+    bool is_patroni() const { return uuid.empty() && !(conn_url.empty() && api_url.empty()); }
     /// Those tags that decisions depend on (patroni-compatibility.md 1.10); sync_priority 0 or less
     /// says nosync, and nosync beats it.
     struct Tags {

@@ -37,7 +37,7 @@ struct AView {
                    .lsn = pg::Lsn(1000)};
         v.local.following = Upstream{.name = "pgvm2", .host = "127.0.52.82", .port = 5432};
         v.local.streaming_from_following = true;
-        v.cluster = Cluster{.initialize = "77"};
+        v.cluster = Cluster{.initialize = "77", .config_json = "{}"};
         v.cluster->members = {Member{
             .name = "pgvm2", .conn_url = "postgres://127.0.52.82:5432/postgres", .uuid = "b"}};
         v.cluster_fresh = true;
@@ -58,7 +58,7 @@ struct AView {
                                      .leader_revision = 50,
                                      .leader = record.holder_name,
                                      .record = record};
-        v.memory.checked_epoch = record.epoch;
+        v.memory.decided.checked_epoch = record.epoch;
         return *this;
     }
     Record record() const { return *v.cluster->record.record; }
@@ -105,12 +105,12 @@ TEST(Orders, PrimaryStopsForARestartWithoutAskingAnybody) {
     view.v.order->checkpoint = SwitchoverOrder::Checkpoint::done;
     const auto plan = view.plan();
     EXPECT_TRUE(does<Stop>(plan)) << plan.rule;
-    EXPECT_TRUE(plan.memory->switching);
+    EXPECT_TRUE(plan.memory->decided.switching);
 }
 
 TEST(Orders, PrimaryThatStoppedForARestartHandsOverToItself) {
     auto view = AView{}.leads().restart_ordered().down();
-    view.v.memory.switching = true;
+    view.v.memory.decided.switching = true;
     view.v.local.final_lsn = pg::Lsn(2000);
     const auto plan = view.plan();
     ASSERT_EQ(plan.rule, "hand_over");
@@ -147,7 +147,7 @@ TEST(Orders, PromiseAndDoubtInTheStoreForbidTheRestartsClaim) {
     EXPECT_FALSE(does<ClaimRecord>(promised.plan()));
     auto doubted = AView{}.down().handed_over("a", "a");
     doubted.v.memory = doubted.plan().memory.value();
-    doubted.v.memory.suspect_until = start + 1s;
+    doubted.v.memory.noticed.suspect_until = start + 1s;
     EXPECT_FALSE(does<ClaimRecord>(doubted.plan()));
 }
 
@@ -156,17 +156,18 @@ TEST(Orders, PausedStandbyLeadsOnlyWhatWasHandedToIt) {
     view.v.settings.pause = true;
     const auto plan = view.plan();
     ASSERT_TRUE(does<ClaimRecord>(plan)) << plan.why;
-    EXPECT_TRUE(plan.memory->handed_over);
+    EXPECT_TRUE(plan.memory->decided.handed_over);
 
     auto claimed = AView{};
     auto record = claimed.record();
     record.holder = "a";
     record.state = RecordState::claimed;
+    record.reserved = {.epoch = 5, .timeline = 9};
     claimed.with_record(record);
     claimed.v.tenure = Tenure{.epoch = 5, .deadline = start + 4s, .record = record};
     claimed.v.settings.pause = true;
     EXPECT_FALSE(does<Promote>(claimed.plan()));
-    claimed.v.memory.handed_over = true;
+    claimed.v.memory.decided.handed_over = true;
     EXPECT_TRUE(does<Promote>(claimed.plan()));
 }
 
@@ -187,9 +188,19 @@ TEST(Orders, StandbyThatSomebodyElseStartedIsPutUnderAFencer) {
     EXPECT_TRUE(does<StartStandby>(view.plan())) << view.plan().rule;
 }
 
+/// The holder says that no commit counts on this member, for the order of that id.
+void not_counted(View& v, const std::string& id) {
+    v.peers = {.about_revision = v.cluster->record.revision, .asked = v.now, .complete = true};
+    v.peers.standings = {
+        {.uuid = v.cluster->record.record->holder, .name = "pgvm2", .holds = true}};
+    v.peers.standings[0].not_counted = {id};
+}
+
 TEST(Orders, StandbyIsCopiedAnewOnlyWhenItIsDown) {
     auto view = AView{};
-    view.v.standby_order = {.what = StandbyOrder::What::reinitialize, .asked = start};
+    view.v.standby_order = {
+        .what = StandbyOrder::What::reinitialize, .asked = start, .id = "order 1"};
+    not_counted(view.v, "order 1");
     EXPECT_TRUE(does<Stop>(view.plan()));
     EXPECT_FALSE(does<Reinitialize>(view.plan()));
     const auto plan = view.down().plan();
@@ -202,11 +213,26 @@ TEST(Orders, MemberOfTheSyncSetLeavesItBeforeItIsCopiedAnew) {
     auto record = view.record();
     record.sync = {.mode = SyncMode::on, .voters = {{.uuid = "a", .name = "pgvm1"}}, .copies = 1};
     view.with_record(record);
-    view.v.standby_order = {.what = StandbyOrder::What::reinitialize, .asked = start};
-    EXPECT_TRUE(view.plan().actions.empty()) << view.plan().rule;
+    view.v.standby_order = {
+        .what = StandbyOrder::What::reinitialize, .asked = start, .id = "order 2"};
+    EXPECT_TRUE(does<AskPeers>(view.plan())) << view.plan().rule;
     view.v.now = start + 31s;
     EXPECT_FALSE(does<Reinitialize>(view.plan()));
     EXPECT_TRUE(does<EndStandbyOrder>(view.plan()));
+}
+
+TEST(Orders, ThePrimarysWordForThisVeryOrderComesBeforeAWipe) {
+    auto view = AView{}.down();
+    view.v.standby_order = {
+        .what = StandbyOrder::What::reinitialize, .asked = start, .id = "order 2"};
+    EXPECT_FALSE(does<Reinitialize>(view.plan()))
+        << "a publication that this member does not see may be on its way";
+    not_counted(view.v, "order 1");
+    EXPECT_FALSE(does<Reinitialize>(view.plan())) << "an earlier order";
+    not_counted(view.v, "order 2");
+    EXPECT_TRUE(does<Reinitialize>(view.plan())) << view.plan().rule;
+    view.v.peers.standings[0].holds = false;
+    EXPECT_FALSE(does<Reinitialize>(view.plan())) << "it leads no more";
 }
 
 TEST(Orders, NothingIsRemovedWithoutAPrimaryToCopyFrom) {

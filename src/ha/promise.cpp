@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/mutant.h"
+#include "ha/vote.h"
 
 namespace howdah::ha {
 
@@ -112,6 +113,11 @@ std::string objection(const PromiseRequest& request, const Promiser& member) {
     }
     if (request.ttl <= Millis{}) {
         return "the request has no time";
+    }
+    if (leaps_too_far(request.epoch, std::max(member.stored_epoch,
+                                              member.record ? member.record->epoch : Epoch{0}))) {
+        return fmt::format("epoch {} is nobody's: {} is stored here", request.epoch,
+                           member.stored_epoch);
     }
     const auto known = [&](Epoch epoch, const Uuid& incarnation) -> std::string {
         if (epoch > request.epoch) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "ha/vote.h"
+
 namespace howdah::ha {
 namespace {
 
@@ -142,6 +144,17 @@ TEST(Vouch, OfAnotherEpochOrIncarnationCountsForNothing) {
     EXPECT_FALSE(vouched_for({vouch("a", 3s), vouch("b", 3s), other}, led_by_b(), 0.01));
     auto spent = vouch("c", 0s);
     EXPECT_FALSE(vouched_for({vouch("a", 3s), vouch("b", 3s), spent}, led_by_b(), 0.01));
+}
+
+TEST(Promise, IsRefusedForAnEpochThatNobodyCanHaveReached) {
+    auto request = a_request();
+    request.epoch = ~Epoch{0};
+    EXPECT_NE(objection(request, a_member()), "");
+    request.epoch = a_member().stored_epoch + (Epoch{1} << 32U) + 1;
+    EXPECT_EQ(objection(request, a_member()), "")
+        << "`dcs recover` without a missing member's word";
+    EXPECT_FALSE(leaps_too_far(4, 9));
+    EXPECT_TRUE(leaps_too_far(9 + longest_leap + 1, 9));
 }
 
 TEST(Promise, SurvivesItsWayOverTheWire) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
@@ -10,6 +11,10 @@ namespace howdah::ha {
 namespace {
 
 using Json = nlohmann::json;
+
+/// Raised when an older Howdah must not act on what a newer one writes. Fields that it may leave
+/// unread don't raise it.
+constexpr int record_format = 1;
 
 constexpr std::array<std::string_view, 4> state_names{"claimed", "primary", "handover", "released"};
 
@@ -65,9 +70,14 @@ Record read(const Json& doc) {
                         .timeline = it->at("tli").get<pg::Timeline>(),
                         .begin = pg::Lsn(it->at("lsn").get<std::uint64_t>())};
     }
+    if (const auto it = doc.find("reserved"); it != doc.end()) {
+        r.reserved = {.epoch = it->at("epoch").get<Epoch>(),
+                      .timeline = it->at("tli").get<pg::Timeline>()};
+    }
     if (const auto it = doc.find("sync"); it != doc.end()) {
         r.sync = read_sync(*it);
     }
+    r.paused = doc.value("paused", false);
     r.system_id = doc.value("system_id", "");
     r.timeline = doc.value("tli", pg::Timeline{0});
     r.lsn = pg::Lsn(doc.value("lsn", std::uint64_t{0}));
@@ -83,7 +93,8 @@ std::string_view name_of(RecordState state) {
 
 bool is_later(const Record& record, const Record& seen) {
     const auto version = [](const Record& r) {
-        return std::tuple(r.epoch, r.sync_version, r.set_version, r.promoted.epoch);
+        return std::tuple(r.epoch, r.sync_version, r.set_version, r.promoted.epoch,
+                          r.reserved.epoch);
     };
     return version(record) > version(seen);
 }
@@ -97,11 +108,16 @@ bool may_be_followed(const Record& record) {
            (record.state == RecordState::claimed && record.timeline != 0);
 }
 
-namespace {
-
-Result<Record> parse(const std::string& json) {
+Result<Record> parse_record(const std::string& json) {
     try {
         const auto doc = Json::parse(json);
+        if (const auto format = doc.value("format", record_format); format > record_format) {
+            return fail(
+                Errc::unsafe,
+                fmt::format("record: a newer Howdah wrote it, in format {}; this one knows {}",
+                            format, record_format),
+                "upgrade howdah on this host");
+        }
         const auto state = parse_state(doc.at("state").get<std::string>());
         if (!state) {
             return fail(Errc::corrupt,
@@ -118,71 +134,11 @@ Result<Record> parse(const std::string& json) {
     }
 }
 
-/// The last version that was read or written here. Every version is read several times in a row,
-/// from watch, read and answers, and a renewal differs from the version before it in two numbers.
-/// This changes nothing but the time it takes.
-struct LastVersion {
-    std::string text{};
-    Record record{};
-};
-thread_local LastVersion last_read, last_written;
-
-std::string seq_of(const Record& r) {
-    return fmt::format(R"("seq":{},)", r.seq);
-}
-std::string lease_of(const Record& r) {
-    return fmt::format(R"("lease":"{}"}})", r.lease);
-}
-
-/// As `last_written` with another seq and lease; nullopt when more differs.
-std::optional<std::string> renew_text(const Record& r) {
-    const auto& last = last_written;
-    if (last.text.empty()) {
-        return std::nullopt;
-    }
-    auto same = last.record;
-    same.seq = r.seq;
-    same.lease = r.lease;
-    const auto seq = last.text.find(seq_of(last.record));
-    const auto lease = lease_of(last.record);
-    if (!(same == r) || seq == std::string::npos || !last.text.ends_with(lease)) {
-        return std::nullopt;
-    }
-    const auto after_seq = seq + seq_of(last.record).size();
-    const auto until_lease = last.text.size() - lease.size();
-    return last.text.substr(0, seq) + seq_of(r) +
-           last.text.substr(after_seq, until_lease - after_seq) + lease_of(r);
-}
-
-std::string write(const Record& r);
-
-}  // namespace
-
-Result<Record> parse_record(const std::string& json) {
-    if (json != last_read.text || json.empty()) {
-        HD_TRY(last_read.record, parse(json));
-        last_read.text = json;
-    }
-    return last_read.record;
-}
-
 std::string render(const Record& r) {
-    auto text = renew_text(r);
-    last_written = {.text = text ? *std::move(text) : write(r), .record = r};
-    last_read = last_written;
-    return last_written.text;
-}
-
-namespace {
-
-std::string write(const Record& r) {
-    nlohmann::ordered_json doc{{"epoch", r.epoch},
-                               {"holder_uuid", r.holder},
-                               {"holder_name", r.holder_name},
-                               {"incarnation", r.incarnation},
-                               {"seq", r.seq},
-                               {"ttl_ms", r.ttl.count()},
-                               {"state", name_of(r.state)}};
+    nlohmann::ordered_json doc{{"format", record_format},      {"epoch", r.epoch},
+                               {"holder_uuid", r.holder},      {"holder_name", r.holder_name},
+                               {"incarnation", r.incarnation}, {"seq", r.seq},
+                               {"ttl_ms", r.ttl.count()},      {"state", name_of(r.state)}};
     if (!r.handover_to.empty()) {
         doc["handover_to"] = r.handover_to;
     }
@@ -195,6 +151,9 @@ std::string write(const Record& r) {
                              {"tli", r.last_start.timeline},
                              {"lsn", r.last_start.begin.bytes()}};
     }
+    if (r.reserved != Reserved{}) {
+        doc["reserved"] = {{"epoch", r.reserved.epoch}, {"tli", r.reserved.timeline}};
+    }
     doc["system_id"] = r.system_id;
     doc["tli"] = r.timeline;
     doc["lsn"] = r.lsn.bytes();
@@ -202,10 +161,117 @@ std::string write(const Record& r) {
     if (r.sync != SyncSet{}) {
         doc["sync"] = json_of(r.sync);
     }
+    if (r.paused) {
+        doc["paused"] = true;
+    }
     doc["lease"] = std::to_string(r.lease);
     return doc.dump();
 }
 
+namespace {
+
+/// A record's text around the two numbers that a renewal changes.
+struct Pieces {
+    std::string_view head{}, middle{};
+};
+constexpr std::string_view last_piece = R"("})";
+
+/// Takes a number off the front of `text`, as JSON has it: no zero before other digits.
+template <class Number>
+bool take_number(std::string_view& text, Number& number) {
+    const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    if (digits == 0 || (digits > 1 && text.front() == '0') ||
+        std::from_chars(text.data(), text.data() + digits, number).ec != std::errc{}) {
+        return false;
+    }
+    text.remove_prefix(digits);
+    return true;
+}
+
+bool take_piece(std::string_view& text, std::string_view piece) {
+    const auto there = text.starts_with(piece);
+    text.remove_prefix(there ? piece.size() : 0);
+    return there;
+}
+
+/// nullopt: the numbers do not stand where render() writes them. No string can look like a key, for
+/// its quotes are escaped.
+std::optional<Pieces> pieces_of(std::string_view text) {
+    constexpr std::string_view seq = R"("seq":)", lease = R"(,"lease":")";
+    const auto seq_key = text.find(seq), lease_key = text.rfind(lease);
+    if (seq_key == text.npos || lease_key == text.npos || lease_key < seq_key) {
+        return std::nullopt;
+    }
+    Pieces pieces{.head = text.substr(0, seq_key + seq.size())};
+    const auto middle = std::min(text.find_first_of(",}", pieces.head.size()), lease_key);
+    pieces.middle = text.substr(middle, lease_key + lease.size() - middle);
+    // Another key of that name could be the one that counts.
+    return pieces.middle.find(R"(q":)") == text.npos ? std::optional(pieces) : std::nullopt;
+}
+
+bool read_renewal(std::string_view text, const Pieces& pieces, Record& record) {
+    std::uint64_t seq = 0;
+    std::int64_t lease = 0;
+    if (!take_piece(text, pieces.head) || !take_number(text, seq) ||
+        !take_piece(text, pieces.middle) || !take_number(text, lease) || text != last_piece) {
+        return false;
+    }
+    record.seq = seq;
+    record.lease = lease;
+    return true;
+}
+
 }  // namespace
+
+bool is_renewal(const Record& before, const Record& now) {
+    // All fields are named, so that this does not compile with another one.
+    const auto rest = [](const Record& r) {
+        const auto& [epoch, holder, holder_name, incarnation, seq, ttl, state, handover_to,
+                     claimers, set_version, sync_version, sync, promoted, last_start, reserved,
+                     system_id, timeline, lsn, paused, lease] = r;
+        return std::tie(epoch, holder, holder_name, incarnation, ttl, state, handover_to, claimers,
+                        set_version, sync_version, sync, promoted, last_start, reserved, system_id,
+                        timeline, lsn, paused);
+    };
+    return rest(before) == rest(now);
+}
+
+void Sighting::read(std::int64_t at, const std::string& text) {
+    revision = at;
+    if (record && value == text) {
+        return;
+    }
+    const auto pieces = record ? pieces_of(value) : std::nullopt;
+    if (!pieces || !read_renewal(text, *pieces, *record)) {
+        auto parsed = parse_record(text);
+        record = parsed ? std::optional(*std::move(parsed)) : std::nullopt;
+    }
+    value = text;
+}
+
+std::string render_after(const Sighting& before, const Record& record) {
+    const auto pieces = before.record && is_renewal(*before.record, record)
+                            ? pieces_of(before.value)
+                            : std::nullopt;
+    return pieces ? fmt::format("{}{}{}{}{}", pieces->head, record.seq, pieces->middle,
+                                record.lease, last_piece)
+                  : render(record);
+}
+
+std::string damage_of(const Sighting& seen) {
+    if (seen.foreign() && seen.leader_lease == 0) {
+        return fmt::format(
+            "the leader key in the store says \"{}\" without a lease: somebody wrote it by hand, "
+            "and "
+            "it never expires",
+            seen.leader);
+    }
+    if (!seen.absent() && !seen.record) {
+        const auto read = parse_record(seen.value);
+        return "the leader record in the store can't be read: " +
+               (read ? std::string("it is another one by now") : read.error().message);
+    }
+    return {};
+}
 
 }  // namespace howdah::ha

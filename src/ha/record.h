@@ -36,6 +36,15 @@ struct Promoted {
     bool operator==(const Promoted&) const = default;
 };
 
+/// The greatest timeline number that a claimer has taken for its promotion, and in which epoch.
+/// PostgreSQL numbers timelines on each server alone; a number that is written here first is opened
+/// once (N1). Every write of another copies it.
+struct Reserved {
+    Epoch epoch = 0;
+    pg::Timeline timeline = 0;
+    bool operator==(const Reserved&) const = default;
+};
+
 /// Value of the key `<namespace>/<scope>/howdah` (safety-model.md, section 1).
 struct Record {
     Epoch epoch = 0;
@@ -52,11 +61,15 @@ struct Record {
     SyncSet sync{};                  ///< the published sync set
     Promoted promoted{};
     EpochStart last_start{};  ///< of the last epoch that showed its timeline, copied by every claim
+    Reserved reserved{};
     std::string system_id{};
     /// Of this epoch's primary. Set while still `claimed`: it has promoted and standbys may follow,
     /// but the sync barrier is not passed yet.
     pg::Timeline timeline = 0;
-    pg::Lsn lsn{};           ///< with a timeline: where that began; released, handover: WAL end
+    pg::Lsn lsn{};  ///< with a timeline: where that began; released, handover: WAL end
+    /// The cluster is paused: the holder's PostgreSQL runs without a deadline, so that its silence
+    /// proves nothing (N13).
+    bool paused = false;
     std::int64_t lease = 0;  ///< the lease that this write attached to `leader`
     bool operator==(const Record&) const = default;
 };
@@ -70,10 +83,19 @@ bool is_later(const Record& record, const Record& seen);
 /// (L12).
 bool is_older(const Record& record, const Record& seen);
 
-/// Errors: Errc::corrupt with the field's name.
+/// Errors: Errc::corrupt with the field's name; Errc::unsafe when a newer Howdah wrote it in a
+/// format that this one must not act on.
 Result<Record> parse_record(const std::string& json);
 std::string render(const Record& record);
 std::string_view name_of(RecordState state);
+
+/// They differ in `seq` and `lease` alone.
+bool is_renewal(const Record& before, const Record& now);
+
+struct Sighting;
+/// As render(). `before` is a version that was rendered here: a renewal of it has its text but for
+/// two numbers.
+std::string render_after(const Sighting& before, const Record& record);
 
 /// What the store held under the two keys of the record at one moment.
 struct Sighting {
@@ -83,6 +105,10 @@ struct Sighting {
     std::string leader{};              ///< value of `leader`
     std::int64_t leader_lease = 0;
     std::optional<Record> record{};  ///< `value` parsed; nullopt when absent or not understood
+
+    /// `howdah` holds `text` as of the version `at`. When that is a renewal of what is known, two
+    /// numbers are read and nothing else, for all members read every renewal.
+    void read(std::int64_t at, const std::string& text);
 
     bool absent() const { return revision == 0; }
     /// `leader` was written together with `howdah`.
@@ -95,5 +121,10 @@ struct Sighting {
     }
     bool operator==(const Sighting&) const = default;
 };
+
+/// Why nobody can go on from what stands under the two keys, not even by waiting: a record that
+/// can't be read, or a leader key that never expires. Empty: they are in order, absent or a Patroni
+/// leader's.
+std::string damage_of(const Sighting& seen);
 
 }  // namespace howdah::ha

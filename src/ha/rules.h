@@ -10,31 +10,99 @@ namespace howdah::ha {
 
 using RuleResult = std::optional<Plan>;
 
-struct Rule {
-    std::string_view name;
-    RuleResult (*apply)(const View&);
-};
+/// While WAL, answers or the store's word are on their way.
+constexpr Millis poll{20};
+/// So soon the copy of the store shows what this member wrote, unless the store is silent.
+constexpr Nanos seen_within = Seconds(2);
 
-/// Safety first: what must not run, and what must be told before anything else.
-std::vector<Rule> fencing_rules();
-/// A primary that lives and can't do its work.
-std::vector<Rule> health_rules();
-/// What a claimer proves before it may become writable: seal, collect, choose.
-std::vector<Rule> vote_rules();
-/// What the holder of the record does.
-std::vector<Rule> holder_rules();
-/// Sync set and synchronous_standby_names of a primary, one safe step at a time.
-std::vector<Rule> sync_rules();
-/// Who may claim after this holder, and who is told.
-std::vector<Rule> claimer_rules();
-/// Data directory and following: bootstrap, clone, rewind, start, follow.
-std::vector<Rule> data_rules();
-/// The leader record vanished from an initialized scope.
-std::vector<Rule> lost_record_rules();
-/// What was a Patroni cluster goes on as Howdah's.
-std::vector<Rule> adoption_rules();
-/// Who claims the record, and when.
-std::vector<Rule> candidate_rules();
+/// The rules of decide(), which has them in their order. One answers nullopt where it does not
+/// apply.
+namespace rule {
+
+// rules_fencing.cpp
+RuleResult take_over(const View& v);
+RuleResult fence_without_term(const View& v);
+RuleResult stop_before_deadline(const View& v);
+
+// rules_health.cpp
+RuleResult let_term_end(const View& v);
+RuleResult leave_sick_primary(const View& v);
+RuleResult look_for_a_healthy_one(const View& v);
+
+// rules_stop.cpp
+RuleResult abandon_stop(const View& v);
+RuleResult cut_stop_short(const View& v);
+RuleResult end_stop_by_force(const View& v);
+RuleResult ask_for_the_end(const View& v);
+
+// rules_vote.cpp
+RuleResult give_up_outdated_claim(const View& v);
+RuleResult give_up_fruitless_claim(const View& v);
+RuleResult give_up_unanswering_server(const View& v);
+RuleResult seal(const View& v);
+RuleResult yield_to_better(const View& v);
+RuleResult prepare_standby_names(const View& v);
+
+// rules_claimers.cpp
+RuleResult admit_claimer(const View& v);
+RuleResult dismiss_claimer(const View& v);
+RuleResult list_failsafe(const View& v);
+
+// rules_sync.cpp
+RuleResult end_impostor(const View& v);
+RuleResult show_timeline(const View& v);
+RuleResult forget_standby_names(const View& v);
+RuleResult change_sync_set(const View& v);
+RuleResult wait_for_barrier(const View& v);
+
+// rules_holder.cpp
+RuleResult hand_over(const View& v);
+RuleResult report_death(const View& v);
+RuleResult start_in_place(const View& v);
+RuleResult give_back(const View& v);
+RuleResult reserve_timeline(const View& v);
+RuleResult promote(const View& v);
+RuleResult refuse_to_lead_a_standby_cluster(const View& v);
+RuleResult finish_bootstrap(const View& v);
+RuleResult mark_primary(const View& v);
+RuleResult switch_over(const View& v);
+RuleResult drop_stale_switchover(const View& v);
+RuleResult restore_scope(const View& v);
+RuleResult lead(const View& v);
+
+// rules_data.cpp
+RuleResult wait_for_store(const View& v);
+RuleResult refuse_newer_format(const View& v);
+RuleResult wait_for_job(const View& v);
+RuleResult wait_for_death(const View& v);
+RuleResult refuse_broken_directory(const View& v);
+RuleResult refuse_other_cluster(const View& v);
+RuleResult race_initialize(const View& v);
+RuleResult bootstrap(const View& v);
+RuleResult refuse_adoption(const View& v);
+RuleResult obey(const View& v);
+RuleResult put_under_a_fencer(const View& v);
+RuleResult clone(const View& v);
+RuleResult recover_in_place(const View& v);
+RuleResult follow(const View& v);
+RuleResult check_divergence(const View& v);
+RuleResult rewind(const View& v);
+RuleResult start_standby(const View& v);
+
+// rules_lost_record.cpp
+RuleResult claim_lost_record(const View& v);
+
+// rules_adopt.cpp
+RuleResult take_over_from_patroni(const View& v);
+
+// rules_candidate.cpp
+RuleResult stay_out(const View& v);
+RuleResult claim_handover(const View& v);
+RuleResult claim_released(const View& v);
+RuleResult claim_after_wait(const View& v);
+RuleResult stand_by(const View& v);
+
+}  // namespace rule
 
 /// Why this member may not claim at all; empty when it may. The scope has a record.
 std::vector<std::string> ineligibilities(const View& v);
@@ -44,6 +112,11 @@ bool may_stay_writable(const View& v);
 const Record* record_of(const View& v);
 /// The primary that endpoints may use and standbys follow; nullopt: none, or it is this member.
 std::optional<Upstream> upstream_of(const View& v);
+/// Where a member's PostgreSQL answers; nullopt: it does not say.
+std::optional<Upstream> upstream_at(const Member& member);
+/// A Patroni term came after the record (M2, M4): seen here, or told by a promotion in `/history`
+/// that the record does not know. Neither the record's LSN nor its `promoted` proves anything then.
+bool patroni_led_since(const View& v);
 /// What tells the term of upstream_of() from others: the record's epoch, or Patroni's key's
 /// revision.
 Epoch leader_term(const View& v);
@@ -56,6 +129,31 @@ Uuid missing_claimer(const View& v);
 /// The store went back behind a sync set that this member knows: its voters may hold commits that
 /// those of the older set do not.
 bool lost_sync_set(const View& v);
+/// The data directory holds less WAL than this member has held before: somebody may have put an
+/// older copy in its place.
+bool lacks_held_wal(const View& v);
+/// Why the answers of the others forbid a claim.
+struct Veto {
+    std::string why{};
+    Epoch above = 0;  ///< L12: an epoch that the store should know; 0: it's not about that
+};
+std::optional<Veto> veto(const View& v);
+/// The last round of questions was about the version of the record that the store shows now.
+bool asked_about_this_version(const View& v);
+/// A last question before a claim that nobody waits for.
+inline constexpr Millis quick_round{50};
+
+/// The cluster is paused and this member led it last: its primary is left running, term or not, and
+/// nobody else may claim (N13).
+bool is_left_running(const View& v);
+/// The cluster is paused, and an operator ended PostgreSQL here in order: it is not started (N13).
+bool was_stopped_by_hand(const View& v);
+/// An operator gave up what others may hold, for the record that stands (N5).
+bool accepts_loss(const View& v);
+/// The command by which an operator ends a wait for what may never come (N15).
+std::string way_out(const View& v);
+/// Before then nobody claims who was not told to.
+Instant wait_ends(const View& v);
 /// This member promised the holder not to claim, and the time has not run out.
 bool promise_stands(const View& v);
 bool postgres_is_down(const View& v);

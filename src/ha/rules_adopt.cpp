@@ -10,6 +10,7 @@
 // may take the key.
 
 namespace howdah::ha {
+
 namespace {
 
 constexpr Millis ask_limit{1000};
@@ -81,9 +82,15 @@ std::string peers_objection(const View& v) {
     return {};
 }
 
-RuleResult take_over_from_patroni(const View& v) {
+}  // namespace
+
+RuleResult rule::take_over_from_patroni(const View& v) {
     if (!was_patronis(v) || !can_lead(v)) {
         return std::nullopt;
+    }
+    if (v.settings.standby_cluster) {
+        return Plan{.why =
+                        fmt::format("no claim of what was Patroni's: {}", standby_cluster_refused)};
     }
     const auto& members = v.cluster->members;
     const auto patroni = std::ranges::find_if(members, &Member::is_patroni);
@@ -93,8 +100,8 @@ RuleResult take_over_from_patroni(const View& v) {
                                     "there too, and its key expires",
                                     patroni->name)};
     }
-    const auto free_at = v.memory.leaderless_since + v.settings.lease.candidate_wait();
-    if (v.memory.leaderless_since.never() || v.now < free_at) {
+    const auto free_at = v.memory.noticed.leaderless_since + v.settings.lease.candidate_wait();
+    if (v.memory.noticed.leaderless_since.never() || v.now < free_at) {
         return Plan{.why = "the cluster was Patroni's; its last leader may not have noticed yet",
                     .wake = free_at};
     }
@@ -115,12 +122,6 @@ RuleResult take_over_from_patroni(const View& v) {
     }
     return Plan{.why = "no Patroni member is left, and this member has all WAL: Howdah leads on",
                 .actions = {ClaimRecord{}}};
-}
-
-}  // namespace
-
-std::vector<Rule> adoption_rules() {
-    return {{"take_over_from_patroni", take_over_from_patroni}};
 }
 
 }  // namespace howdah::ha

@@ -7,14 +7,15 @@
 // holder itself.
 
 namespace howdah::ha {
+
 namespace {
 
 /// Its member key has ended with its lease before, so it has been away for a minute and more.
 constexpr Nanos away_for_good = Seconds(30);
 
 bool leads_undisturbed(const View& v) {
-    return runs_as_primary(v) && v.cluster && !v.order && !v.on_promises && !v.memory.switching &&
-           !v.tenure->change_unresolved;
+    return runs_as_primary(v) && v.cluster && !v.order && !v.on_promises &&
+           !v.memory.decided.switching && !v.tenure->change_unresolved;
 }
 
 bool streams(const Member& m) {
@@ -29,8 +30,10 @@ Plan with_claimers(const View& v, std::vector<Uuid> claimers, std::string why) {
         .actions = {SetClaimers{.claimers = std::move(claimers), .failsafe = std::move(document)}}};
 }
 
+}  // namespace
+
 /// Before the barrier too: in strict mode it may need standbys that came after the claim.
-RuleResult admit_claimer(const View& v) {
+RuleResult rule::admit_claimer(const View& v) {
     if (!leads_undisturbed(v)) {
         return std::nullopt;
     }
@@ -49,9 +52,10 @@ RuleResult admit_claimer(const View& v) {
 
 /// A member that is gone would keep the others from promising (G3). Not the last one besides the
 /// holder: it is who could take over once it is back.
-RuleResult dismiss_claimer(const View& v) {
+RuleResult rule::dismiss_claimer(const View& v) {
     if (!leads_undisturbed(v) || !holds_as(v, RecordState::primary) || !v.cluster_fresh ||
-        v.memory.missing_since.never() || v.now < v.memory.missing_since + away_for_good) {
+        v.memory.noticed.missing_since.never() ||
+        v.now < v.memory.noticed.missing_since + away_for_good) {
         return std::nullopt;
     }
     auto claimers = v.tenure->record.claimers;
@@ -60,15 +64,15 @@ RuleResult dismiss_claimer(const View& v) {
             return streams(m) && m.uuid != v.self.uuid &&
                    std::find(claimers.begin(), claimers.end(), m.uuid) != claimers.end();
         });
-    if (!another || v.tenure->record.sync.voter(v.memory.missing_claimer) != nullptr) {
+    if (!another || v.tenure->record.sync.voter(v.memory.noticed.missing_claimer) != nullptr) {
         return std::nullopt;
     }
-    std::erase(claimers, v.memory.missing_claimer);
+    std::erase(claimers, v.memory.noticed.missing_claimer);
     return with_claimers(v, std::move(claimers),
                          "a member that has been away for long may not claim until it is back");
 }
 
-RuleResult list_failsafe(const View& v) {
+RuleResult rule::list_failsafe(const View& v) {
     if (!leads_undisturbed(v) || !holds_as(v, RecordState::primary) || !v.settings.failsafe) {
         return std::nullopt;
     }
@@ -78,8 +82,6 @@ RuleResult list_failsafe(const View& v) {
     }
     return with_claimers(v, v.tenure->record.claimers, "telling Patroni's tools who may claim");
 }
-
-}  // namespace
 
 std::optional<std::string> failsafe_document(const std::vector<Uuid>& claimers,
                                              const std::vector<Member>& members) {
@@ -105,12 +107,6 @@ Uuid missing_claimer(const View& v) {
         }
     }
     return {};
-}
-
-std::vector<Rule> claimer_rules() {
-    return {{"admit_claimer", admit_claimer},
-            {"dismiss_claimer", dismiss_claimer},
-            {"list_failsafe", list_failsafe}};
 }
 
 }  // namespace howdah::ha

@@ -1,10 +1,13 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/mutant.h"
 #include "ha/rules.h"
 #include "ha/sickness.h"
 
 namespace howdah::ha {
+
 namespace {
 
 constexpr Nanos retry_after = Seconds(5);
@@ -12,45 +15,71 @@ constexpr Nanos retry_after = Seconds(5);
 constexpr Nanos sick_comes_last = Seconds(10);
 /// A member that is to be copied anew asks the primary so long not to count on it.
 constexpr Nanos leave_sync_set_within = Seconds(30);
+/// The leader's history is asked for again while it is not known,
+constexpr Nanos check_again_after = Seconds(1);
+/// and when a standby that had compared it does not find its way.
+constexpr Nanos check_astray_every = Seconds(10);
+constexpr Nanos ask_primary_every = Millis(500);
+constexpr Millis ask_primary_limit{400};
+constexpr Nanos ask_again_after = Millis(500);
 
-RuleResult wait_for_store(const View& v) {
+}  // namespace
+
+RuleResult rule::wait_for_store(const View& v) {
     if (v.cluster) {
         return std::nullopt;
     }
     return Plan{.why = "the store has not answered yet; nothing is touched meanwhile"};
 }
 
-RuleResult wait_for_job(const View& v) {
+/// What a newer Howdah promised in it nobody here can know.
+RuleResult rule::refuse_newer_format(const View& v) {
+    if (v.cluster->record.absent() || v.cluster->record.record) {
+        return std::nullopt;
+    }
+    const auto read = parse_record(v.cluster->record.value);
+    if (read || read.error().code != Errc::unsafe) {
+        return std::nullopt;
+    }
+    return Plan{.why = fmt::format("{}: {}", read.error().message, read.error().hint),
+                .actions = {Halt{}}};
+}
+
+RuleResult rule::wait_for_job(const View& v) {
     if (!v.local.job.running) {
         return std::nullopt;
     }
     return Plan{.why = fmt::format("a job runs for {}", seconds_text(v.now - v.local.job.since))};
 }
 
-RuleResult wait_for_death(const View& v) {
+RuleResult rule::wait_for_death(const View& v) {
     if (v.local.postmaster || v.local.tree_dead) {
         return std::nullopt;
     }
     return Plan{.why = "processes of the old server are not proven dead yet", .actions = {Fence{}}};
 }
 
-RuleResult refuse_broken_directory(const View& v) {
+RuleResult rule::refuse_broken_directory(const View& v) {
     if (v.local.data_dir != DataDir::broken) {
         return std::nullopt;
     }
-    return Plan{.why = "the data directory holds files, but no PostgreSQL cluster",
+    return Plan{.why = "the data directory holds files, but no whole PostgreSQL cluster",
                 .actions = {Halt{}}};
 }
 
-/// `/initialize` says it, and while a store that lost its data has none, the record.
+namespace {
+
+/// The record says it, which an operator's hand does not write; before there is one, `/initialize`.
 std::string system_id_of_scope(const Cluster& cluster) {
-    if (cluster.initialize && !cluster.initialize->empty()) {
-        return *cluster.initialize;
+    if (cluster.record.record && !cluster.record.record->system_id.empty()) {
+        return cluster.record.record->system_id;
     }
-    return cluster.record.record ? cluster.record.record->system_id : std::string();
+    return cluster.initialize.value_or("");
 }
 
-RuleResult refuse_other_cluster(const View& v) {
+}  // namespace
+
+RuleResult rule::refuse_other_cluster(const View& v) {
     if (!v.cluster || v.local.data_dir != DataDir::initialized || v.local.system_id.empty() ||
         HD_MUTANT(system_id_ignored)) {
         return std::nullopt;
@@ -65,20 +94,27 @@ RuleResult refuse_other_cluster(const View& v) {
                 .actions = {Halt{}}};
 }
 
+namespace {
+
 bool new_scope(const View& v) {
     return v.cluster && !v.cluster->initialize && v.cluster->record.absent();
 }
 
-RuleResult race_initialize(const View& v) {
+}  // namespace
+
+RuleResult rule::race_initialize(const View& v) {
     if (v.local.data_dir != DataDir::empty || !new_scope(v) || !v.self.can_bootstrap ||
         v.self.nofailover || v.self.won_initialize || v.cluster->record.leader_revision != 0) {
         return std::nullopt;
+    }
+    if (v.settings.standby_cluster) {
+        return Plan{.why = fmt::format("no bootstrap: {}", standby_cluster_refused)};
     }
     return Plan{.why = "the scope is new and this member may bootstrap it",
                 .actions = {RaceInitialize{}}};
 }
 
-RuleResult bootstrap(const View& v) {
+RuleResult rule::bootstrap(const View& v) {
     if (!v.self.won_initialize || v.tenure || v.claim_unresolved) {
         return std::nullopt;
     }
@@ -91,28 +127,67 @@ RuleResult bootstrap(const View& v) {
     return Plan{.why = "a new cluster was created here", .actions = {ClaimRecord{}}};
 }
 
+namespace {
+
+/// Whom to compare with, and to rewind or clone from: a store that may have gone back names nobody.
+std::optional<Upstream> source_of(const View& v) {
+    return v.now < v.memory.noticed.suspect_until ? std::nullopt : upstream_of(v);
+}
+
+/// The holder has said, for this very order, that no commit counts on what is here (N7). A primary
+/// of Patroni's says no such thing; its `/sync` does.
+bool is_not_counted(const View& v) {
+    const auto* record = record_of(v);
+    if (record == nullptr) {
+        return true;
+    }
+    return std::ranges::any_of(v.peers.standings, [&](const Standing& s) {
+        return s.uuid == record->holder && s.holds && v.peers.asked >= v.standby_order->asked &&
+               std::ranges::find(s.not_counted, v.standby_order->id) != s.not_counted.end();
+    });
+}
+
+Plan ask_not_to_be_counted(const View& v) {
+    if (v.now >= v.standby_order->asked + leave_sync_set_within) {
+        return Plan{.why =
+                        "no new copy: the primary did not confirm that no commit counts on this "
+                        "standby",
+                    .actions = {EndStandbyOrder{}}};
+    }
+    if (v.peers.asked.never() || v.now >= v.peers.asked + ask_primary_every) {
+        return Plan{.why = "leaving the sync set before the new copy",
+                    .actions = {AskPeers{.about_revision = v.cluster->record.revision,
+                                         .limit = ask_primary_limit}}};
+    }
+    return Plan{.why = "leaving the sync set before the new copy",
+                .wake = v.peers.asked + ask_primary_every};
+}
+
+}  // namespace
+
 /// An operator's order to a member that does not lead. Its copy comes from a primary that does, in
 /// a term that no member here disputes (P3).
-RuleResult obey(const View& v) {
+RuleResult rule::obey(const View& v) {
     if (!v.standby_order || v.tenure || v.claim_unresolved || v.self.won_initialize) {
         return std::nullopt;
     }
     if (v.standby_order->what == StandbyOrder::What::restart) {
-        return v.local.postmaster
-                   ? Plan{.why = "stopping for a restart", .actions = {Stop{}, EndStandbyOrder{}}}
-                   : Plan{.why = "it is down already", .actions = {EndStandbyOrder{}}};
+        auto memory = v.memory;
+        memory.decided.start_again = true;
+        return v.local.postmaster ? Plan{.why = "stopping for a restart",
+                                         .actions = {Stop{}, EndStandbyOrder{}},
+                                         .memory = memory}
+                                  : Plan{.why = "it is down already",
+                                         .actions = {EndStandbyOrder{}},
+                                         .memory = memory};
     }
-    const auto leader = upstream_of(v);
+    const auto leader = source_of(v);
     if (!leader || !v.cluster_fresh || v.local.data_dir != DataDir::initialized) {
         return Plan{.why = "nothing to reinitialize, or no primary is known to copy from",
                     .actions = {EndStandbyOrder{}}};
     }
-    const auto* record = record_of(v);
-    if (record != nullptr && record->sync.voter(v.self.uuid) != nullptr) {
-        const auto until = v.standby_order->asked + leave_sync_set_within;
-        return v.now < until ? Plan{.why = "leaving the sync set before the new copy"}
-                             : Plan{.why = "no new copy: only this standby is left in the sync set",
-                                    .actions = {EndStandbyOrder{}}};
+    if (!is_not_counted(v)) {
+        return ask_not_to_be_counted(v);
     }
     if (v.local.postmaster) {
         return Plan{.why = "stopping, to be copied anew", .actions = {Stop{.immediate = true}}};
@@ -122,16 +197,16 @@ RuleResult obey(const View& v) {
 }
 
 /// What Patroni left running could never be promoted here.
-RuleResult put_under_a_fencer(const View& v) {
-    if (!v.local.unfenced || v.local.role != Role::standby || !v.local.accepting || v.tenure ||
-        v.claim_unresolved) {
+RuleResult rule::put_under_a_fencer(const View& v) {
+    if (!v.local.unfenced || v.settings.pause || v.local.role != Role::standby ||
+        !v.local.accepting || v.tenure || v.claim_unresolved) {
         return std::nullopt;
     }
     return Plan{.why = "this standby runs without a fencer: stopping it, to start it with one",
                 .actions = {Stop{}}};
 }
 
-RuleResult refuse_adoption(const View& v) {
+RuleResult rule::refuse_adoption(const View& v) {
     if (v.local.data_dir != DataDir::initialized || !new_scope(v) || v.self.won_initialize ||
         v.recover) {
         return std::nullopt;
@@ -142,11 +217,11 @@ RuleResult refuse_adoption(const View& v) {
                     "recover`"};
 }
 
-RuleResult clone(const View& v) {
+RuleResult rule::clone(const View& v) {
     if (v.local.data_dir != DataDir::empty) {
         return std::nullopt;
     }
-    const auto leader = upstream_of(v);
+    const auto leader = source_of(v);
     if (!leader) {
         return Plan{.why = v.cluster && v.cluster->initialize
                                ? "waiting for a primary to copy"
@@ -161,18 +236,19 @@ RuleResult clone(const View& v) {
 }
 
 /// F8: the primary died here, its end is published, and nobody who has all its WAL claimed in time.
-RuleResult recover_in_place(const View& v) {
+RuleResult rule::recover_in_place(const View& v) {
     const auto* record = record_of(v);
     const bool restarts = is_handed_to_self(v);
-    const bool crashed = record != nullptr && record->state == RecordState::released &&
-                         !v.settings.pause && !v.self.nofailover;
+    const bool crashed = record != nullptr && !v.self.nofailover && !was_stopped_by_hand(v) &&
+                         (record->state == RecordState::released ||
+                          (record->state == RecordState::primary && v.settings.pause));
     if (record == nullptr || !(restarts || crashed) || record->holder != v.self.uuid ||
         record->promoted.uuid != v.self.uuid || !postgres_is_down(v) || v.tenure ||
-        v.claim_unresolved || promise_stands(v) || v.now < v.memory.suspect_until ||
-        lost_sync_set(v)) {
+        v.claim_unresolved || promise_stands(v) || v.now < v.memory.noticed.suspect_until ||
+        lost_sync_set(v) || patroni_led_since(v) || (lacks_held_wal(v) && !accepts_loss(v))) {
         return std::nullopt;
     }
-    if (v.local.job.kind == JobKind::start && v.local.job.failures >= 3) {
+    if (gave_up_starting(v.local.job)) {
         return std::nullopt;
     }
     if (restarts) {
@@ -180,58 +256,72 @@ RuleResult recover_in_place(const View& v) {
                     .actions = {ClaimRecord{}}};
     }
     const auto others_first = sickness(v.local, v.now).empty() ? Nanos{} : sick_comes_last;
-    const auto when = v.memory.record_first_seen + v.settings.recover_after + others_first;
-    if (v.now < when) {
-        return Plan{.why = "released; another member may take over", .wake = when};
+    const auto when = v.memory.noticed.record_first_seen + v.settings.recover_after + others_first;
+    // The store may have gone back since: an agent that stood still meanwhile can't know it (N8).
+    if (!asked_about_this_version(v) ||
+        (v.peers.complete && veto(v) && v.now > v.peers.asked + ask_again_after)) {
+        return Plan{.why = "released; is nobody further?",
+                    .actions = {AskPeers{.about_revision = v.cluster->record.revision,
+                                         .limit = quick_round}}};
+    }
+    if (v.now < when || !v.peers.complete) {
+        return Plan{.why = "released; another member may take over", .wake = std::max(when, v.now)};
+    }
+    if (const auto no = veto(v)) {
+        return Plan{.why = "no recovery in place: " + no->why,
+                    .wake = v.peers.asked + ask_again_after};
     }
     return Plan{
         .why = fmt::format("nobody took over within {} ms", v.settings.recover_after.count()),
         .actions = {ClaimRecord{}}};
 }
 
-RuleResult check_divergence(const View& v) {
-    const auto leader = upstream_of(v);
+RuleResult rule::check_divergence(const View& v) {
+    const auto leader = source_of(v);
     if (!leader || v.local.data_dir != DataDir::initialized || v.local.needs_rewind) {
         return std::nullopt;
     }
     const auto epoch = leader_term(v);
-    const auto unchecked =
-        v.memory.checked_epoch != epoch && v.now >= v.memory.checked_at + Seconds(1);
+    const auto unchecked = v.memory.decided.checked_epoch != epoch &&
+                           v.now >= v.memory.noticed.checked_at + check_again_after;
     // A running standby finds its way alone as long as its WAL ends before the branch. A leader
     // that does not renew is not asked: waiting for its answer would delay the claim.
-    const auto renewed = v.now < v.memory.record_first_seen + v.settings.lease.ttl / 2;
-    const auto astray = renewed && v.local.following == leader &&
-                        !v.local.streaming_from_following &&
-                        v.now >= v.memory.checked_at + (unchecked ? Seconds(1) : Seconds(10));
+    const auto renewed =
+        v.now < v.memory.noticed.record_first_seen + v.settings.lease.renewal_overdue();
+    const auto astray =
+        renewed && v.local.following == leader && !v.local.streaming_from_following &&
+        v.now >= v.memory.noticed.checked_at + (unchecked ? check_again_after : check_astray_every);
     if (v.local.postmaster ? !astray : !unchecked) {
         return std::nullopt;
     }
     auto memory = v.memory;
-    memory.checked_epoch = epoch;
-    memory.checked_at = v.now;
+    memory.decided.checked_epoch = epoch;
+    memory.noticed.checked_at = v.now;
     return Plan{.why = fmt::format("does the history here agree with that of {}?", leader->name),
                 .actions = {CheckDivergence{*leader}},
                 .memory = memory,
-                .wake = v.now + Seconds(1)};
+                .wake = v.now + check_again_after};
 }
 
-RuleResult rewind(const View& v) {
-    const auto leader = upstream_of(v);
+RuleResult rule::rewind(const View& v) {
+    const auto leader = source_of(v);
     if (!leader || !v.local.needs_rewind) {
         return std::nullopt;
     }
     if (v.local.postmaster) {
-        return Plan{
-            .why = fmt::format("WAL here left the history of {}: stop, then rewind", leader->name),
-            .actions = {Stop{}}};
+        return Plan{.why = fmt::format("it can't follow {}: stop, then rewind; {}", leader->name,
+                                       v.local.rewind_why),
+                    .actions = {Stop{}}};
     }
     if (backing_off(v, JobKind::rewind, retry_after)) {
         return Plan{.why = "rewind failed: " + v.local.job.error,
                     .wake = v.local.job.since + retry_after};
     }
-    return Plan{.why = fmt::format("WAL here left the history of {}", leader->name),
+    return Plan{.why = fmt::format("it can't follow {}: {}", leader->name, v.local.rewind_why),
                 .actions = {Rewind{*leader}}};
 }
+
+namespace {
 
 /// A new primary is on its way; starting now could copy WAL that it then has to lose. One that
 /// was sealed starts: the claimer may need it. So does everybody once it shows its timeline: in
@@ -240,79 +330,74 @@ bool leader_is_coming(const View& v) {
     const auto* record = record_of(v);
     return record != nullptr && record->holder != v.self.uuid && !may_be_followed(*record) &&
            (record->state == RecordState::claimed || record->state == RecordState::released) &&
-           record->epoch != v.self.stored_epoch &&
-           v.now < v.memory.record_first_seen + v.memory.record_wait;
+           record->epoch != v.self.stored_epoch && v.now < wait_ends(v);
 }
 
 bool handed_over_recently(const View& v) {
     const auto* record = record_of(v);
     return record != nullptr && record->state == RecordState::handover &&
-           record->holder == v.self.uuid &&
-           v.now < v.memory.record_first_seen + v.memory.record_wait;
+           record->holder == v.self.uuid && v.now < wait_ends(v);
 }
 
 /// It handed over to itself, and the copy of the store does not show that yet.
 bool about_to_claim(const View& v) {
     const auto* record = record_of(v);
-    return v.now < v.memory.restarts_until && record != nullptr && record->holder == v.self.uuid &&
-           record->state == RecordState::primary;
+    return v.now < v.memory.decided.restarts_until && record != nullptr &&
+           record->holder == v.self.uuid && record->state == RecordState::primary;
 }
 
-RuleResult start_standby(const View& v) {
+/// This run gave its term up, and the copy of the store does not show that yet: what is done next
+/// depends on who takes over.
+bool just_left(const View& v) {
+    const auto* record = record_of(v);
+    return record != nullptr && record->holder == v.self.uuid &&
+           record->epoch == v.memory.decided.left_epoch && record->state != RecordState::released &&
+           record->state != RecordState::handover && v.now < v.memory.decided.left_at + seen_within;
+}
+
+}  // namespace
+
+RuleResult rule::start_standby(const View& v) {
     if (v.local.postmaster || v.local.data_dir != DataDir::initialized || v.tenure ||
         v.claim_unresolved || v.self.won_initialize) {
         return std::nullopt;
     }
+    if (was_stopped_by_hand(v)) {
+        return Plan{.why =
+                        "the cluster is paused, and PostgreSQL was stopped here in order: resume, "
+                        "restart or pg_ctl start it"};
+    }
+    if (just_left(v)) {
+        return Plan{.why = "the store does not show yet that this member gave the record up",
+                    .wake = v.now + poll};
+    }
     if (about_to_claim(v)) {
-        return Plan{.why = "stopped for a restart", .wake = v.memory.restarts_until};
+        return Plan{.why = "stopped for a restart", .wake = v.memory.decided.restarts_until};
     }
     if (leader_is_coming(v) || handed_over_recently(v)) {
-        return Plan{.why = "waiting for the next primary before starting",
-                    .wake = v.memory.record_first_seen + v.memory.record_wait};
+        return Plan{.why = "waiting for the next primary before starting", .wake = wait_ends(v)};
     }
     if (backing_off(v, JobKind::start, retry_after)) {
         return Plan{.why = "PostgreSQL does not start: " + v.local.job.error,
                     .wake = v.local.job.since + retry_after};
     }
     const auto leader = upstream_of(v);
-    if (leader && v.memory.checked_epoch != leader_term(v) &&
-        v.now < v.memory.record_first_seen + v.memory.record_wait) {
+    if (leader && v.memory.decided.checked_epoch != leader_term(v) && v.now < wait_ends(v)) {
         return Plan{.why = fmt::format("waiting for {} to tell its history", leader->name),
-                    .wake = v.memory.checked_at + Seconds(1)};
+                    .wake = v.memory.noticed.checked_at + check_again_after};
     }
     return Plan{.why = leader ? fmt::format("start as a standby of {}", leader->name)
                               : "start as a standby without a primary to follow",
                 .actions = {StartStandby{leader}}};
 }
 
-RuleResult follow(const View& v) {
+RuleResult rule::follow(const View& v) {
     const auto leader = upstream_of(v);
     if (!leader || v.local.role != Role::standby || !v.local.postmaster ||
         v.local.following == leader || v.tenure) {
         return std::nullopt;
     }
     return Plan{.why = fmt::format("{} leads now", leader->name), .actions = {Follow{*leader}}};
-}
-
-}  // namespace
-
-std::vector<Rule> data_rules() {
-    return {{"wait_for_store", wait_for_store},
-            {"wait_for_job", wait_for_job},
-            {"wait_for_death", wait_for_death},
-            {"refuse_broken_directory", refuse_broken_directory},
-            {"refuse_other_cluster", refuse_other_cluster},
-            {"race_initialize", race_initialize},
-            {"bootstrap", bootstrap},
-            {"refuse_adoption", refuse_adoption},
-            {"obey", obey},
-            {"put_under_a_fencer", put_under_a_fencer},
-            {"clone", clone},
-            {"recover_in_place", recover_in_place},
-            {"follow", follow},
-            {"check_divergence", check_divergence},
-            {"rewind", rewind},
-            {"start_standby", start_standby}};
 }
 
 }  // namespace howdah::ha

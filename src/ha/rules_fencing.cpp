@@ -3,6 +3,7 @@
 #include "ha/rules.h"
 
 namespace howdah::ha {
+
 namespace {
 
 bool may_be_writable(const View& v) {
@@ -11,11 +12,13 @@ bool may_be_writable(const View& v) {
 
 /// An earlier run of this agent left a primary whose fencer is still armed for that run's term.
 bool inherited_primary(const View& v) {
-    return may_be_writable(v) && !v.tenure && !v.self.armed_until.never() &&
-           v.now < v.self.armed_until;
+    return may_be_writable(v) && !v.local.unfenced && !v.tenure &&
+           (is_left_running(v) || (!v.self.armed_until.never() && v.now < v.self.armed_until));
 }
 
-RuleResult take_over(const View& v) {
+}  // namespace
+
+RuleResult rule::take_over(const View& v) {
     if (!inherited_primary(v) || !v.local.postmaster) {
         return std::nullopt;
     }
@@ -23,11 +26,11 @@ RuleResult take_over(const View& v) {
         return Plan{.why =
                         "an earlier run of this agent left a primary; its fencer stays armed until "
                         "the store answers",
-                    .wake = v.self.armed_until};
+                    .wake = is_left_running(v) ? Instant{} : v.self.armed_until};
     }
     const auto* record = record_of(v);
     if (record == nullptr || record->holder != v.self.uuid ||
-        record->state != RecordState::primary) {
+        (record->state != RecordState::primary && !is_left_running(v))) {
         return std::nullopt;
     }
     return Plan{
@@ -36,15 +39,18 @@ RuleResult take_over(const View& v) {
         .actions = {TakeOver{}}};
 }
 
-RuleResult fence_without_term(const View& v) {
-    if (!may_be_writable(v) || may_stay_writable(v)) {
+RuleResult rule::fence_without_term(const View& v) {
+    if (!may_be_writable(v) || may_stay_writable(v) || is_left_running(v)) {
         return std::nullopt;
     }
-    return Plan{.why = "a primary without a provable term", .actions = {Fence{}}};
+    auto memory = v.memory;
+    memory.decided.checked_epoch =
+        0;  // what it wrote may be nobody's history: compared before any start
+    return Plan{.why = "a primary without a provable term", .actions = {Fence{}}, .memory = memory};
 }
 
-RuleResult stop_before_deadline(const View& v) {
-    if (!v.tenure || !may_be_writable(v) || v.local.job.running) {
+RuleResult rule::stop_before_deadline(const View& v) {
+    if (!v.tenure || !may_be_writable(v) || v.local.job.running || is_left_running(v)) {
         return std::nullopt;
     }
     const auto& lease = v.settings.lease;
@@ -56,14 +62,6 @@ RuleResult stop_before_deadline(const View& v) {
                                    seconds_text(v.tenure->deadline - v.now)),
                 .actions = {Stop{}},
                 .wake = v.tenure->deadline - lease.fence_budget};
-}
-
-}  // namespace
-
-std::vector<Rule> fencing_rules() {
-    return {{"take_over", take_over},
-            {"fence_without_term", fence_without_term},
-            {"stop_before_deadline", stop_before_deadline}};
 }
 
 }  // namespace howdah::ha

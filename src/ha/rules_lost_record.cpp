@@ -8,6 +8,7 @@
 // it. Nothing proves that no holder is left, so all who may have one are sealed first (L6).
 
 namespace howdah::ha {
+
 namespace {
 
 /// Members try one after the other: seals of two at once would outbid each other for ever.
@@ -19,13 +20,13 @@ bool record_is_lost(const View& v) {
     const auto ours =
         (v.cluster && v.cluster->initialize && !v.cluster->initialize->empty()) || v.recover;
     return v.cluster && v.cluster_fresh && v.cluster->record.absent() && v.cluster->record.bare() &&
-           ours && v.self.stored_epoch > 0 && !v.tenure && !v.claim_unresolved;
+           ours && (v.self.stored_epoch > 0 || v.last_record) && !v.tenure && !v.claim_unresolved;
 }
 
 bool can_lead(const View& v) {
     return v.local.role == Role::standby && v.local.accepting && !v.local.job.running &&
            !v.self.nofailover && !promise_stands(v) && !v.settings.pause && !v.local.needs_rewind &&
-           v.now >= v.memory.suspect_until;
+           v.now >= v.memory.noticed.suspect_until;
 }
 
 /// Who may have led, or may hold what nobody else has: claimers and voters of the last record.
@@ -34,7 +35,11 @@ std::vector<Voter> known_members(const View& v) {
     for (const auto& uuid : v.last_record->claimers) {
         if (v.last_record->sync.voter(uuid) == nullptr) {
             const auto* member = v.cluster->member_by_uuid(uuid);
-            known.push_back({.uuid = uuid, .name = member != nullptr ? member->name : uuid});
+            const auto led = uuid == v.last_record->holder && !v.last_record->holder_name.empty();
+            known.push_back({.uuid = uuid,
+                             .name = member != nullptr ? member->name
+                                     : led             ? v.last_record->holder_name
+                                                       : uuid});
         }
     }
     return known;
@@ -49,7 +54,7 @@ bool given_up(const View& v, const Voter& member) {
 
 /// Above every epoch that an answer has shown, and far above those that a missing member may hold.
 Epoch next_epoch(const View& v) {
-    auto epoch = v.self.stored_epoch;
+    auto epoch = std::max(v.self.stored_epoch, v.last_record ? v.last_record->epoch : 0);
     for (const auto& vote : v.votes.votes) {
         if (!vote.sealed) {
             epoch = std::max(epoch, vote.stored_epoch);
@@ -72,12 +77,16 @@ std::string missing(const View& v) {
         return "the own seal";
     }
     for (const auto& member : known_members(v)) {
-        if (given_up(v, member)) {
+        const auto* vote = vote_of(v, member.uuid);
+        // One that is back counts, whatever was thought of it.
+        if (vote == nullptr && given_up(v, member)) {
             continue;
         }
-        const auto* vote = vote_of(v, member.uuid);
         if (vote == nullptr) {
             return fmt::format("the seal of {}", member.name);
+        }
+        if (vote->lacks && !given_up(v, member)) {
+            return fmt::format("the WAL that {} held and holds no more", vote->name);
         }
         if (vote->sync_version > v.last_record->sync_version ||
             vote->set_version > v.last_record->set_version) {
@@ -103,16 +112,21 @@ Instant next_turn(const View& v, Instant first) {
     return first + (now + wait) * turn_lasts;
 }
 
-RuleResult claim_lost_record(const View& v) {
+}  // namespace
+
+RuleResult rule::claim_lost_record(const View& v) {
     if (!record_is_lost(v) || !can_lead(v)) {
         return std::nullopt;
+    }
+    if (v.settings.standby_cluster) {
+        return Plan{.why = fmt::format("the leader record is gone: {}", standby_cluster_refused)};
     }
     if (!v.last_record) {
         return Plan{.why =
                         "the leader record is gone from the store, and this member never saw "
                         "one: `howdah dcs recover` on another member writes it anew"};
     }
-    const auto free_at = v.memory.record_first_seen + v.memory.record_wait;
+    const auto free_at = wait_ends(v);
     if (v.now < free_at) {
         return Plan{.why = fmt::format("the leader record is gone from the store; its holder may "
                                        "still lead for {}",
@@ -146,16 +160,10 @@ RuleResult claim_lost_record(const View& v) {
                 .actions = {Seal{.epoch = next_epoch(v), .voters = known_members(v)}}};
 }
 
-}  // namespace
-
 bool lost_sync_set(const View& v) {
     const auto* record = record_of(v);
     return record != nullptr && v.last_record && is_older(*record, *v.last_record) &&
-           !v.last_record->sync.empty();
-}
-
-std::vector<Rule> lost_record_rules() {
-    return {{"claim_lost_record", claim_lost_record}};
+           v.last_record->sync.mode != SyncMode::off;
 }
 
 }  // namespace howdah::ha

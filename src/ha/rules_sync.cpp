@@ -7,6 +7,7 @@
 #include "ha/rules.h"
 
 namespace howdah::ha {
+
 namespace {
 
 /// After a promotion the standbys get so long to reconnect before a non-strict primary goes on
@@ -16,6 +17,11 @@ constexpr Nanos reconnect_grace = Millis(1500);
 /// A standby whose host sleeps keeps its connection open for wal_sender_timeout, a minute by
 /// default, while it confirms nothing.
 constexpr Millis silent_too_long{3000};
+
+/// Until then the agent of a standby that has connected can be asked several times.
+constexpr Nanos confirmed_within = Seconds(3);
+
+constexpr Millis poll_barrier{50};
 
 StandbyNames in_force(const View& v) {
     return parse_standby_names(v.local.sync_standby_names).value_or(StandbyNames{});
@@ -44,8 +50,8 @@ std::vector<Fit> fit_standbys(const View& v) {
     std::vector<Fit> fit;
     for (const auto& w : v.local.walsenders) {
         for (const auto& m : v.cluster->members) {
-            if (w.state == "streaming" && w.silent < silent_too_long &&
-                lower(w.application_name) == lower(m.name) && may_vote(v, m)) {
+            if (w.state == "streaming" && w.silent < silent_too_long && w.member == m.uuid &&
+                may_vote(v, m)) {
                 fit.push_back({.member = &m, .walsender = &w});
             }
         }
@@ -98,26 +104,47 @@ Wanted wanted(const View& v) {
     return w;
 }
 
-/// Commits wait for standbys that are gone, and may go on waiting: strict mode, or they may come
-/// back in a moment.
+/// Commits wait for standbys that are gone, and may go on waiting: they may come back in a moment.
+/// Not in strict mode: whoever takes the name of one that is gone would acknowledge for it.
 bool keeps_waiting(const View& v, const Wanted& w) {
     const auto now = in_force(v);
     const auto all_here = std::includes(w.names.names.begin(), w.names.names.end(),
                                         now.names.begin(), now.names.end());
-    const auto reconnecting = v.now < v.memory.writable_at + reconnect_grace && !all_here;
-    const auto strict = v.settings.sync_strict && v.settings.sync_mode != SyncMode::off;
-    return reconnecting || (strict && w.names.wait_for == 0 && now.wait_for > 0);
+    const auto reconnecting = v.now < v.memory.noticed.writable_at + reconnect_grace && !all_here;
+    return reconnecting;
 }
 
 int caught_up(const View& v, const std::vector<std::string>& names, pg::Lsn lsn) {
-    return static_cast<int>(std::count_if(
-        v.local.walsenders.begin(), v.local.walsenders.end(), [&](const Walsender& w) {
-            return w.state == "streaming" && w.flush >= lsn &&
-                   std::find(names.begin(), names.end(), w.application_name) != names.end();
-        }));
+    return members_caught_up(v.local.walsenders, lsn, names);
 }
 
-RuleResult show_timeline(const View& v) {
+bool names_a_member(const View& v, const Walsender& w) {
+    return std::ranges::any_of(v.cluster->members, [&](const Member& m) {
+        return m.uuid != v.self.uuid && !m.is_patroni() &&
+               lower(m.name) == lower(w.application_name);
+    });
+}
+
+}  // namespace
+
+/// PostgreSQL counts whatever calls itself like a member; its agent knows nothing of this one
+/// (N17).
+RuleResult rule::end_impostor(const View& v) {
+    if (!runs_as_primary(v) || !v.cluster || v.settings.sync_mode == SyncMode::off) {
+        return std::nullopt;
+    }
+    for (const auto& w : v.local.walsenders) {
+        if (w.member.empty() && !w.since.never() && v.now >= w.since + confirmed_within &&
+            names_a_member(v, w)) {
+            return Plan{.why = fmt::format("{} calls itself {}, whose agent does not confirm it",
+                                           w.client_addr, w.application_name),
+                        .actions = {EndWalsender{.pid = w.pid, .name = w.application_name}}};
+        }
+    }
+    return std::nullopt;
+}
+
+RuleResult rule::show_timeline(const View& v) {
     if (!holds_as(v, RecordState::claimed) || v.self.won_initialize ||
         v.local.role != Role::primary || !v.local.accepting || v.local.job.running ||
         v.local.timeline == 0 || v.tenure->record.timeline != 0 || barrier_passed(v)) {
@@ -127,8 +154,22 @@ RuleResult show_timeline(const View& v) {
                 .actions = {ShowTimeline{.timeline = v.local.timeline}}};
 }
 
-RuleResult change_sync_set(const View& v) {
-    if (!runs_as_primary(v) || !v.cluster || v.memory.switching || v.on_promises ||
+/// With synchronous mode off commits wait for what the configuration says, not for what was left in
+/// force by an earlier role or mode (N6).
+RuleResult rule::forget_standby_names(const View& v) {
+    if (!runs_as_primary(v) || v.on_promises || v.memory.decided.switching ||
+        v.tenure->change_unresolved || v.settings.sync_mode != SyncMode::off ||
+        v.tenure->record.sync != SyncSet{} || !v.local.kept_standby_names ||
+        HD_MUTANT(names_of_an_earlier_role)) {
+        return std::nullopt;
+    }
+    return Plan{.why = fmt::format("synchronous mode is off, but '{}' is left in force",
+                                   *v.local.kept_standby_names),
+                .actions = {SetStandbyNames{}}};
+}
+
+RuleResult rule::change_sync_set(const View& v) {
+    if (!runs_as_primary(v) || !v.cluster || v.memory.decided.switching || v.on_promises ||
         v.tenure->change_unresolved ||
         (v.settings.sync_mode == SyncMode::off && v.tenure->record.sync == SyncSet{})) {
         return std::nullopt;
@@ -145,7 +186,7 @@ RuleResult change_sync_set(const View& v) {
     if (v.settings.sync_strict && v.settings.sync_mode != SyncMode::off && w.names.wait_for == 0) {
         w.names.blocked = true;
     }
-    const auto in_force_since = v.memory.barrier_names == v.local.sync_standby_names;
+    const auto in_force_since = v.memory.noticed.barrier_names == v.local.sync_standby_names;
     const auto step = next_step(
         {.published = v.tenure->record.sync,
          .effective = in_force(v),
@@ -153,7 +194,10 @@ RuleResult change_sync_set(const View& v) {
          .wanted_voters = w.voters,
          .strict = v.settings.sync_strict && v.settings.sync_mode != SyncMode::off,
          .own_uuid = v.self.uuid,
-         .caught_up = in_force_since ? caught_up(v, w.names.names, v.memory.barrier_lsn) : -1});
+         .caught_up =
+             in_force_since ? caught_up(v, w.names.names, v.memory.noticed.barrier_lsn) : -1,
+         .caught_up_in_force =
+             in_force_since ? caught_up(v, in_force(v).names, v.memory.noticed.barrier_lsn) : -1});
     switch (step.kind) {
         case SyncStep::Kind::publish:
             return Plan{.why = fmt::format("publishing a sync set: {} of {} voters hold every "
@@ -170,18 +214,31 @@ RuleResult change_sync_set(const View& v) {
     return std::nullopt;
 }
 
-RuleResult wait_for_barrier(const View& v) {
+RuleResult rule::wait_for_barrier(const View& v) {
     if (!holds_as(v, RecordState::claimed) || v.tenure->record.timeline == 0 ||
         v.local.role != Role::primary || !v.local.accepting || v.local.job.running ||
         barrier_passed(v)) {
         return std::nullopt;
     }
-    return Plan{.why = fmt::format("endpoints stay closed until '{}' hold WAL up to {}",
-                                   v.local.sync_standby_names, v.memory.writable_lsn.text()),
-                .wake = v.now + Millis(50)};
+    return Plan{
+        .why = fmt::format("endpoints stay closed until '{}' hold WAL up to {}",
+                           v.local.sync_standby_names, v.memory.noticed.writable_lsn.text()),
+        .wake = v.now + poll_barrier};
 }
 
-}  // namespace
+bool counts_on_nobody_called(const std::string& name, const Tenure& tenure, const Local& local,
+                             const std::optional<std::string>& confirmed) {
+    const auto names = parse_standby_names(local.sync_standby_names);
+    const auto untouched = tenure.record.sync == SyncSet{} && !local.kept_standby_names;
+    if (!names || (confirmed != local.sync_standby_names && !untouched)) {
+        return false;
+    }
+    // `*` and the like read as nobody known: they may mean anybody.
+    return local.sync_standby_names.empty() ||
+           (!names->none() && std::ranges::none_of(names->names, [&](const std::string& other) {
+               return lower(other) == lower(name);
+           }));
+}
 
 bool runs_as_primary(const View& v) {
     return (holds_as(v, RecordState::primary) ||
@@ -200,13 +257,7 @@ bool barrier_passed(const View& v) {
     }
     const auto names = in_force(v);
     return v.confirmed_names == v.local.sync_standby_names && !names.blocked &&
-           caught_up(v, names.names, v.memory.writable_lsn) >= names.wait_for;
-}
-
-std::vector<Rule> sync_rules() {
-    return {{"show_timeline", show_timeline},
-            {"change_sync_set", change_sync_set},
-            {"wait_for_barrier", wait_for_barrier}};
+           caught_up(v, names.names, v.memory.noticed.writable_lsn) >= names.wait_for;
 }
 
 }  // namespace howdah::ha

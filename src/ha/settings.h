@@ -23,6 +23,14 @@ struct LeaseTimes {
                                                (1 + 3 * clock_rate_bound)) +
                       1);
     }
+    /// So long before the end of W a candidate asks the others how they stand,
+    Millis ask_ahead() const { return ttl / 4; }
+    /// waits so long for their answers,
+    Millis answer_within() const { return ttl / 5; }
+    /// and asks anew when these are older.
+    Millis answers_last() const { return ttl / 2; }
+    /// A record that has stood unchanged for longer is not renewed as it should be.
+    Millis renewal_overdue() const { return ttl / 2; }
     /// TTL of the lease that `leader` carries (L1): for Patroni's tools, never a proof.
     Seconds leader_key_ttl() const {
         return std::max(Seconds((3 * ttl.count() + 999) / 1000), Seconds(30));

@@ -14,6 +14,9 @@ std::string sickness(const Local& local, Instant now) {
     if (!local.disk_trouble.empty()) {
         return "its disk takes no writes: " + local.disk_trouble;
     }
+    if (!local.fencer_trouble.empty()) {
+        return "its fencer would not end it at the deadline: " + local.fencer_trouble;
+    }
     if (!local.watchdog_trouble.empty()) {
         return "it must have a watchdog: " + local.watchdog_trouble;
     }
@@ -22,6 +25,10 @@ std::string sickness(const Local& local, Instant now) {
                            to_seconds(now - local.answered));
     }
     return {};
+}
+
+Instant sick_from(const Local& local, Instant now) {
+    return local.disk_waits_since.never() ? now : local.disk_waits_since;
 }
 
 }  // namespace howdah::ha

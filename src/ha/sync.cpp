@@ -156,6 +156,20 @@ StandbyNames names_at_promotion(const SyncSet& published, const std::string& own
     return names;
 }
 
+/// A voter that was promoted waits for the other voters, and is one itself in the published set.
+/// That set says less than is true, and with others united to it the lost primary's vote would be
+/// needed.
+std::optional<SyncSet> set_of_the_promotion(const SyncChange& c) {
+    if (c.published.voter(c.own_uuid) == nullptr || c.effective.none() || c.effective.blocked ||
+        c.caught_up_in_force < c.effective.wait_for) {
+        return std::nullopt;
+    }
+    auto set = c.published;
+    std::erase_if(set.voters, [&](const Voter& voter) { return voter.uuid == c.own_uuid; });
+    set.copies = c.effective.wait_for;
+    return names_of(set.voters) == c.effective.names ? std::optional(set) : std::nullopt;
+}
+
 SyncStep next_step(const SyncChange& c) {
     const auto setting_is_right = render(c.effective) == render(c.wanted);
     if (c.wanted.blocked) {
@@ -176,6 +190,9 @@ SyncStep next_step(const SyncChange& c) {
                        .copies = c.wanted.wait_for};
     if (setting_is_right && c.published == goal) {
         return {};
+    }
+    if (auto without_self = set_of_the_promotion(c)) {
+        return {.kind = SyncStep::Kind::publish, .set = *std::move(without_self)};
     }
     if (!c.published.empty() && !HD_MUTANT(sync_set_published_late)) {
         // What is published meanwhile must cover the new setting as it does the old one. The

@@ -91,6 +91,7 @@ struct SyncChange {
     bool strict = false;
     std::string own_uuid{};
     int caught_up = 0;
+    int caught_up_in_force = -1;  ///< the same of those behind `effective`; -1: not known
 };
 SyncStep next_step(const SyncChange& change);
 

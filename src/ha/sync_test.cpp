@@ -185,7 +185,8 @@ private:
                                      .wanted_voters = voters_,
                                      .strict = strict_,
                                      .own_uuid = voter(primary_).uuid,
-                                     .caught_up = holding(wanted_.names, barrier_)});
+                                     .caught_up = holding(wanted_.names, barrier_),
+                                     .caught_up_in_force = holding(effective_.names, barrier_)});
         if (step.kind == SyncStep::Kind::publish) {
             published_ = step.set;
         } else if (step.kind == SyncStep::Kind::set) {
@@ -277,6 +278,24 @@ TEST(SyncSteps, ReachWhatIsWantedAndThenStop) {
     EXPECT_EQ(next_step(change).kind, SyncStep::Kind::none);
     EXPECT_EQ(render(change.effective), "ANY 1 (b,c)");
     EXPECT_EQ(change.published, a_set(SyncMode::quorum, 1, {"b", "c"}));
+}
+
+TEST(SyncStep, PromotedVoterLeavesTheSetBeforeOthersJoinIt) {
+    SyncChange change{.published = a_set(SyncMode::quorum, 1, {"a", "b"}),
+                      .effective = any_of(1, {"b"}),
+                      .wanted = any_of(1, {"b", "c"}),
+                      .wanted_voters = {{"u-b", "b"}, {"u-c", "c"}},
+                      .own_uuid = "u-a",
+                      .caught_up = 1,
+                      .caught_up_in_force = 1};
+    const auto step = next_step(change);
+    EXPECT_EQ(step.kind, SyncStep::Kind::publish);
+    EXPECT_EQ(step.set.voters, a_set(SyncMode::quorum, 1, {"b"}).voters)
+        << "with the primary among three voters its own vote would be needed after it is lost";
+    EXPECT_EQ(step.set.copies, 1);
+    change.caught_up_in_force = 0;
+    EXPECT_EQ(next_step(change).set.copies, 1) << "b lacks what was recovered: it can't vote alone";
+    EXPECT_EQ(next_step(change).set.voters.size(), 3U);
 }
 
 TEST(SyncStep, ModeIsOffOnlyOnceNobodyIsWaitedFor) {

@@ -12,7 +12,7 @@ Term::Term(Sighting over, LeaseTimes times) : times_(times), base_(std::move(ove
 
 Attempt Term::prepare(Record next, AttachedLease lease, Instant now) {
     next.lease = lease.id;
-    auto value = render(next);
+    auto value = render_after(base_, next);
     unresolved_.push_back(Attempt{.over = base_,
                                   .record = std::move(next),
                                   .value = std::move(value),
@@ -67,7 +67,10 @@ void Term::answered(const Attempt& attempt, const Refused& answer) {
     if (state_ == State::over) {
         return;
     }
-    if (found.foreign()) {
+    // Somebody deleted the record alone: as a store that lost it (L12), for the key is still ours.
+    const auto record_lost =
+        found.absent() && found.leader_lease != 0 && found.leader_lease == lease_.id;
+    if (found.foreign() && !record_lost) {
         return end(
             fmt::format("the leader key was written by somebody else (\"{}\")", found.leader));
     }
@@ -109,8 +112,11 @@ void Term::answered(const Attempt& attempt, const Refused& answer) {
 std::vector<Uuid> Term::promisers() const {
     auto all = tenure_.record.claimers;
     for (const auto& attempt : unresolved_) {
-        if (!HD_MUTANT(set_without_union)) {
-            all.insert(all.end(), attempt.record.claimers.begin(), attempt.record.claimers.end());
+        // Many attempts stand while the store is silent, and nearly all name the same.
+        for (const auto& uuid : attempt.record.claimers) {
+            if (!HD_MUTANT(set_without_union) && std::ranges::find(all, uuid) == all.end()) {
+                all.push_back(uuid);
+            }
         }
     }
     std::sort(all.begin(), all.end());

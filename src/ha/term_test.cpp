@@ -43,6 +43,21 @@ struct TermTest : testing::Test {
     }
 };
 
+TEST_F(TermTest, RecordDeletedAloneIsNoEndOfTheTerm) {
+    auto term = held();
+    const auto attempt = term.prepare(a_record(1, 2), a_lease(at(100s)), at(101s));
+    auto left = seen(a_record(), 10);
+    left.revision = 0;
+    left.value.clear();
+    left.record.reset();
+    term.answered(attempt, Refused{.found = left, .received = at(101s)});
+    EXPECT_EQ(term.state(), Term::State::held) << term.why_over();
+    EXPECT_TRUE(term.store_went_back());
+    left.leader_lease = 99;
+    term.answered(attempt, Refused{.found = left, .received = at(101s)});
+    EXPECT_EQ(term.state(), Term::State::over) << "the key is somebody else's";
+}
+
 TEST_F(TermTest, DeadlineCountsFromSendingNotFromTheAnswer) {
     EXPECT_EQ(held().tenure()->deadline, at(105s));
 }

@@ -13,23 +13,50 @@ pg::Lsn branch_point(const std::string& history_file) {
     return rows.empty() ? pg::Lsn{} : rows.back().switch_lsn;
 }
 
-Epoch last_epoch(const std::vector<EpochStart>& known, pg::Timeline timeline,
-                 const std::string& history_file) {
-    std::vector<std::pair<pg::Timeline, pg::Lsn>> path;  // timeline, where it began
+namespace {
+
+/// Timelines from the first to the last, with where each began.
+std::vector<std::pair<pg::Timeline, pg::Lsn>> path_of(pg::Timeline timeline,
+                                                      const std::string& history_file) {
+    std::vector<std::pair<pg::Timeline, pg::Lsn>> path;
     pg::Lsn begin{};
     for (const auto& row : history_rows(history_file)) {
         path.emplace_back(row.parent, begin);
         begin = row.switch_lsn;
     }
     path.emplace_back(timeline, begin);
-    Epoch last = 0;
+    return path;
+}
+
+/// The greatest epoch that opened this timeline there; 0: none is known.
+Epoch opener(const std::vector<EpochStart>& known, std::pair<pg::Timeline, pg::Lsn> at) {
+    Epoch epoch = 0;
     for (const auto& start : known) {
-        const auto at = std::pair{start.timeline, start.begin};
-        if (std::find(path.begin(), path.end(), at) != path.end()) {
-            last = std::max(last, start.epoch);
+        if (std::pair(start.timeline, start.begin) == at) {
+            epoch = std::max(epoch, start.epoch);
         }
     }
-    return last;
+    return epoch;
+}
+
+}  // namespace
+
+Place place_of(const std::vector<EpochStart>& known, pg::Timeline timeline,
+               const std::string& history_file) {
+    pg::Timeline newest = 0;
+    for (const auto& start : known) {
+        newest = std::max(newest, start.timeline);
+    }
+    Place place;
+    for (const auto& at : path_of(timeline, history_file)) {
+        const auto epoch = opener(known, at);
+        place.epoch = std::max(place.epoch, epoch);
+        place.opened = epoch != 0;
+        if (epoch == 0 && newest != 0 && at.first >= newest && !place.left_at) {
+            place.left_at = at.second;
+        }
+    }
+    return place;
 }
 
 std::optional<Record> revived(std::optional<Record> seen, const std::vector<Vote>& votes,
@@ -70,8 +97,10 @@ std::string render(const Vote& v) {
                                {"sync_version", v.sync_version},
                                {"set_version", v.set_version},
                                {"may_lead", v.may_lead},
+                               {"lacks", v.lacks},
                                {"history_epoch", v.history_epoch},
                                {"timeline", v.timeline},
+                               {"opened", v.opened},
                                {"history", v.history},
                                {"flushed", v.flushed.bytes()}};
     if (v.seen) {
@@ -97,8 +126,10 @@ Result<Vote> parse_vote(const std::string& json) {
                     .set_version = doc.at("set_version"),
                     .seen = std::move(seen),
                     .may_lead = doc.at("may_lead"),
+                    .lacks = doc.value("lacks", false),
                     .history_epoch = doc.at("history_epoch"),
                     .timeline = doc.at("timeline"),
+                    .opened = doc.value("opened", true),
                     .history = doc.value("history", ""),
                     .flushed = pg::Lsn(doc.at("flushed").get<std::uint64_t>())};
     } catch (const nlohmann::json::exception& e) {
@@ -109,16 +140,21 @@ Result<Vote> parse_vote(const std::string& json) {
 void rank(std::vector<Vote>& votes, std::vector<EpochStart> known) {
     // Whoever is on a voter's timeline has the voter's path behind it, and so its epoch.
     for (const auto& vote : votes) {
-        if (vote.sealed) {
+        if (vote.sealed && vote.opened) {
             known.push_back({.epoch = vote.history_epoch,
                              .timeline = vote.timeline,
                              .begin = branch_point(vote.history)});
         }
     }
     for (auto& vote : votes) {
-        if (vote.sealed) {
-            vote.history_epoch =
-                std::max(vote.history_epoch, last_epoch(known, vote.timeline, vote.history));
+        if (!vote.sealed) {
+            continue;
+        }
+        const auto place = place_of(known, vote.timeline, vote.history);
+        vote.history_epoch = std::max(vote.history_epoch, place.epoch);
+        if (place.left_at && !HD_MUTANT(astray_counts)) {
+            vote.flushed = std::min(vote.flushed, *place.left_at);
+            vote.may_lead = false;
         }
     }
 }

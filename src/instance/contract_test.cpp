@@ -92,7 +92,7 @@ public:
     }
     io::Task<bool> write(std::string name) override {
         const auto& pg = all_.at(name)->config.postgresql;
-        const ConnectionKeywords keywords{{"host", pg.listen_addresses},
+        const pgclient::Keywords keywords{{"host", pg.listen_addresses},
                                           {"port", std::to_string(port_for_test)},
                                           {"user", pg.superuser.username},
                                           {"password", pg.superuser.password},
@@ -285,22 +285,22 @@ io::Task<> InstanceContract::promote_and_follow() {
     co_await reaches(b, written);
     co_await reaches(c, written);
     check(co_await a->fence(5s), "fence");
-    check(b->promote(), "promote");
+    check(b->promote(4), "promote");
     const auto promoting = co_await b->observe(1s);
     EXPECT_EQ(promoting.role, ha::Role::primary);
     co_await becomes(b, "is promoted",
                      [](const Local& l) { return !l.job.running && l.accepting; });
     const auto promoted = co_await b->observe(1s);
-    EXPECT_EQ(promoted.timeline, 2U);
+    EXPECT_EQ(promoted.timeline, 4U) << "the number that was asked for";
     EXPECT_FALSE(promoted.following);
     EXPECT_GE(promoted.lsn, written);
-    EXPECT_TRUE((co_await b->timeline_history(2)).value_or("").starts_with("1\t"));
+    EXPECT_TRUE((co_await b->timeline_history(4)).value_or("").starts_with("1\t"));
 
     check(co_await c->follow(stage_->address("b")), "follow");
     EXPECT_EQ((co_await c->observe(1s)).following, stage_->address("b"));
     co_await streams(c, "b");
     co_await reaches(c, co_await write("b", b));
-    co_await becomes(c, "is on timeline 2", [](const Local& l) { return l.timeline == 2; });
+    co_await becomes(c, "is on timeline 4", [](const Local& l) { return l.timeline == 4; });
 }
 
 io::Task<> InstanceContract::stop_in_order() {
@@ -319,7 +319,7 @@ io::Task<> InstanceContract::stop_in_order() {
 
     // Whoever streamed has all, so that nothing keeps the old primary from following the new one.
     co_await reaches(b, stopped.final_lsn);
-    co_await job(b, b->promote(), "promote");
+    co_await job(b, b->promote(0), "promote");
     check(co_await a->check_divergence(stage_->address("b")), "compare");
     EXPECT_FALSE((co_await a->observe(1s)).needs_rewind);
     co_await job(a, a->start(StartAs::standby, stage_->address("b")), "start");
@@ -355,7 +355,7 @@ io::Task<> InstanceContract::diverge_and_rewind() {
     auto* b = co_await standby("b", "a");
     check(co_await b->check_divergence(stage_->address("a")), "compare");
     EXPECT_FALSE((co_await b->observe(1s)).needs_rewind);
-    co_await job(b, b->promote(), "promote");
+    co_await job(b, b->promote(0), "promote");
     (void)co_await write("a", a);
     (void)co_await write("b", b);
     expect_refused(a->rewind(stage_->address("b")), Errc::conflict, "rewind what runs");
@@ -379,6 +379,20 @@ io::Task<> InstanceContract::diverge_and_rewind() {
     co_await streams(a, "b");
     co_await reaches(a, co_await write("b", b));
     EXPECT_FALSE(co_await a->check_divergence({.name = "x", .host = "127.0.62.199", .port = 1}));
+
+    // Nothing is learnt or taken from one that does not lead, or not where its term says.
+    EXPECT_FALSE(co_await b->check_divergence(stage_->address("a"))) << "compare with a standby";
+    auto elsewhere = stage_->address("b");
+    elsewhere.timeline = 7;
+    EXPECT_FALSE(co_await a->check_divergence(elsewhere)) << "compare with another timeline";
+    auto stranger = stage_->address("b");
+    stranger.system_id = "1";
+    EXPECT_FALSE(co_await a->check_divergence(stranger)) << "compare with another cluster";
+    EXPECT_FALSE((co_await a->observe(1s)).needs_rewind);
+    auto* c = co_await stage_->make("c");
+    check(c->clone(stage_->address("a")), "clone");
+    co_await becomes(c, "does not copy a standby", [](const Local& l) { return !l.job.running; });
+    EXPECT_EQ((co_await c->observe(1s)).data_dir, DataDir::empty);
 }
 
 io::Task<> InstanceContract::seal() {
@@ -438,9 +452,12 @@ io::Task<> InstanceContract::wait_for_standbys() {
     EXPECT_EQ((co_await b->observe(1s)).sync_standby_names, "");
     co_await job(a, a->start(StartAs::primary, std::nullopt), "start");
     EXPECT_EQ((co_await a->observe(1s)).sync_standby_names, "b");
+    EXPECT_EQ((co_await a->observe(1s)).kept_standby_names, "b");
+    EXPECT_EQ((co_await b->observe(1s)).kept_standby_names, "ANY 1 (c)") << "of a standby, too";
     check(co_await a->set_sync_standbys(std::nullopt, 5s), "as configured");
     EXPECT_EQ((co_await a->observe(1s)).sync_standby_names, "");
-    co_await job(b, b->promote(), "promote");
+    EXPECT_FALSE((co_await a->observe(1s)).kept_standby_names);
+    co_await job(b, b->promote(0), "promote");
     EXPECT_EQ((co_await b->observe(1s)).sync_standby_names, "ANY 1 (c)");
     if (GetParam()) {  // commits of the model wait for nobody
         EXPECT_FALSE(co_await stage_->write("b"));
@@ -454,11 +471,11 @@ io::Task<> InstanceContract::refuse() {
     expect_refused(a->start(StartAs::primary, std::nullopt), Errc::conflict, "start what runs");
     expect_refused(a->initialize({}), Errc::unsafe, "initialize what is there");
     expect_refused(a->clone(stage_->address("b")), Errc::unsafe, "clone over what is there");
-    expect_refused(a->promote(), Errc::invalid, "promote a primary");
+    expect_refused(a->promote(0), Errc::invalid, "promote a primary");
     check(a->stop(StopMode::immediate), "stop");
     expect_refused(a->stop(StopMode::immediate), Errc::conflict, "two jobs");
     co_await becomes(a, "is stopped", [](const Local& l) { return l.tree_dead; });
-    expect_refused(a->promote(), Errc::unavailable, "promote what is down");
+    expect_refused(a->promote(0), Errc::unavailable, "promote what is down");
 
     auto* b = co_await stage_->make("b");
     expect_refused(b->start(StartAs::standby, std::nullopt), Errc::invalid, "start nothing");

@@ -64,7 +64,9 @@ public:
         Upstream from) = 0;  ///< pg_rewind; impossible: see rewind policy in docs
     virtual Result<> start(StartAs as, std::optional<Upstream> follow) = 0;
     virtual Result<> stop(StopMode mode) = 0;
-    virtual Result<> promote() = 0;
+    /// Opens exactly `timeline` (N1), which is above the one that this standby is on; 0: the next
+    /// one, as pg_promote() alone would.
+    virtual Result<> promote(pg::Timeline timeline) = 0;
 
     /// Points a standby at `from` (nullopt: at nobody) by configuration and reload.
     virtual io::Task<Result<>> follow(std::optional<Upstream> from) = 0;
@@ -97,6 +99,11 @@ public:
     virtual io::Task<Result<>> check_divergence(Upstream primary) = 0;
     /// Physical slots for exactly these members (patroni-compatibility.md 9.1, 9.2).
     virtual io::Task<Result<>> keep_slots(std::vector<std::string> member_names) = 0;
+    /// Ends a walsender (pg_terminate_backend); nothing happens when `pid` is none.
+    virtual io::Task<Result<>> end_walsender(int pid) = 0;
+    /// Drops the physical slots of these members that nobody streams from: a server that led once
+    /// would keep WAL for them for ever.
+    virtual io::Task<Result<>> drop_slots(std::vector<std::string> member_names) = 0;
     /// Text of pg_wal/<timeline>.history, or empty for timeline 1.
     virtual io::Task<Result<std::string>> timeline_history(pg::Timeline timeline) = 0;
 };

@@ -8,11 +8,6 @@
 
 namespace howdah::io {
 
-template <class T>
-Task<> keep_result(Task<T> task, std::optional<T>& out) {
-    out = co_await std::move(task);
-}
-
 /// Runs one coroutine to its end on an event loop of its own: for a command that does one thing and
 /// ends. `start` makes it on that loop's executor.
 template <class T>

@@ -88,7 +88,10 @@ Result<> write_file_atomically(const std::string& path, std::string_view text, m
     if (::rename(temporary.c_str(), path.c_str()) != 0) {
         return fail_errno("rename " + temporary);
     }
-    const auto folder = folder_of(path);
+    return sync_folder(folder_of(path));
+}
+
+Result<> sync_folder(const std::string& folder) {
     const Fd dir(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!dir || ::fsync(dir.get()) != 0) {
         return fail_errno("sync folder " + folder);

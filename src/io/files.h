@@ -19,6 +19,9 @@ Result<std::string> read_file(const std::string& path);
 /// the folder. Errors: Errc::io.
 Result<> write_file_atomically(const std::string& path, std::string_view text, mode_t mode = 0600);
 
+/// What was made, renamed or removed in `folder` is so after a loss of power. Errors: Errc::io.
+Result<> sync_folder(const std::string& folder);
+
 /// Makes `path` and the folders above it that are missing, each with `mode`. Errors: Errc::io.
 Result<> make_directories(const std::string& path, mode_t mode = 0700);
 

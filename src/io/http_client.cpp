@@ -52,6 +52,13 @@ Task<Result<Endpoints>> look_up(Executor executor, std::string host, std::uint16
     co_return std::move(lookup->found);
 }
 
+/// The body lasts until the server closes, and it closed TCP without a word of TLS, as Python's
+/// servers do, too.
+template <class Parser>
+bool closing_ended_it(const boost::system::error_code& ec, const Parser& parser) {
+    return ec == asio::ssl::error::stream_truncated && parser.is_header_done() && parser.need_eof();
+}
+
 /// A kept connection that the server closed, or on which it sent what nobody asked for.
 bool stale(Wire& wire) {
     char byte = 0;
@@ -165,7 +172,7 @@ struct HttpClient::Impl {
         parser.body_limit(body_limit);
         parser.skip(request.method == "HEAD");
         const auto [ec, size] = co_await http::async_read(socket, buffer, parser, as_result);
-        if (ec) {
+        if (ec && !closing_ended_it(ec, parser)) {
             co_return broken(ec);
         }
         auto answer = parser.release();

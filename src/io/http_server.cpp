@@ -18,6 +18,7 @@ constexpr std::uint64_t body_limit = 1024 * 1024;
 constexpr std::size_t most_connections = 1000;
 constexpr Nanos idle_limit = Seconds(30);
 constexpr Nanos handshake_limit = Seconds(5);
+constexpr Nanos farewell_limit = Seconds(1);
 
 HttpRequest from_wire(Parser& parser) {
     auto wire = parser.release();
@@ -155,6 +156,7 @@ struct HttpServer::Impl {
                 clock, idle_limit, connection.write(std::move(answer), asked->version, more, head));
             more = more && written;
         }
+        (void)co_await within(clock, farewell_limit, connection.socket.end_tls());
         boost::system::error_code ignored;
         connection.socket.socket().shutdown(tcp::socket::shutdown_send, ignored);
     }

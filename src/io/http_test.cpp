@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <boost/asio/write.hpp>
 #include <filesystem>
 
 #include "io/child.h"
 #include "io/files.h"
+#include "io/wire.h"
 
 namespace howdah::io {
 namespace {
@@ -19,7 +21,7 @@ Task<HttpResponse> answer(HttpRequest request) {
     co_return HttpResponse{.status = request.target == "/missing" ? 404 : 200,
                            .headers = {{"Content-Type", "text/plain"}},
                            .body = request.method + " " + request.body + request.headers["x-a"],
-                           .bare = request.method == "HEAD"};
+                           .bare = request.method == "HEAD" || request.target == "/bare"};
 }
 
 class Http : public testing::Test {
@@ -186,6 +188,38 @@ done)";
             {.ca = file("ca.pem"), .cert = file("client.pem"), .key = file("client.key")});
         EXPECT_TRUE(good) << good.error().message;
     }
+    Task<> ask_for_a_status_line() {
+        HttpClient one(context.get_executor(), clock, "127.0.64.1", server.port(),
+                       std::make_shared<TlsFiles>(TlsFiles{.ca = file("ca.pem")}));
+        const auto got = co_await one.send({.target = "/bare", .keep_alive = false}, Seconds(5));
+        EXPECT_TRUE(got) << got.error().message;
+        EXPECT_TRUE(got && got->status == 200 && got->body.empty());
+    }
+    /// As Python's http.server does: an answer, and then TCP is closed under TLS.
+    Task<> answer_and_close(asio::ip::tcp::acceptor& acceptor) {
+        auto [ec, socket] = co_await acceptor.async_accept(as_result);
+        Wire wire(std::move(socket));
+        const TlsFiles files{.cert = file("server.pem"), .key = file("server.key")};
+        const auto tls = tls_server(files, ClientCertificates::none);
+        EXPECT_TRUE(co_await wire.secure_as_server(*tls));
+        std::array<char, 1024> request{};
+        (void)co_await wire.async_read_some(asio::buffer(request), as_result);
+        const std::string line = "HTTP/1.0 200 OK\r\n\r\n";
+        (void)co_await asio::async_write(wire, asio::buffer(line), as_result);
+    }
+    Task<> ask_one_who_just_closes() {
+        using asio::ip::tcp;
+        tcp::acceptor acceptor(context, {asio::ip::make_address("127.0.64.1"), 0});
+        Scope scope(context.get_executor());
+        scope.spawn(answer_and_close(acceptor));
+        HttpClient one(context.get_executor(), clock, "127.0.64.1",
+                       acceptor.local_endpoint().port(),
+                       std::make_shared<TlsFiles>(TlsFiles{.ca = file("ca.pem")}));
+        const auto got =
+            co_await one.send({.target = "/liveness", .keep_alive = false}, Seconds(5));
+        EXPECT_TRUE(got) << got.error().message;
+        co_await scope.close();
+    }
     Task<> ask_in_plain() {
         const auto refused = co_await client->send({}, Seconds(5));
         EXPECT_FALSE(refused);
@@ -200,6 +234,15 @@ TEST_F(Https, ServesThoseWhoTrustItsCertificate) {
 TEST_F(Https, WantsACertificateWhereItIsRequired) {
     serve_tls(ClientCertificates::required);
     run(ask_with_certificate());
+}
+
+TEST_F(Https, AStatusLineAloneIsAnAnswer) {
+    serve_tls(ClientCertificates::none);
+    run(ask_for_a_status_line());
+}
+
+TEST_F(Https, AServerThatJustClosesHasAnswered) {
+    run(ask_one_who_just_closes());
 }
 
 TEST_F(Https, PlainRequestsGetNoAnswer) {

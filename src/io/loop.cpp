@@ -12,6 +12,7 @@ Executor Loop::executor() {
 }
 
 void Loop::run(Task<> task) {
+    context_.restart();  // after an earlier run
     asio::co_spawn(context_, std::move(task), [this](std::exception_ptr error) {
         context_.stop();
         if (error && !is_cancellation(error)) {

@@ -17,8 +17,8 @@ public:
     Loop& operator=(const Loop&) = delete;
 
     Executor executor();
-    /// Runs `task` to its end, and whatever else is spawned meanwhile. An exception that leaves it
-    /// is a bug.
+    /// Runs `task` to its end, and whatever else is spawned meanwhile; one run after the other. An
+    /// exception that leaves it is a bug.
     void run(Task<> task);
     /// Makes run() return; from any thread.
     void stop();

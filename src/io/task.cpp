@@ -1,6 +1,8 @@
 #include "io/task.h"
 
 #include <algorithm>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/multiple_exceptions.hpp>
 #include <ctime>
 
@@ -25,6 +27,39 @@ bool is_cancellation(const std::exception_ptr& error) {
     } catch (...) {
         return false;
     }
+}
+
+std::unexpected<Error> out_of_time(Nanos limit) {
+    return fail(Errc::timeout, "no answer in " + std::to_string(to_millis(limit).count()) + " ms");
+}
+
+Task<> pause_of(Clock& clock, Nanos limit) {
+    (void)co_await clock.until(clock.now() + limit);
+}
+
+Task<bool> ends_before(Task<> task, Task<> other) {
+    using namespace asio::experimental::awaitable_operators;
+    const auto first = co_await (std::move(task) || std::move(other));
+    co_return first.index() == 0;
+}
+
+void Scope::spawn(std::move_only_function<Task<>()> body) {
+    auto stop = running_.emplace(running_.end());
+    auto done = [this, stop](std::exception_ptr error) {
+        running_.erase(stop);
+        if (running_.empty()) {
+            idle_.wake_all();
+        }
+        if (error && !is_cancellation(error)) {
+            std::rethrow_exception(error);
+        }
+    };
+    asio::co_spawn(executor_, std::move(body),
+                   asio::bind_cancellation_slot(stop->slot(), std::move(done)));
+}
+
+void Scope::spawn(Task<> task) {
+    spawn([task = std::move(task)]() mutable { return std::move(task); });
 }
 
 Task<> Scope::close() {

@@ -9,10 +9,8 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -60,18 +58,28 @@ public:
                                            std::function<void()> then) = 0;
 };
 
+/// The error of what took longer than `limit`: Errc::timeout.
+std::unexpected<Error> out_of_time(Nanos limit);
+/// Ends after `limit`, or when cancelled.
+Task<> pause_of(Clock& clock, Nanos limit);
+/// Runs both; when one has ended the other is cancelled and waited for. True when `task` was the
+/// first. Neither may throw: a throwing one would be waited for until the other ends.
+Task<bool> ends_before(Task<> task, Task<> other);
+
+template <class T>
+Task<> keep_result(Task<T> task, std::optional<T>& out) {
+    out = co_await std::move(task);
+}
+
 /// Runs `task`, cancelling it after `limit`. Errors: Errc::timeout, or what `task` returns.
-/// Neither branch throws: `||` waits for the first *success*, so a throwing one would cost the full
-/// limit.
+/// `task` doesn't throw.
 template <class T>
 Task<Result<T>> within(Clock& clock, Nanos limit, Task<Result<T>> task) {
-    using namespace asio::experimental::awaitable_operators;
-    auto first = co_await (std::move(task) || clock.until(clock.now() + limit));
-    if (first.index() == 1) {
-        co_return fail(Errc::timeout,
-                       "no answer in " + std::to_string(to_millis(limit).count()) + " ms");
+    std::optional<Result<T>> result;
+    if (!co_await ends_before(keep_result(std::move(task), result), pause_of(clock, limit))) {
+        co_return out_of_time(limit);
     }
-    co_return std::get<0>(std::move(first));
+    co_return *std::move(result);
 }
 
 /// True for the exception with which Asio ends a cancelled coroutine.
@@ -87,21 +95,9 @@ public:
     Scope& operator=(const Scope&) = delete;
     ~Scope() { HD_CHECK(running_.empty()); }
 
-    template <class Body>
-    void spawn(Body body) {
-        auto stop = running_.emplace(running_.end());
-        auto done = [this, stop](std::exception_ptr error) {
-            running_.erase(stop);
-            if (running_.empty()) {
-                idle_.wake_all();
-            }
-            if (error && !is_cancellation(error)) {
-                std::rethrow_exception(error);
-            }
-        };
-        asio::co_spawn(executor_, std::move(body),
-                       asio::bind_cancellation_slot(stop->slot(), std::move(done)));
-    }
+    /// Runs the coroutine that `body` starts; `body` lives as long as that coroutine.
+    void spawn(std::move_only_function<Task<>()> body);
+    void spawn(Task<> task);
 
     /// Cancels what runs and waits for its end.
     Task<> close();

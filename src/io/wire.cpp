@@ -97,6 +97,14 @@ Task<Result<>> Wire::secure_as_server(std::shared_ptr<TlsContext> context) {
     co_return ec ? Result<>(fail(Errc::unavailable, "TLS: " + words(ec))) : Result<>{};
 }
 
+Task<Result<>> Wire::end_tls() {
+    if (!tls_ || SSL_is_init_finished(tls_->native_handle()) == 0) {
+        co_return Result<>{};
+    }
+    const auto [ec] = co_await tls_->async_shutdown(as_result);
+    co_return ec ? Result<>(fail(Errc::unavailable, "TLS: " + words(ec))) : Result<>{};
+}
+
 bool Wire::peer_has_certificate() const {
     if (!tls_) {
         return false;

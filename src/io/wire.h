@@ -34,6 +34,9 @@ public:
     Task<Result<>> secure_as_client(std::shared_ptr<TlsContext> context, std::string host);
     Task<Result<>> secure_as_server(std::shared_ptr<TlsContext> context);
     bool peer_has_certificate() const;
+    /// Tells a peer inside TLS that no more comes, and waits for its own word. Does nothing without
+    /// TLS.
+    Task<Result<>> end_tls();
     /// Bytes that a peer sent in advance may sit inside TLS: such a connection is not used again.
     bool is_tls() const { return tls_ != nullptr; }
 

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "io/resolve.h"
 #include "proxy/cancelled.h"
@@ -13,29 +14,14 @@
 namespace howdah::proxy {
 namespace {
 
-constexpr std::size_t max_in_flight = 8;
 constexpr Seconds resolve_limit{5};
 constexpr Seconds resolve_retry{5};
 constexpr Seconds resolve_again{60};
-constexpr Millis farewell_limit{500};
 
 DataPathOptions complete(DataPathOptions options, const config::Proxy& ports, ha::WakeWatch& wake) {
     options.hold_limit = ports.hold_limit;
     options.wake = &wake;
     return options;
-}
-
-/// The record as `found` shows it.
-ha::Sighting sighting(const std::vector<dcs::KeyValue>& found, const std::string& prefix,
-                      std::int64_t revision) {
-    std::vector<ha::ScopeKey> keys;
-    for (const auto& kv : found) {
-        keys.push_back({.name = kv.key.substr(prefix.size()),
-                        .value = kv.value,
-                        .mod_revision = kv.mod_revision,
-                        .lease = kv.lease});
-    }
-    return ha::parse_cluster(keys, revision).record;
 }
 
 }  // namespace
@@ -44,10 +30,16 @@ Endpoint::Endpoint(io::Executor executor, io::Clock& clock, dcs::KeyValueStore& 
                    dcs::KeyValueStore& watched, EndpointOptions options)
     : executor_(executor),
       clock_(clock),
-      attempts_(attempts),
       options_(std::move(options)),
       scope_(executor),
-      bell_(executor, clock),
+      loop_({.executor = executor,
+             .clock = clock,
+             .attempts = attempts,
+             .wake = wake_,
+             .prefix = options_.prefix,
+             .id = options_.id,
+             .ask_members = [this](Nanos limit) { return ask_members(limit); },
+             .on_change = [this] { update(); }}),
       follower_(clock, watched, options_.prefix, [this] { follow_cluster(); }),
       sentinel_(scope_, clock, options_.logins, [this] { update(); }),
       data_path_(complete(options_.data_path, options_.ports, wake_)) {}
@@ -71,115 +63,34 @@ io::Task<> Endpoint::run() {
     co_await io::asio::this_coro::throw_if_cancelled(false);
     scope_.spawn([this] { return sentinel_.run(); });
     scope_.spawn([this] { return follower_.run(); });
-    while (!co_await cancelled()) {
-        const auto next = clock_.now() + gate_.attempt_every();
-        if (in_flight_ < max_in_flight) {
-            ++in_flight_;
-            scope_.spawn([this] { return attempt(); });
-        }
-        if (needs_vouching()) {
-            asking_members_ = true;
-            scope_.spawn([this] { return ask_members(); });
-        }
-        update();
-        (void)co_await bell_.wait_until(next);
-        wake_.overslept(next, clock_.now(), 6 * gate_.attempt_every());
-        heed_pauses();
-    }
+    co_await loop_.run();
     co_await scope_.close();
     data_path_.stop();
-    dcs::Txn farewell{
-        .then = {dcs::Delete{options_.prefix + std::string(endpoint_folder) + options_.id}}};
-    const dcs::Patience patience{.total = farewell_limit};
-    (void)co_await io::within(clock_, farewell_limit,
-                              attempts_.commit(std::move(farewell), patience));
+    co_await loop_.farewell();
 }
 
-io::Task<> Endpoint::attempt() {
-    // After T an answer could vouch for nothing any more; half of it leaves room for the next ones.
-    const dcs::Patience patience{.total = 5 * Nanos(gate_.hedge_after()),
-                                 .hedge = gate_.hedge_after()};
-    const auto number = gate_.begin_attempt(clock_.now());
-    // The put sends it through Raft: without one it would be a read, which can be stale.
-    dcs::Txn txn{
-        .then = {dcs::Put{.key = options_.prefix + std::string(endpoint_folder) + options_.id,
-                          .value = std::to_string(number)},
-                 dcs::Get{options_.prefix + "howdah"}, dcs::Get{options_.prefix + "leader"}}};
-    auto answer = co_await io::within(clock_, patience.total + patience.hedge,
-                                      attempts_.commit(std::move(txn), patience));
-    --in_flight_;
-    if (!answer && answer.error().code == Errc::cancelled) {
-        co_return;
-    }
-    const bool answered = answer && answer->succeeded;
-    if (answered != store_answers_) {
-        store_answers_ = answered;
-        answered ? spdlog::info("endpoint store answers again")
-                 : spdlog::warn(
-                       "endpoint store does not answer error=\"{}\"",
-                       answer ? "a transaction without compares failed" : answer.error().message);
-    }
-    if (answered) {
-        gate_.answer(number, {.record = sighting(answer->found, options_.prefix, answer->revision),
-                              .store_revision = answer->revision});
-        update();
-    }
-}
-
-/// The store has been silent for half of T: the members may know better (safety-model.md, G4).
-bool Endpoint::needs_vouching() const {
-    const auto record = gate_.resting_on();
-    const auto route = gate_.route(clock_.now());
-    return record && !asking_members_ && follower_.current() &&
-           (route.doubted || route.deadline < clock_.now() + Nanos(record->ttl) / 2);
-}
-
-io::Task<> Endpoint::ask_members() {
-    const auto sent = clock_.now();
-    const auto record = gate_.resting_on();
-    if (record) {
-        gate_.vouch(sent, co_await ask_for_vouches(executor_, clock_, follower_.current()->members,
-                                                   options_.tls, Nanos(record->ttl) / 6));
-    }
-    asking_members_ = false;
-    update();
+io::Task<std::vector<ha::Vouch>> Endpoint::ask_members(Nanos limit) {
+    const auto& cluster = follower_.current();
+    return ask_for_vouches(executor_, clock_,
+                           cluster ? cluster->members : std::vector<ha::Member>{}, options_.tls,
+                           limit);
 }
 
 void Endpoint::follow_cluster() {
-    const auto before = gate_.newest();
     const auto& cluster = *follower_.current();
-    gate_.hint({.record = cluster.record, .store_revision = cluster.revision});
-    const auto& after = gate_.newest();
-    const bool news = after && (!before || before->epoch != after->epoch ||
-                                before->seq < after->seq || before->state != after->state);
-    // A hint can't open. An own attempt now sees what it told, a sixth of T sooner than the next
-    // would.
-    if (news && !gate_.route(clock_.now()).open) {
-        bell_.ring();
-    }
-    update();
-}
-
-void Endpoint::heed_pauses() {
-    wake_.wake(clock_.now(), clock_.wall_nanos());
-    if (const auto pauses = wake_.pauses(); pauses != heeded_pauses_) {
-        heeded_pauses_ = pauses;
-        gate_.doubt(clock_.now());
-        spdlog::warn(
-            "endpoint may have stood still: nothing moves until the primary has proved its term");
-        bell_.ring();
-    }
+    loop_.hint({.record = cluster.record, .store_revision = cluster.revision});
 }
 
 void Endpoint::update() {
-    heed_pauses();
+    loop_.heed_pauses();
     aim_sentinel();
-    const auto route = gate_.route(clock_.now());
+    heed_breaks();
+    const auto route = loop_.route();
     Routing routing{.primary = primary(route),
                     .standbys = standbys(),
                     .read_only_fallback = options_.read_only_fallback,
                     .why_closed = route.why};
-    routing.pauses = heeded_pauses_;
+    routing.pauses = loop_.heeded_pauses();
     const bool verified = routing.primary && routing.primary->takes_new;
     if (route.open && !verified) {
         routing.why_closed = sentinel_.state();
@@ -189,6 +100,14 @@ void Endpoint::update() {
         data_path_.publish(published_);
     }
     tell(route, verified);
+}
+
+/// The server behind the route may have ended and begun again, with what no standby has.
+void Endpoint::heed_breaks() {
+    if (std::exchange(breaks_, sentinel_.breaks()) != sentinel_.breaks()) {
+        const auto route = loop_.route();
+        loop_.lost(route.member, route.epoch);
+    }
 }
 
 std::optional<Routing::Primary> Endpoint::primary(const Route& route) {
@@ -226,7 +145,7 @@ std::vector<Routing::Standby> Endpoint::standbys() {
 }
 
 void Endpoint::aim_sentinel() {
-    const auto& record = gate_.newest();
+    const auto& record = loop_.newest();
     if (!record || !follower_.current()) {
         return;
     }
@@ -312,7 +231,7 @@ void Endpoint::tell(const Route& route, bool verified) {
 Status Endpoint::status() const {
     const auto now = clock_.now();
     Status status{
-        .route = gate_.route(now), .sentinel = sentinel_.state(), .counts = data_path_.counts()};
+        .route = loop_.route(), .sentinel = sentinel_.state(), .counts = data_path_.counts()};
     if (status.route.open) {
         status.verified = sentinel_.verified(status.route.member, status.route.epoch);
         status.deadline_left = to_millis(status.route.deadline - now);

@@ -11,7 +11,7 @@
 #include "io/task.h"
 #include "proxy/data_path.h"
 #include "proxy/follower.h"
-#include "proxy/route.h"
+#include "proxy/route_loop.h"
 #include "proxy/sentinel.h"
 #include "proxy/status.h"
 
@@ -53,13 +53,11 @@ public:
     Address listening(Port port) const { return data_path_.listening(port); }
 
 private:
-    io::Task<> attempt();
-    bool needs_vouching() const;
-    io::Task<> ask_members();
+    io::Task<std::vector<ha::Vouch>> ask_members(Nanos limit);
     io::Task<> resolve_name(std::string host);
     void follow_cluster();
     void update();
-    void heed_pauses();
+    void heed_breaks();
     void aim_sentinel();
     std::optional<Routing::Primary> primary(const Route& route);
     std::vector<Routing::Standby> standbys();
@@ -69,21 +67,16 @@ private:
 
     io::Executor executor_;
     io::Clock& clock_;
-    dcs::KeyValueStore& attempts_;
     EndpointOptions options_;
     io::Scope scope_;
-    io::Bell bell_;
-    RouteGate gate_{};
     ha::WakeWatch wake_{};
-    std::uint64_t heeded_pauses_ = 0;
+    RouteLoop loop_;
     Follower follower_;
     Sentinel sentinel_;
+    std::uint64_t breaks_ = 0;  ///< of the sentinel's connection, that were heeded
     DataPath data_path_;
     std::function<void()> on_change_{};
 
-    std::size_t in_flight_ = 0;
-    bool asking_members_ = false;
-    bool store_answers_ = true;
     std::map<std::string, std::shared_ptr<const Backend>> backends_{};  ///< by the member's name
     std::map<std::string, std::string> resolved_{};  ///< host names; "" while being asked
     std::shared_ptr<const Routing> published_{};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "dcs/scope.h"
 #include "proxy/cancelled.h"
 
 namespace howdah::proxy {
@@ -47,6 +48,7 @@ io::Task<Result<>> Follower::follow_once() {
         auto name = kv.key;
         keys_.emplace(std::move(name), std::move(kv));
     }
+    whole_ = true;
     show(snapshot.revision);
     const auto watch = store_.watch(prefix_, snapshot.revision + 1);
     for (;;) {
@@ -66,20 +68,26 @@ bool Follower::apply(const std::vector<dcs::Event>& events) {
         } else {
             keys_[event.kv.key] = event.kv;
         }
-        matters |= !event.kv.key.substr(prefix_.size()).starts_with(endpoint_folder);
+        if (event.kv.key.substr(prefix_.size()).starts_with(endpoint_folder)) {
+            continue;
+        }
+        matters = true;
+        // Most events write one key anew: the others need not be read again.
+        whole_ = whole_ || event.deleted || !current_ ||
+                 !ha::update(*current_, *dcs::scope_key(event.kv, prefix_));
     }
     return matters;
 }
 
 void Follower::show(std::int64_t revision) {
-    std::vector<ha::ScopeKey> keys;
-    for (const auto& [key, kv] : keys_) {
-        keys.push_back({.name = key.substr(prefix_.size()),
-                        .value = kv.value,
-                        .mod_revision = kv.mod_revision,
-                        .lease = kv.lease});
+    if (std::exchange(whole_, false)) {
+        std::vector<ha::ScopeKey> keys;
+        for (const auto& [key, kv] : keys_) {
+            keys.push_back(*dcs::scope_key(kv, prefix_));
+        }
+        current_ = ha::parse_cluster(keys, revision);
     }
-    current_ = ha::parse_cluster(keys, revision);
+    current_->revision = revision;
     on_change_();
 }
 

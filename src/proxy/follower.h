@@ -34,6 +34,7 @@ private:
     std::function<void()> on_change_;
     std::map<std::string, dcs::KeyValue> keys_{};
     std::optional<ha::Cluster> current_{};
+    bool whole_ = true;  ///< only all keys together tell what current_ must say
 };
 
 /// The key that each endpoint writes with its attempts, below the scope's prefix.

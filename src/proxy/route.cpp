@@ -97,12 +97,21 @@ void RouteGate::use(Instant sent, const Seen& seen) {
         const bool superseded = newest_->epoch != record.epoch ||
                                 newest_->state != ha::RecordState::primary ||
                                 disputed_epoch_ == record.epoch;
-        if (record.state == ha::RecordState::primary && !superseded && last_sent_ &&
+        const auto proved = last_sent_ && (lost_.epoch != record.epoch || *last_sent_ >= lost_.at);
+        if (record.state == ha::RecordState::primary && !superseded && proved &&
             record.ttl > Millis{}) {
-            vouched_ = Vouched{.record = record, .deadline = *last_sent_ + record.ttl};
+            vouched_ = Vouched{.record = record, .deadline = renewed_until(record)};
         }
     }
     last_sent_ = sent;
+}
+
+/// Within an epoch a deadline never goes back: members may have vouched for more than the first
+/// renewal after a silence proves. Not so one from before a doubt: the clock may have hidden time.
+Instant RouteGate::renewed_until(const ha::Record& record) const {
+    const auto proved = *last_sent_ + record.ttl;
+    const bool goes_on = vouched_ && !vouched_->doubted && vouched_->record.epoch == record.epoch;
+    return goes_on ? std::max(vouched_->deadline, proved) : proved;
 }
 
 void RouteGate::hint(const Seen& seen) {
@@ -142,7 +151,8 @@ std::optional<ha::Record> RouteGate::resting_on() const {
 }
 
 void RouteGate::vouch(Instant sent, const std::vector<ha::Vouch>& answers) {
-    if (!vouched_ || sent < doubted_at_) {
+    if (!vouched_ || sent < doubted_at_ ||
+        (lost_.epoch == vouched_->record.epoch && sent < lost_.at)) {
         return;
     }
     const auto left = ha::vouched_for(answers, vouched_->record, times(newest_).clock_rate_bound);
@@ -150,6 +160,13 @@ void RouteGate::vouch(Instant sent, const std::vector<ha::Vouch>& answers) {
         const auto proved = sent + *left;
         vouched_->deadline = vouched_->doubted ? proved : std::max(vouched_->deadline, proved);
         vouched_->doubted = false;
+    }
+}
+
+void RouteGate::lost(const ha::Uuid& member, ha::Epoch epoch, Instant now) {
+    if (vouched_ && vouched_->record.holder == member && vouched_->record.epoch == epoch) {
+        lost_ = {.epoch = epoch, .at = now};
+        vouched_->doubted = true;
     }
 }
 

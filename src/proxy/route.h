@@ -41,6 +41,8 @@ struct Route {
 /// before t_send + T: that is the deadline. Watch events, and answers that come out of order, can
 /// only close.
 ///
+/// Within an epoch the deadline never goes back, but for what was proved before a doubt.
+///
 /// What is no `primary` version: an absent, bare or unreadable record, and a version older than one
 /// already seen, extend nothing and close nothing (the deadline does). A foreign record is a
 /// Patroni term: closed. Two incarnations in one epoch: closed until a newer epoch.
@@ -61,6 +63,10 @@ public:
     void vouch(Instant sent, const std::vector<ha::Vouch>& answers);
     /// The record that members could vouch for; nullopt: none, or something has superseded it.
     std::optional<ha::Record> resting_on() const;
+
+    /// What stood for the primary of that epoch broke at `now`: its PostgreSQL may have ended, and
+    /// begin again with what no standby has (F8). Nothing moves until the epoch is proved anew.
+    void lost(const ha::Uuid& member, ha::Epoch epoch, Instant now);
 
     /// This host may have stood still until `now` (F6): what was asked before proves nothing.
     void doubt(Instant now);
@@ -83,8 +89,14 @@ private:
         bool doubted = false;
     };
 
+    struct Lost {
+        ha::Epoch epoch = 0;
+        Instant at{};
+    };
+
     std::optional<Instant> take(Attempt attempt);
     void use(Instant sent, const Seen& seen);
+    Instant renewed_until(const ha::Record& record) const;
     void notice(const ha::Record& record);
     void close_foreign(const ha::Sighting& record);
     std::string why_not_vouched() const;
@@ -97,6 +109,7 @@ private:
     std::optional<ha::Record> attested_{};  ///< newest that an attempt showed
     std::optional<Vouched> vouched_{};
     Instant doubted_at_{};
+    Lost lost_{};
     std::string foreign_leader_{};
     ha::Epoch disputed_epoch_ = 0;  ///< two incarnations were seen in it
 };

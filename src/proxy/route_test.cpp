@@ -128,6 +128,24 @@ TEST(RouteGate, AfterAPauseOnlyWhatWasAskedSinceProvesTheRoute) {
     EXPECT_EQ(gate.route(at(350)).deadline, at(850));
 }
 
+TEST(RouteGate, AfterABrokenConnectionOnlyWhatWasAskedSinceProvesTheEpoch) {
+    auto gate = an_open_gate();
+    const auto holder = gate.route(at(150)).member;
+    gate.lost("another", 1, at(150));
+    EXPECT_FALSE(gate.route(at(150)).doubted) << "nothing rests on it";
+    gate.lost(holder, 1, at(200));
+    EXPECT_TRUE(gate.route(at(200)).doubted);
+    attempt(gate, 250, seen(a_record(1, 3), 12));
+    EXPECT_TRUE(gate.route(at(250)).doubted) << "that renewal may be from before it broke";
+    attempt(gate, 350, seen(a_record(1, 4), 13));
+    EXPECT_FALSE(gate.route(at(350)).doubted);
+    // Another epoch is another promise: nothing waits at a failover.
+    gate.lost(holder, 1, at(400));
+    attempt(gate, 410, seen(a_record(2, 1), 14));
+    EXPECT_TRUE(gate.route(at(410)).open);
+    EXPECT_FALSE(gate.route(at(410)).doubted);
+}
+
 TEST(RouteGate, ADoubtedRouteEndsAtItsDeadline) {
     auto gate = an_open_gate();
     gate.doubt(at(200));
@@ -451,6 +469,29 @@ TEST(Vouching, NeverShortensARoute) {
     auto gate = an_open_gate();
     gate.vouch(at(100), {its_holder(Millis(10))});
     EXPECT_TRUE(gate.route(at(590)).open);
+}
+
+TEST(Vouching, IsNotUndoneByTheFirstRenewalAfterASilence) {
+    auto gate = an_open_gate();
+    gate.vouch(at(500), {its_holder(Millis(5000))});
+    const auto vouched_until = gate.route(at(501)).deadline;
+    ASSERT_GT(vouched_until, at(5000));
+    attempt(gate, 2000, seen(a_record(1, 3), 12));
+    EXPECT_TRUE(gate.route(at(2000)).open) << "the last attempt before it was sent at 100";
+    EXPECT_EQ(gate.route(at(2000)).deadline, vouched_until);
+    attempt(gate, 5200, seen(a_record(1, 4), 13));
+    EXPECT_EQ(gate.route(at(5200)).deadline, vouched_until);
+    attempt(gate, 5300, seen(a_record(1, 5), 14));
+    EXPECT_EQ(gate.route(at(5300)).deadline, at(5800)) << "renewals prove more again";
+}
+
+TEST(Vouching, OfOneEpochSaysNothingOfTheNext) {
+    auto gate = an_open_gate();
+    gate.vouch(at(500), {its_holder(Millis(5000))});
+    attempt(gate, 2000, seen(a_record(1, 2), 11));
+    attempt(gate, 2100, seen(a_record(2, 1), 12));
+    EXPECT_EQ(gate.route(at(2100)).epoch, 2U);
+    EXPECT_EQ(gate.route(at(2100)).deadline, at(2600));
 }
 
 TEST(Vouching, CountsForNothingOnceAnythingNewerWasSeen) {

@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
-#include "io/fd_wait.h"
+#include "pgclient/connection.h"
 #include "proxy/cancelled.h"
-#include "proxy/libpq.h"
 
 namespace howdah::proxy {
 namespace {
@@ -29,11 +28,12 @@ constexpr auto question =
     " CASE WHEN pg_catalog.pg_is_in_recovery() THEN ''"
     " ELSE pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()) END";
 
-ConnectionOptions options_for(const Target& target, const config::Credentials& login) {
-    ConnectionOptions options{
+pgclient::Keywords options_for(const Target& target, const config::Credentials& login) {
+    pgclient::Keywords options{
         {"application_name", "howdah endpoint"},
         {"dbname", "postgres"},
         {"gssencmode", "disable"},
+        {"options", "-c statement_timeout=0"},  // whatever ALTER ROLE says
         {"keepalives_idle", "2"},
         {"keepalives_interval", "1"},
         {"keepalives_count", "3"},
@@ -49,10 +49,11 @@ ConnectionOptions options_for(const Target& target, const config::Credentials& l
     return options;
 }
 
-Result<> compare(const std::vector<std::string>& row, const Target& target) {
-    if (row.size() != 3) {
+Result<> compare(const pgclient::Rows& rows, const Target& target) {
+    if (rows.size() != 1 || rows[0].size() != 3) {
         return fail(Errc::corrupt, "an answer of another shape");
     }
+    const std::array row{rows[0][0].value_or(""), rows[0][1].value_or(""), rows[0][2].value_or("")};
     if (row[0] != "f") {
         return fail(Errc::conflict, fmt::format("{} is still in recovery", target.name));
     }
@@ -77,7 +78,7 @@ Result<> compare(const std::vector<std::string>& row, const Target& target) {
 }  // namespace
 
 struct Sentinel::Link {
-    PgConnection connection{};
+    std::unique_ptr<pgclient::Connection> connection{};
     ha::Uuid member{};
     Address address{};
     bool watched = false;
@@ -131,17 +132,21 @@ io::Task<Nanos> Sentinel::step() {
     }
     const Target aimed = *target_;
     if (link_ && (!link_->leads_to(aimed) || !link_lives())) {
+        breaks_ += link_->leads_to(aimed) ? 1 : 0;
         drop_link();
         settle("connecting to " + aimed.name, std::nullopt);
     }
     if (!link_) {
         auto options = options_for(aimed, logins_[login_ % logins_.size()]);
-        auto made = co_await unless_rung(pg_connect(std::move(options)), connect_limit);
+        auto made = co_await unless_rung(
+            pgclient::Connection::open(clock_, std::move(options), connect_limit), connect_limit);
         if (target_ != aimed) {
             co_return Nanos{};  // it moved on meanwhile
         }
         if (!made) {
             ++login_;
+            ++breaks_;
+            on_change_();
             co_return failed(std::move(made).error().message);
         }
         link_ = std::make_shared<Link>(
@@ -159,7 +164,9 @@ io::Task<Nanos> Sentinel::step() {
             // A server that answered may answer better soon; of any other failure this connection
             // is the cause.
             if (fits.error().code != Errc::conflict) {
+                ++breaks_;
                 drop_link();
+                on_change_();
             }
             co_return failed(std::move(fits).error().message);
         }
@@ -179,34 +186,36 @@ io::Task<Nanos> Sentinel::step() {
 
 template <class T>
 io::Task<Result<T>> Sentinel::unless_rung(io::Task<Result<T>> task, Nanos limit) {
-    using namespace io::asio::experimental::awaitable_operators;
-    auto first = co_await (std::move(task) || bell_.wait_until(clock_.now() + limit));
-    if (first.index() == 1) {
-        co_return fail(Errc::timeout, fmt::format("no answer in {} ms", to_millis(limit).count()));
+    std::optional<Result<T>> result;
+    if (!co_await io::ends_before(io::keep_result(std::move(task), result), rung_within(limit))) {
+        co_return io::out_of_time(limit);
     }
-    co_return std::get<0>(std::move(first));
+    co_return *std::move(result);
+}
+
+io::Task<> Sentinel::rung_within(Nanos limit) {
+    (void)co_await bell_.wait_until(clock_.now() + limit);
 }
 
 io::Task<Result<>> Sentinel::check(std::shared_ptr<Link> link, Target target) {
-    HD_CO_TRY(const auto row, co_await pg_query_row(link->connection, question));
-    co_return compare(row, target);
+    HD_CO_TRY(const auto rows, co_await link->connection->query(question, {}, check_limit));
+    co_return compare(rows, target);
 }
 
 io::Task<> Sentinel::watch(std::shared_ptr<Link> link) {
-    (void)co_await io::wait_for(PQsocket(link->connection.get()), io::Ready::readable);
+    (void)co_await link->connection->wait_for_news();
     link->watched = false;
     bell_.ring();
 }
 
 bool Sentinel::link_lives() {
-    auto* pg = link_->connection.get();
-    return PQconsumeInput(pg) != 0 && PQstatus(pg) == CONNECTION_OK;
+    return link_->connection->alive();
 }
 
 void Sentinel::drop_link() {
     if (link_) {
         // Ends a watch() that still keeps the connection.
-        (void)shutdown(PQsocket(link_->connection.get()), SHUT_RDWR);
+        link_->connection->cut();
         link_.reset();
     }
 }

@@ -40,6 +40,9 @@ public:
 
     void aim(std::optional<Target> target);
     bool verified(const ha::Uuid& member, ha::Epoch epoch) const;
+    /// How often the connection broke or could not be made: what it stood for may be another
+    /// server's life now.
+    std::uint64_t breaks() const { return breaks_; }
     /// What it is doing or why it fails, for people.
     const std::string& state() const { return state_; }
     /// Runs until cancelled.
@@ -53,6 +56,7 @@ private:
     /// next primary.
     template <class T>
     io::Task<Result<T>> unless_rung(io::Task<Result<T>> task, Nanos limit);
+    io::Task<> rung_within(Nanos limit);
     io::Task<Result<>> check(std::shared_ptr<Link> link, Target target);
     io::Task<> watch(std::shared_ptr<Link> link);
     Nanos failed(std::string why);
@@ -71,6 +75,7 @@ private:
     std::string state_ = "idle";
     std::size_t login_ = 0;
     Millis back_off_{};
+    std::uint64_t breaks_ = 0;
 };
 
 }  // namespace howdah::proxy

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "repo/history_section.h"
+#include "repo/info/history_section.h"
 
 namespace howdah::repo {
 namespace {

@@ -8,8 +8,8 @@
 
 #include "base/result.h"
 #include "pg/wal_segment.h"
-#include "repo/compression.h"
-#include "repo/sha1.h"
+#include "repo/stream/compression.h"
+#include "repo/stream/sha1.h"
 
 namespace howdah::repo {
 

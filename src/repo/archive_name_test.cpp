@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "repo/fixtures_test.h"
+#include "repo/fixtures/fixtures.h"
 #include "repo/paths.h"
-#include "repo/stored_form.h"
+#include "repo/stream/stored_form.h"
 
 namespace howdah::repo {
 namespace {

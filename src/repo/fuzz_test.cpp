@@ -7,18 +7,18 @@
 #include <functional>
 
 #include "base/random.h"
-#include "repo/archive_info.h"
 #include "repo/archive_name.h"
-#include "repo/backup_info.h"
-#include "repo/backup_summary.h"
-#include "repo/fixtures_test.h"
-#include "repo/history_section.h"
-#include "repo/info_document.h"
-#include "repo/json.h"
-#include "repo/manifest_reader.h"
-#include "repo/manifest_writer.h"
+#include "repo/fixtures/fixtures.h"
+#include "repo/info/archive_info.h"
+#include "repo/info/backup_info.h"
+#include "repo/info/history_section.h"
+#include "repo/info/info_document.h"
+#include "repo/info/json.h"
+#include "repo/manifest/manifest_reader.h"
+#include "repo/manifest/manifest_writer.h"
 #include "repo/paths.h"
-#include "repo/retention.h"
+#include "repo/plan/backup_summary.h"
+#include "repo/plan/retention.h"
 
 namespace howdah::repo {
 namespace {

@@ -6,9 +6,9 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "repo/compression.h"
-#include "repo/label.h"
-#include "repo/manifest_file.h"
+#include "repo/info/label.h"
+#include "repo/manifest/manifest_file.h"
+#include "repo/stream/compression.h"
 
 /// Where things lie below the repository's folder. No path begins or ends with '/'.
 namespace howdah::repo {

@@ -5,11 +5,11 @@
 #include <map>
 
 #include "pg/control_file.h"
-#include "repo/block_plan.h"
-#include "repo/fixtures_test.h"
-#include "repo/manifest_reader.h"
+#include "repo/fixtures/fixtures.h"
+#include "repo/manifest/block_plan.h"
+#include "repo/manifest/manifest_reader.h"
 #include "repo/paths.h"
-#include "repo/stored_form.h"
+#include "repo/stream/stored_form.h"
 
 namespace howdah::repo {
 namespace fixtures {

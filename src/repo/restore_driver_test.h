@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
-#include "repo/manifest.h"
+#include "repo/manifest/manifest.h"
 
 /// A restore in memory, by src/repo alone.
 namespace howdah::repo::fixtures {

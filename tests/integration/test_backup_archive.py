@@ -1,11 +1,14 @@
 """Howdah's archive and pgBackRest's are one: each pushes into, and fetches from, what the other made."""
 import hashlib
+import json
 import os
 import pathlib
 import shutil
+import subprocess
 
 import pytest
 from backup_site import Site
+from cluster import as_postgres
 
 
 @pytest.fixture
@@ -66,6 +69,46 @@ def test_same_name_with_other_content_is_refused_and_nothing_is_overwritten(site
     assert refused.returncode == 45
     assert "already exists in the repo1 archive with a different checksum" in refused.stdout
     assert {path: path.read_bytes() for path in here.folder.glob("repo*/archive/demo/15-1/*/*")} == before
+
+
+def push_at_once(here, *orders):
+    """Several pushers of one file at the same moment; their exit codes."""
+    running = [subprocess.Popen([str(word) for word in (here.pgbackrest, f"--config={here.config}", "--stanza=demo",
+                                                        "archive-push", *order)], cwd="/", stdout=subprocess.DEVNULL,
+                                **as_postgres()) for order in orders]
+    return [each.wait(timeout=60) for each in running]
+
+
+@pytest.mark.parametrize("first, second", [([], []), (["--compress-level=1"], ["--compress-level=9"]),
+                                           (["--compress-type=gz"], ["--compress-type=zst"])])
+def test_two_pushers_of_one_segment_leave_one_that_is_whole(site, first, second):
+    here = site(cipher=True)
+    here.ours("--no-online", "stanza-create")
+    for number in range(8):
+        wal = here.copy_of_wal(f"0000000100000000000000B{number}")
+        assert push_at_once(here, [wal, *first], [wal, *second]) == [0, 0]
+    stored = sorted(path.name for path in here.folder.glob("repo1/archive/demo/15-1/*/*"))
+    assert len(stored) == 8 and len({name[:24] for name in stored}) == 8, stored
+    for name in stored:
+        here.real("archive-get", name[:24], here.folder / "lock" / "fetched")
+        assert digest(here.folder / "lock" / "fetched") == digest(here.wal())
+    assert here.real("archive-push", wal).returncode == 0
+
+
+def test_of_two_that_push_other_bytes_no_one_is_told_that_both_are_archived(site):
+    here = site(compress="none")
+    here.ours("--no-online", "stanza-create")
+    for number in range(8):
+        wal = here.copy_of_wal(f"0000000100000000000000B{number}")
+        other = here.folder / wal.name
+        shutil.copy(wal, other)
+        with open(other, "r+b") as file:
+            file.seek(1000)
+            file.write(b"of another cluster")
+        shutil.chown(other, "postgres")
+        codes = push_at_once(here, [wal], [other])
+        stored = list(here.folder.glob(f"repo1/archive/demo/15-1/*/{wal.name}-*"))
+        assert len(stored) == codes.count(0) <= 1 and 45 in codes, (codes, stored)
 
 
 def test_a_segment_is_archived_only_when_it_is_in_every_repository(site):
@@ -141,7 +184,67 @@ def test_a_damaged_segment_is_never_delivered(site):
 def test_unknown_options_are_named_with_the_nearest(site):
     here = site()
     refused = here.ours("--compres-type=gz", "archive-push", "x", check=False)
-    assert refused.returncode == 32 and "did you mean 'compress-type'" in refused.stdout
+    assert refused.returncode == 31 and "did you mean 'compress-type'" in refused.stdout
     here.config.write_text(here.config.read_text() + "pg1-prot=5432\n")
     warned = here.ours("--no-online", "stanza-create")
     assert "pgbackrest.conf:11: there is no option 'pg1-prot'; did you mean 'pg1-port'?" in warned.stdout
+
+
+def segments_in(here, number):
+    return sorted(path.name[:24] for path in here.folder.glob(f"repo{number}/archive/demo/15-1/0000000100000000/*"))
+
+
+@pytest.mark.parametrize("more", [[], ["--archive-async"]], ids=["alone", "async"])
+def test_an_optional_repository_that_is_down_stops_nothing_and_catches_up(site, more):
+    here = site(repositories=2)
+    here.ours("stanza-create")
+    optional = ["--repo-optional=2", *more]
+    names = ["0000000100000000000000A1", "0000000100000000000000A2", "0000000100000000000000A3"]
+    away, there = here.folder / "away", here.folder / "repo2"
+    there.rename(away)
+    there.touch()  # a folder cannot be made there
+    for name in names[:2]:
+        pushed = here.ours(*optional, "archive-push", here.copy_of_wal(name), check=False)
+        assert pushed.returncode == 0 and "optional" in pushed.stdout + pushed.stderr, pushed
+    assert segments_in(here, 1) == names[:2]
+    told = json.loads(here.ours("info", "--output=json").stdout)[0]["repo"]
+    assert told[1]["behind"] == {"count": 2, "oldest": names[0]} and "behind" not in told[0]
+    assert f"repo2 is behind by 2 WAL file(s), the oldest {names[0]}" in here.ours("info").stdout
+    there.unlink()
+    away.rename(there)
+    mark = next(here.folder.glob("archive/demo/behind/repo2/failed.mark"))
+    os.utime(mark, (0, 0))  # half a minute has passed
+    here.ours(*optional, "archive-push", here.copy_of_wal(names[2]))
+    assert segments_in(here, 2) == segments_in(here, 1) == names
+    assert "behind" not in here.ours("info").stdout
+    here.ours("verify")
+
+
+def test_what_cannot_follow_into_an_optional_repository_holds_up_nothing_else(site):
+    here = site(repositories=2)
+    here.ours("stanza-create")
+    names = ["0000000100000000000000A1", "0000000100000000000000A2", "0000000100000000000000A3"]
+    taken = here.folder / f"repo2/archive/demo/15-1/0000000100000000/{names[0]}-{'a' * 40}.gz"
+    here.run("mkdir", "-p", taken.parent)
+    here.run("touch", taken)
+    for name in names[:2]:
+        here.ours("--repo-optional=2", "archive-push", here.copy_of_wal(name))
+    owed = here.folder / "archive/demo/behind/repo2"
+    here.run("touch", owed / names[1])  # as if it had been down, too
+    next((here.folder / "repo2/archive/demo").glob(f"15-1/*/{names[1]}-*")).unlink()
+    told = here.ours("--repo-optional=2", "archive-push", here.copy_of_wal(names[2])).stdout
+    assert f"'{names[0]}' cannot follow into repo2" in told and segments_in(here, 2) == names
+    assert [path.name for path in owed.iterdir()] == [names[0]]
+
+
+def test_not_every_repository_may_be_optional(site):
+    here = site(repositories=2)
+    here.ours("stanza-create")
+    wal = here.wal()
+    for options in (["--repo-optional=1", "--repo-optional=2"], ["--repo-optional=3"]):
+        refused = here.ours(*options, "archive-push", wal, check=False)
+        assert refused.returncode == 32 and "repo-optional" in refused.stdout + refused.stderr, refused
+    # One that must have it stops all the same.
+    (here.folder / "repo1").rename(here.folder / "away")
+    (here.folder / "repo1").touch()
+    assert here.ours("--repo-optional=2", "archive-push", wal, check=False).returncode != 0

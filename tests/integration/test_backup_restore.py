@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from backup_site import HOWDAH, PG, Site
+from cluster import wait_for
 
 FIXTURES = pathlib.Path(__file__).parents[1] / "fixtures" / "pgbackrest"
 
@@ -122,6 +123,32 @@ def test_postgresql_runs_from_the_restore_to_the_end_of_the_archive(site):
     assert here.sql("select count(*), sum(hashtext(t::text)) from t") == expected
 
 
+def test_recovery_does_not_end_before_a_segment_that_is_missing(site):
+    here = site(compress="gz")
+    here.config.write_text(here.config.read_text().replace("[demo]", "archive-timeout=1\n[demo]"))
+    here.start()
+    here.real("stanza-create")
+    here.real("backup", "--type=full", "--start-fast", "--archive-timeout=60")
+    sums = []
+    for _ in range(4):
+        here.fill("row")
+        here.sql("select pg_switch_wal()")
+        sums.append(here.sums())
+    here.stop()
+    segments = sorted(here.folder.glob("repo1/archive/demo/15-1/*/*.gz"))
+    away = segments[-3].rename(here.folder / "away")
+    own = [here.howdah, f"--config={here.config}", "--stanza=demo"]
+    data = here.folder / "restored"
+    here.run(*own, "restore", f"--pg1-path={data}")
+    here.start(data)  # as a hot standby, until it comes there
+    wait_for(lambda: not (data / "postmaster.pid").exists(), "the end of a recovery that cannot go on")
+    assert "is missing in the midst" in (here.folder / "postgresql.log").read_text()
+    away.rename(segments[-3])
+    here.start(data)
+    here.wait_for("select not pg_is_in_recovery()", "t")
+    assert here.sums() == sums[-1]
+
+
 def test_point_in_time_is_exact(site):
     here = site(compress="zst")
     chain(here)
@@ -170,6 +197,11 @@ def test_nothing_is_restored_over_a_running_a_foreign_or_a_full_directory(site):
     before = here.sql("select count(*) from t")
     running = here.ours("restore", "--delta", check=False)
     assert running.returncode != 0 and "while PostgreSQL is running" in running.stdout
+    assert here.sql("select count(*) from t") == before
+    moved = (here.data / "postmaster.pid").rename(here.folder / "postmaster.pid")  # "left of a crash", somebody thought
+    running = here.ours("restore", "--delta", check=False)
+    moved.rename(here.data / "postmaster.pid")
+    assert running.returncode == 38 and "postmaster.pid is gone" in running.stdout
     assert here.sql("select count(*) from t") == before
     full = here.folder / "full"
     here.run("mkdir", full)
@@ -270,7 +302,7 @@ def test_database_that_is_left_out_is_made_of_zeros(site):
     here.start(here.folder / "ours")
     here.wait_for("select not pg_is_in_recovery()", "t")
     assert here.sql("select count(*) from t", database="kept") == "1000"
-    assert here.ours("restore", f"--pg1-path={here.folder}/x", "--db-include=nobody", check=False).returncode == 32
+    assert here.ours("restore", f"--pg1-path={here.folder}/x", "--db-include=nobody", check=False).returncode == 80
 
 
 @pytest.mark.parametrize("name", ["block-zst", "block-zst-aes", "bundle-lz4-aes", "plain-bz2"])

@@ -5,7 +5,8 @@ import signal
 import time
 
 import pytest
-from cluster import TwinWatch, Writer, query, wait_for
+from cluster import (AGENT_KILLED_AT_MOST, HOST_LOST_AT_MOST, KILLED_AT_MOST, SWITCHOVER_AT_MOST, TwinWatch, Writer, query,
+                     wait_for)
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +53,7 @@ def test_first_failover_after_the_postmaster_was_killed(cluster):
     # Recovered in place on the same timeline, or another member promoted on the next one: never two.
     assert timeline(leader) == before + (0 if leader.name == old.name else 1)
     assert sum(not m.in_recovery() for m in cluster.members.values()) == 1
-    print(f"outage {writer.longest_gap(killed):.2f} s, errors {len(writer.errors)}, missing {writer.missing()}")
+    writer.outage(killed, KILLED_AT_MOST)
     # The final LSN was published and the next primary had all of it, or recovered in place: nothing is lost.
     assert writer.missing() == []
 
@@ -69,7 +70,7 @@ def test_switchover_loses_no_acknowledged_row(cluster):
     assert cluster.leader().name == target.name
     assert timeline(target) == before + 1
     assert writer.missing() == []
-    print(f"outage {writer.longest_gap(asked):.2f} s")
+    writer.outage(asked, SWITCHOVER_AT_MOST)
 
 
 def test_lost_host_is_replaced_and_rejoins_by_rewind(cluster):
@@ -88,8 +89,9 @@ def test_lost_host_is_replaced_and_rejoins_by_rewind(cluster):
     assert cluster.leader().name == leader.name
     # Asynchronous replication: what was in flight at the kill may be missing, and nothing else.
     missing = writer.lost()
-    print(f"outage {writer.longest_gap(killed):.2f} s, missing {missing}")
+    print(f"missing {missing}")
     assert len(missing) <= 2
+    writer.outage(killed, HOST_LOST_AT_MOST)
 
 
 def test_history_has_a_row_for_every_promotion(cluster):
@@ -113,5 +115,5 @@ def test_agent_restart_leaves_the_running_primary_alone(cluster):
     assert after["holder_uuid"] == before["holder_uuid"] and after["epoch"] > before["epoch"]
     assert cluster.leader().name == leader.name
     assert query(leader.dsn, "select pg_postmaster_start_time()") == started
-    print(f"outage {writer.longest_gap(killed):.2f} s, errors {len(writer.errors)}")
+    writer.outage(killed, AGENT_KILLED_AT_MOST)
     assert writer.missing() == []

@@ -120,8 +120,11 @@ def test_patroni_members_become_howdah_members_one_by_one_and_all_go_back(site):
     assert site.primary() == old, "a Howdah member takes nothing from a Patroni leader"
     site.query(old, "insert into kept values (0)")
     wait_for(lambda: site.query(other, "select count(*) from kept") == [(1001,)], "the row on Howdah's standby")
-    shown = subprocess.run([HOWDAH, "list", "-c", site.config(other)], text=True, capture_output=True, timeout=20, check=True).stdout
-    assert " Mixed with Patroni: " in shown and "| n1 " in shown
+
+    def shown():
+        return subprocess.run([HOWDAH, "list", "-c", site.config(other)], text=True, capture_output=True, timeout=20, check=True).stdout
+
+    wait_for(lambda: " Mixed with Patroni: " in shown() and "| n1 " in shown(), "the list tells of both")
     assert '"nofailover":true' in etcd_get(f"{ETCD}:2379", f"/service/site/members/{other}")[f"/service/site/members/{other}"]
     site.stop(old)
     wait_for(site.primary, "the Howdah member leads when Patroni's key has expired", 90)

@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import ssl
 import subprocess
@@ -11,7 +12,7 @@ import urllib.request
 
 import pytest
 import yaml
-from cluster import base64_of, wait_for
+from cluster import HOWDAH, as_postgres, base64_of, wait_for
 from patroni import PATRONICTL, patronictl
 
 UP_OPTIONS = ["--no-load", "--sync", "strict"]
@@ -92,6 +93,28 @@ def test_members_seal_each_other_over_tls(cluster, secured):
     done = cluster.howdah("switchover", "-c", cluster.config(), "--force")
     assert "Successfully switched over" in done.stdout
     assert cluster.wait_healthy().name != old.name
+
+
+def test_a_second_agent_of_a_name_is_refused(cluster, secured, tmp_path):
+    """Its double answers /liveness with a status line that TLS ends: an answer, not silence."""
+    member = cluster.leader()
+    doc = yaml.safe_load(open(member.config))
+    doc["etcd3"].pop("supervised", None)
+    doc["etcd3"]["hosts"] = [f"{m.host}:2379" for m in cluster.members.values()]
+    doc["state_dir"] = str(tmp_path / "state")
+    doc["postgresql"]["data_dir"] = str(tmp_path / "data")
+    doc["restapi"]["listen"] = doc["restapi"]["connect_address"] = "127.0.66.7:8008"
+    doc["postgresql"]["listen"] = doc["postgresql"]["connect_address"] = "127.0.66.7:5432"
+    file = tmp_path / "double.yml"
+    file.write_text(yaml.safe_dump(doc))
+    for path in (tmp_path, file):
+        path.chmod(0o755)
+    for name in ("state", "data"):
+        (tmp_path / name).mkdir()
+        shutil.chown(tmp_path / name, **({"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {"user": os.getuid()}))
+    done = subprocess.run([HOWDAH, "agent", str(file)], capture_output=True, text=True, timeout=30, check=False, cwd="/",
+                          **as_postgres())
+    assert done.returncode == 3 and f"already a node named '{member.name}'" in done.stderr, done.stderr
 
 
 def test_verbs_verify_the_members_certificates(cluster, secured, tmp_path):

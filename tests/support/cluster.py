@@ -22,7 +22,9 @@ import psycopg2
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOWDAH = os.environ.get("HOWDAH_BINARY", str(ROOT / "build/release/howdah"))
-NETWORK = os.environ.get("HOWDAH_TEST_NETWORK", "127.0.53")
+# Each of several workers of pytest-xdist ("gw1") has a network of its own.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+NETWORK = os.environ.get("HOWDAH_TEST_NETWORK", f"127.0.{53 + WORKER}")
 
 
 def wait_for(condition, what, seconds=30.0, every=0.05):
@@ -114,6 +116,7 @@ def processes_of(directory):
 @contextlib.contextmanager
 def frozen(pids):
     """These processes stand still, as on a host that does, and go on afterwards."""
+    pids = list(pids)
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -248,6 +251,22 @@ class Cluster:
         return "\n".join(parts)
 
 
+def set_parameters(cluster, **values):
+    """In the dynamic configuration; returns when every member has taken them, or waits for a restart to."""
+    words = [word for name, value in values.items() for word in ("-s", f"postgresql.parameters.{name}={value}")]
+    cluster.howdah("edit-config", *words, "--force", "-c", cluster.config())
+    for member in cluster.members.values():
+        for name, value in values.items():
+            pending = "select pending_restart from pg_settings where name = %s"
+            # PostgreSQL shows the archiver's command as "(disabled)" while archive_mode is off.
+            wait_for(lambda m=member, n=name, v=value: query(m.dsn, f"show {n}")[0][0] in (v, "(disabled)")
+                     or query(m.dsn, pending, n) == [(True,)], f"{name} at {member.name}")
+
+
+# Seconds without a write that are far too many on any machine; docs/safety.md says what is usual.
+KILLED_AT_MOST, AGENT_KILLED_AT_MOST, HOST_LOST_AT_MOST, SWITCHOVER_AT_MOST = 15, 15, 25, 10
+
+
 class Writer:
     """Inserts numbered rows through the endpoint, one after the other; remembers what was acknowledged."""
 
@@ -311,6 +330,12 @@ class Writer:
         times = self.times
         gaps = [b - a for a, b in zip(times, times[1:]) if b > since]
         return max(gaps, default=0.0)
+
+    def outage(self, since, limit):
+        """Prints the longest gap and fails when it reaches `limit`, which is generous: it is there for what hangs."""
+        gap = self.longest_gap(since)
+        print(f"outage {gap:.2f} s, at most {limit}; errors {len(self.errors)}")
+        assert gap < limit
 
 
 class TwinWatch:

@@ -75,15 +75,29 @@ const FakeInstance* FakeInstance::reach(const Upstream& upstream) const {
                : nullptr;
 }
 
+/// The primary that `from` speaks of, if it answers.
+const FakeInstance* FakeInstance::source(const Upstream& from) const {
+    const auto* other = reach(from);
+    const bool is_it = other != nullptr && other->up_ && other->accepting_ &&
+                       other->role_ == ha::Role::primary &&
+                       (from.timeline == 0 || from.timeline == other->branches_->back().timeline) &&
+                       (from.system_id.empty() || from.system_id == other->system_id_);
+    return is_it ? other : nullptr;
+}
+
 bool FakeInstance::on_history_of(const FakeInstance& other) const {
     const auto& mine = *branches_;
     const auto& theirs = *other.branches_;
     if (mine.empty() || theirs.size() < mine.size() || system_id_ != other.system_id_) {
         return false;
     }
+    // As PostgreSQL compares: by number and place. That one number means one promotion is the
+    // product's business (N1).
     const auto last = mine.size() - 1;
-    if (theirs[last].id != mine[last].id) {
-        return false;
+    for (std::size_t i = 0; i <= last; ++i) {
+        if (theirs[i].timeline != mine[i].timeline || theirs[i].begin != mine[i].begin) {
+            return false;
+        }
     }
     return last + 1 == theirs.size() ? end_ <= other.end_ : end_ <= theirs[last + 1].begin;
 }
@@ -134,8 +148,45 @@ void FakeInstance::die(bool crashed) {
         job_.since = clock_.now();
         ++job_number_;
     }
+    reaping_ = reaping_ || frozen_;
     set_writable(before);
     changed();
+}
+
+void FakeInstance::freeze_storage() {
+    const auto before = writable();
+    frozen_ = true;
+    frozen_since_ = clock_.now();
+    set_writable(before);
+}
+
+void FakeInstance::thaw_storage() {
+    const auto before = writable();
+    frozen_ = false;
+    if (reaping_) {
+        later(times.fence, [this] {
+            reaping_ = frozen_;
+            changed();
+        });
+    }
+    if (up_ && unflushed_ > flushed_) {
+        flushed_ = unflushed_;
+        pump();
+        release();
+    }
+    unflushed_ = {};
+    set_writable(before);
+    changed();
+}
+
+void FakeInstance::pause_replay(Instant until) {
+    replayed_ = replayed();
+    replays_from_ = until;
+}
+
+pg::Lsn FakeInstance::replayed() const {
+    const auto paused = role_ == ha::Role::standby && clock_.now() < replays_from_;
+    return paused ? std::min(replayed_, flushed_) : flushed_;
 }
 
 void FakeInstance::crash() {
@@ -161,7 +212,8 @@ void FakeInstance::lose_power() {
         die(true);
     }
     end_ = flushed_ = std::min(end_, flushed);
-    reaping_ = false;
+    reaping_ = frozen_ = false;
+    unflushed_ = {};
 }
 
 void FakeInstance::mount(bool foreign) {
@@ -231,6 +283,9 @@ Result<> FakeInstance::begin(JobKind kind, Millis lasts, std::function<Result<>(
 }
 
 void FakeInstance::end_job(std::uint64_t job) {
+    if (frozen_ && job_.running && job == job_number_) {
+        return later(Millis(100), [this, job] { end_job(job); });
+    }
     if (!job_.running || job != job_number_) {
         return;
     }
@@ -259,23 +314,45 @@ io::Task<Local> FakeInstance::observe(Nanos /*limit*/) {
     local.crashed = crashed_;
     local.server_version = 150000;
     local.timeline = branches_->empty() ? 0 : branches_->back().timeline;
-    local.lsn = local.received = local.replayed = flushed_;
+    local.lsn = local.received = flushed_;
+    local.replayed = replayed();
     local.replication_state = streaming_ ? "streaming" : "";
     local.following = following_;
     local.streaming_from_following = streaming_;
+    local.receiver_port = streaming_ ? session_ : 0;
     local.final_lsn = local.tree_dead ? flushed_ : pg::Lsn{};
     local.job = job_;
     local.needs_rewind = needs_rewind_;
     local.checkpointed_since_promote = checkpointed_;
     local.walsenders = walsenders();
-    local.sync_standby_names = up_ && writable() ? in_force_text_ : "";
-    answered_ = !up_ ? Instant{} : hung && !answered_.never() ? answered_ : clock_.now();
+    local.kept_standby_names = sync_standbys_;
+    const auto leads = up_ && accepting_ && role_ == ha::Role::primary;
+    local.sync_standby_names = leads ? in_force_text_ : "";
+    const auto silent = (hung || frozen_) && !answered_.never();
+    answered_ = !up_ ? Instant{} : silent ? answered_ : clock_.now();
     local.answered = answered_;
-    local.disk_trouble = disk_trouble;
+    const auto stands_still = frozen_ && clock_.now() > frozen_since_ + Seconds(4);
+    local.disk_trouble = stands_still ? "no write ended for 4 s" : disk_trouble;
     co_return local;
 }
 
 io::Task<Result<>> FakeInstance::configure(config::EffectivePostgresql /*settings*/) {
+    return done();
+}
+/// Nobody here takes another's name.
+io::Task<Result<>> FakeInstance::end_walsender(int pid) {
+    const auto it =
+        std::ranges::find_if(senders_, [&](const auto& s) { return s.second.pid == pid; });
+    if (it == senders_.end()) {
+        return done();
+    }
+    auto* standby = it->second.standby;
+    const auto session = it->second.session;
+    senders_.erase(it);
+    if (const auto delay = servers_.delay(*this, *standby)) {
+        standby->arrive(*this, *delay, [standby, session] { standby->upstream_gone(session); });
+    }
+    changed();
     return done();
 }
 io::Task<Result<>> FakeInstance::adopt() {
@@ -301,11 +378,11 @@ Result<> FakeInstance::clone(Upstream from) {
         return fail(Errc::unsafe, "clone: there is a cluster");
     }
     return begin(JobKind::clone, times.clone, [this, from]() -> Result<> {
-        const auto* source = reach(from);
-        if (source == nullptr || !source->up_ || !source->accepting_) {
+        const auto* there = source(from);
+        if (there == nullptr) {
             return fail(Errc::unavailable, "clone: the source does not answer");
         }
-        copy_data(*source);
+        copy_data(*there);
         following_ = from;
         return {};
     });
@@ -315,8 +392,8 @@ Result<> FakeInstance::reinitialize(Upstream from) {
     if (up_) {
         return fail(Errc::conflict, "reinitialize: PostgreSQL still runs");
     }
-    const auto* source = reach(from);
-    if (source == nullptr || !source->up_ || source->system_id_ != system_id_) {
+    const auto* there = source(from);
+    if (there == nullptr || there->system_id_ != system_id_) {
         return fail(Errc::unavailable, "reinitialize: the source does not answer");
     }
     if (on_destructive) {
@@ -333,12 +410,11 @@ Result<> FakeInstance::rewind(Upstream from) {
         return fail(Errc::conflict, "rewind: PostgreSQL still runs");
     }
     auto begun = begin(JobKind::rewind, times.rewind, [this, from]() -> Result<> {
-        const auto* source = reach(from);
-        if (source == nullptr || !source->up_ || !source->accepting_ ||
-            source->system_id_ != system_id_) {
+        const auto* there = source(from);
+        if (there == nullptr || there->system_id_ != system_id_) {
             return fail(Errc::unavailable, "rewind: the source does not answer");
         }
-        copy_data(*source);
+        copy_data(*there);
         following_ = from;
         return {};
     });
@@ -378,7 +454,7 @@ Result<> FakeInstance::start(StartAs as, std::optional<Upstream> follow) {
     crashed_ = false;
     role_ = as == StartAs::primary ? ha::Role::primary : ha::Role::standby;
     following_ = std::move(follow);
-    reload(sync_standbys_);
+    reload(sync_standbys_.value_or(""));
     return {};
 }
 
@@ -416,33 +492,35 @@ Result<> FakeInstance::finish_stop(Instant until) {
     return {};
 }
 
-Result<> FakeInstance::promote() {
+Result<> FakeInstance::promote(pg::Timeline timeline) {
     if (!up_) {
         return fail(Errc::unavailable, "promote: PostgreSQL does not run");
     }
     if (!accepting_ || role_ != ha::Role::standby) {
         return fail(Errc::invalid, "promote: no standby runs");
     }
-    auto begun = begin(JobKind::promote, times.promote, [this]() -> Result<> {
-        auto branches = *branches_;
-        branches.push_back({.id = servers_.next_branch(),
-                            .timeline = branches.back().timeline + 1,
-                            .begin = end_});
-        branches_ = std::make_shared<const std::vector<WalBranch>>(std::move(branches));
-        end_ = flushed_ = visible_ = pg::Lsn(end_.bytes() + 64);
-        const auto before = writable();
-        accepting_ = true;
-        checkpointed_ = false;
-        later(times.checkpoint, [this] {
-            checkpointed_ = true;
-            changed();
+    const auto replay = std::max<Nanos>(replays_from_ - clock_.now(), Nanos{});
+    auto begun =
+        begin(JobKind::promote, times.promote + to_millis(replay), [this, timeline]() -> Result<> {
+            auto branches = *branches_;
+            branches.push_back({.id = servers_.next_branch(),
+                                .timeline = std::max(timeline, branches.back().timeline + 1),
+                                .begin = end_});
+            branches_ = std::make_shared<const std::vector<WalBranch>>(std::move(branches));
+            end_ = flushed_ = visible_ = pg::Lsn(end_.bytes() + 64);
+            const auto before = writable();
+            accepting_ = true;
+            checkpointed_ = false;
+            later(times.checkpoint, [this] {
+                checkpointed_ = true;
+                changed();
+            });
+            following_.reset();
+            reload(sync_standbys_.value_or(""));
+            set_writable(before);
+            pump();
+            return {};
         });
-        following_.reset();
-        reload(sync_standbys_);
-        set_writable(before);
-        pump();
-        return {};
-    });
     if (begun) {
         disconnect();
         flushed_ = end_;
@@ -465,10 +543,12 @@ io::Task<Result<>> FakeInstance::fence(Nanos limit) {
     if (up_ || orphans_) {
         die(false);
         reaping_ = true;
-        later(times.fence, [this] {
-            reaping_ = false;
-            changed();
-        });
+        if (!frozen_) {
+            later(times.fence, [this] {
+                reaping_ = frozen_;
+                changed();
+            });
+        }
     }
     const auto end = clock_.now() + limit;
     while (reaping_ && clock_.now() < end) {
@@ -486,8 +566,8 @@ io::Task<Result<>> FakeInstance::checkpoint(Nanos /*limit*/) {
 }
 
 io::Task<Result<>> FakeInstance::check_divergence(Upstream primary) {
-    const auto* other = reach(primary);
-    if (other == nullptr || !other->up_ || !other->accepting_) {
+    const auto* other = source(primary);
+    if (other == nullptr) {
         return done(fail(Errc::unavailable, "the primary does not answer"));
     }
     needs_rewind_ = !on_history_of(*other);
@@ -495,6 +575,10 @@ io::Task<Result<>> FakeInstance::check_divergence(Upstream primary) {
 }
 
 io::Task<Result<>> FakeInstance::keep_slots(std::vector<std::string> /*member_names*/) {
+    return done();
+}
+
+io::Task<Result<>> FakeInstance::drop_slots(std::vector<std::string> /*member_names*/) {
     return done();
 }
 

@@ -79,6 +79,12 @@ public:
     void mount(bool foreign);
     /// So long this standby receives nothing, though it looks connected.
     void stall_receiving(Instant until) { receives_from_ = until; }
+    /// Its storage stands still: nothing is flushed, no job ends, and what is killed is not proven
+    /// dead (uninterruptible sleep) before it goes on.
+    void freeze_storage();
+    void thaw_storage();
+    /// So long this standby flushes WAL and replays none.
+    void pause_replay(Instant until);
     /// A client commits, without telling when. False when this server does not take writes.
     bool write(std::uint64_t bytes);
     /// WAL that no client waits for, as of a vacuum.
@@ -98,7 +104,9 @@ public:
     std::string disk_trouble{};
 
     /// Some session on it can commit, be it an orphan's.
-    bool writable() const { return role_ == ha::Role::primary && accepting_ && (up_ || orphans_); }
+    bool writable() const {
+        return role_ == ha::Role::primary && accepting_ && (up_ || orphans_) && !frozen_;
+    }
     pg::Lsn end() const { return end_; }
     pg::Lsn flushed() const { return flushed_; }
     const WalHistory& history() const { return branches_; }
@@ -115,8 +123,9 @@ public:
     const std::string& names_in_force() const { return in_force_text_; }
     const std::string& name() const { return name_; }
     const std::string& system_id() const { return system_id_; }
+    bool has_data() const { return initialized_ && !own_data_; }
     /// Takes new connections, as a primary or not.
-    bool accepting() const { return up_ && accepting_ && !hung; }
+    bool accepting() const { return up_ && accepting_ && !hung && !frozen_; }
     bool tree_dead() const { return !up_ && !orphans_ && !reaping_; }
     bool streaming() const { return streaming_; }
     ha::Role role() const { return role_; }
@@ -134,7 +143,7 @@ public:
     Result<> rewind(Upstream from) override;
     Result<> start(StartAs as, std::optional<Upstream> follow) override;
     Result<> stop(StopMode mode) override;
-    Result<> promote() override;
+    Result<> promote(pg::Timeline timeline) override;
     io::Task<Result<>> follow(std::optional<Upstream> from) override;
     io::Task<Result<WalPosition>> stop_receiving(Nanos limit) override;
     io::Task<Result<>> set_sync_standbys(std::optional<std::string> names, Nanos limit) override;
@@ -145,6 +154,8 @@ public:
     io::Task<Result<>> checkpoint(Nanos limit) override;
     io::Task<Result<>> check_divergence(Upstream primary) override;
     io::Task<Result<>> keep_slots(std::vector<std::string> member_names) override;
+    io::Task<Result<>> end_walsender(int pid) override;
+    io::Task<Result<>> drop_slots(std::vector<std::string> member_names) override;
     io::Task<Result<std::string>> timeline_history(pg::Timeline timeline) override;
 
 private:
@@ -152,6 +163,7 @@ private:
     /// The primary's side of one connection.
     struct Sender {
         FakeInstance* standby = nullptr;
+        int pid = 0;
         std::uint64_t session = 0;
         pg::Lsn sent{}, write{}, flush{};
         bool in_flight = false;
@@ -174,6 +186,7 @@ private:
     void set_writable(bool before) const;
     void changed() const;
     const FakeInstance* reach(const Upstream& upstream) const;
+    const FakeInstance* source(const Upstream& from) const;
     bool on_history_of(const FakeInstance& other) const;
     void copy_data(const FakeInstance& from);
 
@@ -186,6 +199,8 @@ private:
     void upstream_gone(std::uint64_t session);
     void pump();
     void pump(const std::string& name, Sender& sender);
+    pg::Lsn replayed() const;
+    void flush_received(FakeInstance& from, std::uint64_t session, pg::Lsn lsn);
     void receive(FakeInstance& from, std::uint64_t session, WalHistory history, pg::Lsn lsn);
     void confirmed(const std::string& name, std::uint64_t session, pg::Lsn lsn);
     void listen_to_upstream(std::uint64_t session);
@@ -228,12 +243,18 @@ private:
     std::uint64_t session_ = 0;  ///< of this standby with its upstream, the newest
     bool streaming_ = false, connecting_ = false;
     std::map<std::string, Sender> senders_{};
+    int last_pid_ = 0;
     std::deque<Waiter> waiters_{};
-    std::string sync_standbys_{};
+    std::optional<std::string> sync_standbys_{};
     std::string in_force_text_{};
     pg::SyncStandbys in_force_{};
     Instant answered_{};
     Instant receives_from_{};
+    Instant replays_from_{};
+    pg::Lsn replayed_{};  ///< while replay is paused
+    bool frozen_ = false;
+    Instant frozen_since_{};
+    pg::Lsn unflushed_{};  ///< what waits for frozen storage
     Job job_{};
     std::uint64_t job_number_ = 0;
     std::function<Result<>()> job_then_{};

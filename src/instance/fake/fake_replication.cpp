@@ -84,8 +84,12 @@ void FakeInstance::serve(FakeInstance& standby, std::uint64_t session, pg::Lsn f
         }
         return;
     }
-    senders_[standby.name_] = {
-        .standby = &standby, .session = session, .sent = from, .write = from, .flush = from};
+    senders_[standby.name_] = {.standby = &standby,
+                               .pid = ++last_pid_,
+                               .session = session,
+                               .sent = from,
+                               .write = from,
+                               .flush = from};
     changed();
     pump();
     release();
@@ -161,21 +165,32 @@ void FakeInstance::receive(FakeInstance& from, std::uint64_t session, WalHistory
         disconnect();
         return connect_later(retry_connect);
     }
+    const auto same = std::min(branches_->size(), history->size());
+    if (!std::equal(branches_->begin(), branches_->begin() + static_cast<std::ptrdiff_t>(same),
+                    history->begin()) &&
+        servers_.on_mixed) {
+        servers_.on_mixed(name_, from.name_);
+    }
     branches_ = std::move(history);
     end_ = std::max(end_, lsn);
-    later(times.flush, [this, &from, session, lsn] {
-        if (!streaming_ || session != session_ || !up_) {
-            return;
-        }
-        flushed_ = std::max(flushed_, lsn);
-        if (!senders_.empty()) {
-            pump();
-        }
-        const auto delay = servers_.delay(*this, from);
-        from.arrive(*this, delay.value_or(resend),
-                    [&from, name = name_, session, lsn, lost = !delay] {
-                        from.confirmed(name, session, lost ? pg::Lsn{} : lsn);
-                    });
+    later(times.flush, [this, &from, session, lsn] { flush_received(from, session, lsn); });
+}
+
+void FakeInstance::flush_received(FakeInstance& from, std::uint64_t session, pg::Lsn lsn) {
+    if (!streaming_ || session != session_ || !up_) {
+        return;
+    }
+    if (frozen_) {
+        return later(Millis(50),
+                     [this, &from, session, lsn] { flush_received(from, session, lsn); });
+    }
+    flushed_ = std::max(flushed_, lsn);
+    if (!senders_.empty()) {
+        pump();
+    }
+    const auto delay = servers_.delay(*this, from);
+    from.arrive(*this, delay.value_or(resend), [&from, name = name_, session, lsn, lost = !delay] {
+        from.confirmed(name, session, lost ? pg::Lsn{} : lsn);
     });
 }
 
@@ -213,7 +228,9 @@ std::vector<Walsender> FakeInstance::walsenders() const {
                        .write = sender.write,
                        .flush = sender.flush,
                        .replay = sender.flush,
-                       .silent = to_millis(silent)});
+                       .silent = to_millis(silent),
+                       .pid = sender.pid,
+                       .client_port = sender.session});
     }
     return all;
 }

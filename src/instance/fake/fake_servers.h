@@ -29,6 +29,9 @@ public:
     /// How long a packet takes from one server to the other, by name; nullopt: it doesn't arrive.
     std::function<std::optional<Nanos>(const FakeInstance&, const FakeInstance&)> delay =
         [](const auto&, const auto&) { return Nanos(Millis(1)); };
+    /// A standby takes WAL for the continuation of its own that is another branch's: two promotions
+    /// had one number. PostgreSQL would not notice.
+    std::function<void(const std::string& standby, const std::string& from)> on_mixed{};
 
 private:
     std::map<std::pair<std::string, std::uint16_t>, FakeInstance*> servers_{};

@@ -21,6 +21,10 @@ void FakeInstance::commit(std::uint64_t bytes, std::function<void(Committed)> th
     end_ = pg::Lsn(end_.bytes() + bytes);
     waiters_.push_back({.lsn = end_, .then = std::move(then)});
     later(times.flush, [this, lsn = end_, life = life_] {
+        if (frozen_) {
+            unflushed_ = std::max(unflushed_, lsn);
+            return;
+        }
         if (life == life_ && (up_ || orphans_) && flushed_ < lsn) {
             flushed_ = lsn;
             pump();
@@ -119,12 +123,16 @@ io::Task<Result<WalPosition>> FakeInstance::stop_receiving(Nanos /*limit*/) {
 io::Task<Result<>> FakeInstance::set_sync_standbys(std::optional<std::string> names, Nanos limit) {
     const auto text = names.value_or("");
     HD_CO_TRY_VOID(pg::SyncStandbys::parse(text));
-    sync_standbys_ = text;
+    if (frozen_) {
+        co_return fail(Errc::timeout,
+                       "synchronous_standby_names: the configuration can't be written");
+    }
+    sync_standbys_ = names;
     if (!up_) {
         co_return Result<>{};
     }
-    later(times.reload, [this, text, life = life_] {
-        if (life == life_ && sync_standbys_ == text && in_force_text_ != text) {
+    later(times.reload, [this, names, text, life = life_] {
+        if (life == life_ && sync_standbys_ == names && in_force_text_ != text) {
             reload(text);
         }
     });
@@ -134,7 +142,7 @@ io::Task<Result<>> FakeInstance::set_sync_standbys(std::optional<std::string> na
             co_return fail(Errc::timeout, "synchronous_standby_names: not in force everywhere");
         }
         HD_CO_TRY_VOID(co_await clock_.until(std::min(until, clock_.now() + times.reload)));
-        if (sync_standbys_ != text) {
+        if (sync_standbys_ != names) {
             co_return fail(Errc::conflict, "synchronous_standby_names: changed meanwhile");
         }
     }

@@ -22,6 +22,8 @@ public:
     /// "folder: what is wrong" for those in trouble, joined by "; ". After `limit` without an
     /// answer it says so.
     io::Task<std::string> ask(io::Clock& clock, std::vector<std::string> folders, Nanos limit);
+    /// When the write began that has not come back; never: all have.
+    Instant waits_since() const { return pending_ ? since_ : Instant{}; }
 
 private:
     struct Answer;

@@ -14,6 +14,7 @@
 #include "instance/local/pg_process.h"
 #include "io/child.h"
 #include "io/files.h"
+#include "pg/quote.h"
 
 // Making, copying and rewinding a data directory. P3: nothing is destroyed before the system
 // identifier and the ancestry were compared and the WAL that leaves the common history was set
@@ -29,6 +30,8 @@ constexpr Nanos copy_limit = Seconds(7 * 24 * 3600);
 constexpr Nanos query_limit = Seconds(10);
 constexpr Nanos checkpoint_limit = Seconds(3600);
 constexpr Nanos source_checkpoint_limit = Seconds(60);
+constexpr Nanos flush_pause = Millis(100);
+constexpr Nanos flush_limit = Seconds(1);
 constexpr Nanos replay_pause = Millis(20);
 constexpr Nanos replay_limit = Seconds(1);
 constexpr std::uint64_t spare_bytes = 256U << 20U;
@@ -91,17 +94,6 @@ std::string divergence(pg::Timeline timeline, pg::Lsn end, const std::vector<Bra
                           : "";
 }
 
-/// Removes all but `keep` of the folders that are called `prefix`...
-void remove_others(const std::string& prefix, const std::string& keep) {
-    std::error_code ec;
-    for (const auto& entry : fs::directory_iterator(fs::path(prefix).parent_path(), ec)) {
-        const auto path = entry.path().string();
-        if (path.starts_with(prefix) && path != keep) {
-            fs::remove_all(path, ec);
-        }
-    }
-}
-
 }  // namespace
 
 Result<std::uint64_t> free_bytes_at(const std::string& folder) {
@@ -124,7 +116,7 @@ Result<> LocalInstance::initialize(config::Bootstrap how) {
 io::Task<Result<>> LocalInstance::do_initialize(config::Bootstrap how) {
     HD_CO_TRY(const auto programs, tools());
     const auto& pg = config_.postgresql;
-    std::vector<std::string> arguments{"-D", files_.data_dir(), "--no-sync",
+    std::vector<std::string> arguments{"-D", files_.unfinished_copy(), "--no-sync",
                                        "--username=" + pg.superuser.username};
     const auto pwfile = files_.state_dir() + "/initdb.pw";
     if (!pg.superuser.password.empty()) {
@@ -135,6 +127,9 @@ io::Task<Result<>> LocalInstance::do_initialize(config::Bootstrap how) {
     HD_CO_TRY_VOID(files_.mark_unfinished());
     auto made = co_await programs.run("initdb", std::move(arguments), {}, initdb_limit);
     ::unlink(pwfile.c_str());
+    if (made) {
+        made = files_.move_up();
+    }
     if (made) {
         made = co_await sync_data_dir();
     }
@@ -150,7 +145,7 @@ io::Task<Result<>> LocalInstance::do_initialize(config::Bootstrap how) {
         }
         HD_CO_TRY_VOID(io::write_file_atomically(path, text));
     }
-    files_.clear_unfinished();
+    HD_CO_TRY_VOID(files_.clear_unfinished());
     control_known_ = false;
     co_return Result<>{};
 }
@@ -165,6 +160,7 @@ Result<> LocalInstance::clone(Upstream from) {
 }
 
 io::Task<Result<>> LocalInstance::do_clone(Upstream from) {
+    HD_CO_TRY_VOID(co_await identify(from));
     HD_CO_TRY_VOID(files_.mark_unfinished());
     const auto copied = co_await copy_from(from);
     if (!copied) {
@@ -172,12 +168,10 @@ io::Task<Result<>> LocalInstance::do_clone(Upstream from) {
         co_return copied;
     }
     HD_CO_TRY_VOID(files_.place_standby_signal());
-    files_.clear_unfinished();
+    HD_CO_TRY_VOID(files_.clear_unfinished());
     following_ = from;
     local_.needs_rewind = false;
-    control_known_ = false;
-    local_.timeline = 0;
-    local_.lsn = {};
+    forget_wal();
     co_return Result<>{};
 }
 
@@ -197,7 +191,7 @@ io::Task<Result<>> LocalInstance::copy_from(Upstream from) {
                                                               {"application_name", "Howdah clone"},
                                                               {"connect_timeout", "10"}};
     conninfo.insert(conninfo.end(), who.options.begin(), who.options.end());
-    std::vector<std::string> arguments{"--pgdata=" + files_.data_dir(),
+    std::vector<std::string> arguments{"--pgdata=" + files_.unfinished_copy(),
                                        "--wal-method=stream",
                                        "--checkpoint=fast",
                                        "--no-sync",
@@ -210,6 +204,7 @@ io::Task<Result<>> LocalInstance::copy_from(Upstream from) {
     HD_CO_TRY_VOID(co_await programs.run(
         "pg_basebackup", std::move(arguments),
         {.environment = {"PGPASSFILE=" + config_.postgresql.pgpass}}, copy_limit));
+    HD_CO_TRY_VOID(files_.move_up());
     co_return co_await sync_data_dir();
 }
 
@@ -230,33 +225,18 @@ io::Task<Result<>> LocalInstance::sync_data_dir() {
     co_return Result<>{};
 }
 
-/// Also what symbolic links to WAL and tablespaces lead to. The directory itself may be a mount
-/// point.
+/// The mark of unfinished work goes last, or half a directory would be nobody's.
 io::Task<Result<>> LocalInstance::empty_data_dir() {
-    std::error_code ec;
     std::vector<std::string> argv{"rm", "-rf", "--"};
-    const auto add_contents = [&](const fs::path& folder) {
-        for (const auto& entry : fs::directory_iterator(folder, ec)) {
-            argv.push_back(entry.path().string());
-        }
-    };
-    const fs::path data_dir(files_.data_dir());
-    if (fs::is_symlink(data_dir / "pg_wal", ec)) {
-        add_contents(data_dir / "pg_wal");
-    }
-    for (const auto& entry : fs::directory_iterator(data_dir / "pg_tblspc", ec)) {
-        if (entry.is_symlink(ec)) {
-            add_contents(entry.path());
-        }
-    }
-    add_contents(data_dir);
-    if (argv.size() > 3) {
+    const auto contents = files_.contents();
+    argv.insert(argv.end(), contents.begin(), contents.end());
+    if (!contents.empty()) {
         HD_CO_TRY(const auto output, co_await io::run(clock_, argv, {}, copy_limit));
         if (output.exit_code != 0) {
             co_return fail(Errc::io, "rm: " + output.text);
         }
     }
-    files_.clear_unfinished();
+    HD_CO_TRY_VOID(files_.clear_unfinished());
     control_known_ = false;
     co_return Result<>{};
 }
@@ -276,6 +256,23 @@ io::Task<Result<>> LocalInstance::check_divergence(Upstream primary) {
     } else if (!control_known_) {
         co_await read_down_state();
     }
+    lacks_wal_ = false;
+    auto why = divergence_from(there);
+    if (why.empty() && local_.postmaster && !local_.accepting) {
+        HD_CO_TRY(why, co_await missing_wal(primary));
+        lacks_wal_ = !why.empty();
+    }
+    local_.needs_rewind = !why.empty();
+    if (local_.needs_rewind) {
+        spdlog::info("this directory can't follow the primary why=\"{}\" primary={}", why,
+                     primary.name);
+    }
+    local_.rewind_why = std::move(why);
+    co_return Result<>{};
+}
+
+/// Why WAL here is no part of the history over there; empty: it is.
+std::string LocalInstance::divergence_from(const Identity& there) const {
     const auto own = files_.timeline_history(local_.timeline);
     const bool is_standby = local_.role == ha::Role::standby;
     const auto running_end = is_standby ? local_.replayed : local_.lsn;
@@ -284,14 +281,36 @@ io::Task<Result<>> LocalInstance::check_divergence(Upstream primary) {
     // A running standby is compared while WAL goes on flowing: what it got since can't count
     // against it.
     const auto flush = local_.postmaster ? std::max(there.flush, end) : there.flush;
-    const auto why = divergence(local_.timeline, end, parse_history(own.value_or("")),
-                                there.timeline, flush, parse_history(there.history));
-    local_.needs_rewind = !why.empty();
-    if (local_.needs_rewind) {
-        spdlog::info("WAL here left the history of the primary why=\"{}\" primary={}", why,
-                     primary.name);
+    return divergence(local_.timeline, end, parse_history(own.value_or("")), there.timeline, flush,
+                      parse_history(there.history));
+}
+
+/// Why a standby that does not get as far as to answer never will: the WAL that it asks for next is
+/// not at the primary any more, and it has no archive to ask. Empty: it may.
+io::Task<Result<std::string>> LocalInstance::missing_wal(Upstream primary) {
+    if (settings_ && settings_->recovery.contains("restore_command")) {
+        co_return std::string();
     }
-    co_return Result<>{};
+    HD_CO_TRY(const auto programs, tools());
+    HD_CO_TRY(const auto control, co_await programs.control());
+    const auto timeline = std::max(control.data.timeline, control.data.min_recovery_timeline);
+    const auto here = co_await programs.end_of_wal(control, timeline, {control.data.redo});
+    const auto needed = here.value_or(control.data.redo);
+    const auto bytes = control.wal_segment_bytes;
+    const auto segment = wal_segment_name(timeline, needed.bytes() / bytes, bytes);
+    // On whatever timeline: the segment of a branch point has the new one's number.
+    const auto sql = fmt::format(
+        "SELECT bool_or(substr(name, 9) > {0}) AND NOT bool_or(substr(name, 9) = {0}) FROM "
+        "pg_ls_waldir() WHERE length(name) = 24",
+        pg::quote_literal(segment.substr(8)));
+    HD_CO_TRY(const auto rows,
+              co_await query_once(remote_keywords(primary, config_.postgresql.superuser), sql,
+                                  query_limit));
+    if (rows.empty() || rows[0][0] != "t") {
+        co_return std::string();
+    }
+    co_return fmt::format("it needs WAL from {} on, and {} has removed that", needed.text(),
+                          primary.name);
 }
 
 /// Waits while a standby still replays. What it received is no measure: a dead primary's stream may
@@ -362,12 +381,13 @@ io::Task<Result<>> LocalInstance::do_rewind(Upstream from) {
         HD_CO_TRY_VOID(co_await keep_divergent_wal());
         divergent_wal_kept_ = true;
     }
-    auto done =
-        local_.rewind_possible
-            ? co_await run_pg_rewind(from)
-            : Result<>(fail(Errc::invalid,
-                            "pg_rewind can't be used: it needs data checksums or wal_log_hints, "
-                            "and use_pg_rewind"));
+    auto done = may_rewind(there);
+    if (done) {
+        done = co_await run_pg_rewind(from);
+    }
+    if (done) {
+        done = co_await prove_rewound(from);
+    }
     if (!done) {
         if (const auto alive = co_await identify(from); !alive) {
             co_return std::unexpected(std::move(done).error().within("the source is lost; rewind"));
@@ -376,14 +396,64 @@ io::Task<Result<>> LocalInstance::do_rewind(Upstream from) {
     }
     HD_CO_TRY_VOID(std::move(done));
     HD_CO_TRY_VOID(files_.place_standby_signal());
+    rewound_to_ = there.timeline;
     divergent_wal_kept_ = false;
     local_.needs_rewind = false;
+    forget_wal();
+    following_ = from;
+    co_return Result<>{};
+}
+
+void LocalInstance::forget_wal() {
+    lacks_wal_ = false;
+    local_.rewind_why.clear();
     local_.timeline = 0;
     local_.lsn = local_.final_lsn = {};
     mark_ = older_mark_ = {};
     control_known_ = false;
-    following_ = from;
-    co_return Result<>{};
+}
+
+/// A directory that left the same history again, without having streamed since, was not mended by
+/// the last rewind either.
+Result<> LocalInstance::may_rewind(const Identity& there) const {
+    if (lacks_wal_) {
+        return fail(Errc::not_found, local_.rewind_why);
+    }
+    if (!local_.rewind_possible) {
+        return fail(Errc::invalid,
+                    "pg_rewind can't be used: it needs data checksums or wal_log_hints, and "
+                    "use_pg_rewind");
+    }
+    if (rewound_to_ == there.timeline) {
+        return fail(Errc::unsafe, fmt::format("pg_rewind has been tried on timeline {}, and WAL "
+                                              "here left it again before anything was streamed",
+                                              there.timeline));
+    }
+    return {};
+}
+
+/// That pg_rewind ended with 0 proves nothing: it looks at pg_control's checkpoints alone, and
+/// where both are on timelines of one number it does nothing (measured on 15, after a promotion by
+/// hand whose server was started as a standby again).
+io::Task<Result<>> LocalInstance::prove_rewound(Upstream from) {
+    const auto end = clock_.now() + flush_limit;
+    forget_wal();
+    co_await read_down_state();
+    if (!control_known_) {
+        co_return fail(Errc::corrupt, "pg_control is not readable after pg_rewind");
+    }
+    while (true) {
+        HD_CO_TRY(const auto there, co_await identify(from));
+        const auto why = divergence_from(there);
+        if (why.empty()) {
+            co_return Result<>{};
+        }
+        // What was copied may be WAL that the source had not flushed by then.
+        if (clock_.now() > end) {
+            co_return fail(Errc::corrupt, "pg_rewind left WAL that diverges: " + why);
+        }
+        HD_CO_TRY_VOID(co_await clock_.until(clock_.now() + flush_pause));
+    }
 }
 
 /// pg_rewind looks into the source's pg_control: before its first checkpoint that shows the old
@@ -418,6 +488,7 @@ io::Task<Result<>> LocalInstance::run_pg_rewind(Upstream from) {
         {"user", who.username},
         {"dbname", pg.database},
         {"application_name", "Howdah rewind"},
+        {"options", "-c default_transaction_read_only=off"},
         {"target_session_attrs", "read-write"}};
     conninfo.insert(conninfo.end(), who.options.begin(), who.options.end());
     std::vector<std::string> arguments{"--no-sync", "--target-pgdata=" + files_.data_dir(),
@@ -438,8 +509,8 @@ io::Task<Result<>> LocalInstance::run_pg_rewind(Upstream from) {
     co_return done;
 }
 
-/// Copies, since pg_rewind writes into files in place. The newest set is kept: the last 64
-/// segments.
+/// Copies, since pg_rewind writes into files in place: the last 64 segments. Nobody but an operator
+/// removes such a set.
 io::Task<Result<>> LocalInstance::keep_divergent_wal() {
     constexpr std::uint64_t most = 64;
     const auto bytes = control_.wal_segment_bytes;
@@ -463,11 +534,12 @@ io::Task<Result<>> LocalInstance::keep_divergent_wal() {
         argv.push_back(folder);
         HD_CO_TRY(const auto output, co_await io::run(clock_, argv, {}, copy_limit));
         if (output.exit_code != 0) {
+            std::error_code ec;
+            fs::remove_all(folder, ec);  // half a set; the whole one is where it was
             co_return fail(Errc::io, "WAL could not be set aside: " + output.text,
                            "make room on the disk");
         }
     }
-    remove_others(files_.state_dir() + "/divergent-wal-", folder);
     co_return Result<>{};
 }
 
@@ -484,8 +556,7 @@ io::Task<Result<>> LocalInstance::replace_by_clone(Upstream from, Error why) {
     }
     spdlog::warn("rewind is not possible: the directory is set aside and copied anew why=\"{}\"",
                  why.message);
-    const auto prefix = files_.data_dir() + ".diverged-";
-    const auto aside = prefix + utc_stamp(clock_.wall_nanos());
+    const auto aside = files_.data_dir() + ".diverged-" + utc_stamp(clock_.wall_nanos());
     if (::rename(files_.data_dir().c_str(), aside.c_str()) != 0) {
         auto error = io::fail_errno("set " + files_.data_dir() + " aside").error();
         error.hint =
@@ -493,7 +564,6 @@ io::Task<Result<>> LocalInstance::replace_by_clone(Upstream from, Error why) {
             "remove_data_directory_on_rewind_failure: true";
         co_return std::unexpected(std::move(error).within(why.message));
     }
-    remove_others(prefix, aside);
     co_return co_await do_clone(from);
 }
 

@@ -16,7 +16,7 @@ constexpr Nanos probe_limit = Seconds(120);
 /// While a probe waits for longer than this, nobody else tries.
 constexpr Nanos probe_patience = Seconds(1);
 constexpr Nanos disk_every = Seconds(3);
-constexpr Nanos disk_limit = Seconds(5);
+constexpr Nanos disk_limit = Seconds(4);  // as long as any trouble must last (ha: must_last)
 
 }  // namespace
 
@@ -36,7 +36,7 @@ io::Task<> LocalInstance::probe(int life) {
         }
         probing_since_ = {};
         // A refusal ("starting up", "too many clients") is an answer, too.
-        if (opened || opened.error().message.find("FATAL:") != std::string::npos) {
+        if (opened || !opened.error().sqlstate.empty()) {
             const bool was_hung = clock_.now() - local_.answered > 2 * probe_every;
             local_.answered = clock_.now();
             if (was_hung) {
@@ -63,6 +63,7 @@ io::Task<> LocalInstance::watch_disk() {
         if (files_.classify() == DataDir::initialized) {
             auto trouble = co_await disk_probe_.ask(
                 clock_, {files_.data_dir(), files_.data_dir() + "/pg_wal"}, disk_limit);
+            local_.disk_waits_since = disk_probe_.waits_since();
             if (trouble != local_.disk_trouble) {
                 if (local_.disk_trouble.empty()) {
                     spdlog::error("disk trouble why=\"{}\"", trouble);

@@ -34,6 +34,8 @@ SELECT r.standby, current_setting('server_version_num'),
        (SELECT coalesce(json_agg(json_build_object(
                    'application_name', application_name, 'client_addr', client_addr, 'state', state,
                    'sync_state', sync_state, 'usename', usename, 'sync_priority', sync_priority,
+                   'pid', pid, 'client_port', client_port,
+                   'slot', (SELECT s.slot_name FROM pg_replication_slots s WHERE s.active_pid = pid LIMIT 1),
                    'write', write_lsn, 'flush', flush_lsn, 'replay', replay_lsn,
                    'silent_ms', CASE WHEN sent_lsn > flush_lsn THEN
                        (extract(epoch FROM clock_timestamp() - reply_time) * 1000)::bigint END)), '[]')
@@ -46,7 +48,8 @@ SELECT r.standby, current_setting('server_version_num'),
           FROM pg_settings s
          WHERE s.pending_restart AND s.name <> 'hot_standby' AND s.name NOT LIKE 'recovery%'),
        current_setting('data_directory'),
-       CASE WHEN NOT r.standby THEN current_setting('synchronous_standby_names') END
+       CASE WHEN NOT r.standby THEN current_setting('synchronous_standby_names') END,
+       w.pid
   FROM (SELECT pg_is_in_recovery() AS standby) r
        CROSS JOIN pg_control_checkpoint() c CROSS JOIN pg_control_recovery() m
        LEFT JOIN pg_stat_wal_receiver w ON true)sql";
@@ -75,6 +78,7 @@ enum Column {
     pending_restart,
     data_directory,
     sync_standbys,
+    receiver_pid,
     column_count,
 };
 
@@ -122,7 +126,7 @@ LocalInstance::LocalInstance(io::Executor executor, io::Clock& clock, config::Ag
       clock_(clock),
       config_(std::move(config)),
       binary_(std::move(howdah_binary)),
-      files_(config_.postgresql, config_.state_dir),
+      files_(config_.postgresql, config_.state_dir, config_.name),
       scope_(executor),
       one_query_(executor) {
     following_ = files_.remembered_following();
@@ -234,7 +238,7 @@ void LocalInstance::look_at_disk() {
         local_.server_version = files_.major_version();
     }
     local_.following = following_;
-    local_.unfenced = local_.postmaster && foreign_postmaster_ != 0;
+    local_.unfenced = local_.postmaster && (foreign_postmaster_ != 0 || fencer_disagrees_);
     local_.rewind_possible = settings_ && settings_->use_pg_rewind &&
                              (control_.data.data_checksums || control_.data.wal_log_hints);
 }
@@ -242,7 +246,9 @@ void LocalInstance::look_at_disk() {
 io::Task<Local> LocalInstance::observe(Nanos limit) {
     look_at_disk();
     if (local_.postmaster) {
-        if (!co_await ask_server(limit)) {
+        if (const auto asked = co_await ask_server(limit); !asked) {
+            local_.no_answer = asked.error().message;
+            suppose_writable();
             local_.accepting = false;
             local_.streaming_from_following = false;
             local_.replication_state.clear();
@@ -253,11 +259,20 @@ io::Task<Local> LocalInstance::observe(Nanos limit) {
     }
     look_at_disk();
     auto seen = local_;
+    seen.kept_standby_names = sync_standbys_;
     seen.state = state();
     if (seen.job.running && seen.job.kind == JobKind::promote) {
         seen.accepting = false;
     }
     co_return seen;
+}
+
+/// One that can't be asked may have been promoted by hand. The signal file proves that it was not:
+/// PostgreSQL removes it at the end of recovery, before anybody can write.
+void LocalInstance::suppose_writable() {
+    if (local_.role == ha::Role::standby && !files_.has_standby_signal()) {
+        local_.role = ha::Role::primary;
+    }
 }
 
 io::Task<Result<>> LocalInstance::ensure_connection(Nanos limit) {
@@ -292,6 +307,8 @@ io::Task<Result<>> LocalInstance::ask_server(Nanos limit) {
     if (const auto there = text(rows->front(), data_directory);
         there != files_.data_dir() && !std::filesystem::equivalent(there, files_.data_dir(), ec)) {
         connection_.reset();
+        // Whatever runs below our fencer is ours to answer for.
+        local_.role = text(rows->front(), standby) == "t" ? local_.role : ha::Role::primary;
         co_return fail(Errc::conflict,
                        "another PostgreSQL, of " + there + ", answers at our address and port",
                        "stop it, or change postgresql.listen");
@@ -305,6 +322,7 @@ void LocalInstance::take_answer(const Row& row) {
     const bool promoting = local_.job.running && local_.job.kind == JobKind::promote;
     auto& control = local_.control;
     local_.accepting = true;
+    local_.no_answer.clear();
     local_.role = in_recovery && !promoting ? ha::Role::standby : ha::Role::primary;
     local_.server_version = static_cast<int>(number(row, version));
     local_.postmaster_start_time = text(row, start_time);
@@ -340,9 +358,22 @@ void LocalInstance::take_answer(const Row& row) {
     local_.streaming_from_following = streams && following_ &&
                                       text(row, sender_host) == following_->host &&
                                       number(row, sender_port) == following_->port;
+    take_receiver(static_cast<pid_t>(number(row, receiver_pid)),
+                  static_cast<std::uint16_t>(number(row, sender_port)));
+    if (local_.streaming_from_following) {
+        rewound_to_.reset();
+    }
     local_.pending_restart_json = text(row, pending_restart);
     take_walsenders(text(row, walsenders));
     note_position();
+}
+
+/// A walreceiver has one connection as long as it lives.
+void LocalInstance::take_receiver(pid_t pid, std::uint16_t sender_port) {
+    if (pid != receiver_pid_ || local_.receiver_port == 0) {
+        receiver_pid_ = pid;
+        local_.receiver_port = pid == 0 ? 0 : local_port_of(pid, sender_port);
+    }
 }
 
 void LocalInstance::take_walsenders(const std::string& json) {
@@ -355,16 +386,21 @@ void LocalInstance::take_walsenders(const std::string& json) {
         const auto position = [&](const char* key) {
             return pg::Lsn::parse(json_text(row, key)).value_or(pg::Lsn{});
         };
-        local_.walsenders.push_back({.application_name = json_text(row, "application_name"),
-                                     .client_addr = json_text(row, "client_addr"),
-                                     .state = json_text(row, "state"),
-                                     .sync_state = json_text(row, "sync_state"),
-                                     .usename = json_text(row, "usename"),
-                                     .sync_priority = row.value("sync_priority", 0),
-                                     .write = position("write"),
-                                     .flush = position("flush"),
-                                     .replay = position("replay"),
-                                     .silent = Millis(json_number(row, "silent_ms"))});
+        local_.walsenders.push_back(
+            {.application_name = json_text(row, "application_name"),
+             .client_addr = json_text(row, "client_addr"),
+             .state = json_text(row, "state"),
+             .sync_state = json_text(row, "sync_state"),
+             .usename = json_text(row, "usename"),
+             .sync_priority = row.value("sync_priority", 0),
+             .write = position("write"),
+             .flush = position("flush"),
+             .replay = position("replay"),
+             .silent = Millis(json_number(row, "silent_ms")),
+             .pid = static_cast<int>(json_number(row, "pid")),
+             .client_port = static_cast<std::uint64_t>(
+                 std::max<std::int64_t>(json_number(row, "client_port"), 0)),
+             .slot = json_text(row, "slot")});
     }
 }
 
@@ -393,11 +429,15 @@ io::Task<Result<>> LocalInstance::reload() {
                               .member = config_.name,
                               .pgpass = config_.postgresql.pgpass,
                               .replication = config_.postgresql.replication};
+    // Files that were written by an attempt that then failed differ no more, but nobody has read
+    // them.
+    const auto owed = std::exchange(reload_owed_, true);
     HD_CO_TRY(const bool differs,
               files_.write_configuration(*settings_, following, sync_standbys_));
-    if (differs && local_.postmaster) {
+    if ((differs || owed) && local_.postmaster) {
         HD_CO_TRY_VOID(co_await signal_postmaster("HUP"));
     }
+    reload_owed_ = false;
     co_return Result<>{};
 }
 
@@ -415,13 +455,19 @@ io::Task<Result<>> LocalInstance::configure(config::EffectivePostgresql settings
 }
 
 io::Task<Result<>> LocalInstance::follow(std::optional<Upstream> from) {
-    following_ = std::move(from);
+    const auto before = std::exchange(following_, std::move(from));
     local_.following = following_;
     local_.streaming_from_following = false;
     if (local_.job.running && local_.job.kind == JobKind::rewind) {
         co_return Result<>{};
     }
-    co_return co_await reload();
+    auto written = co_await reload();
+    if (!written) {
+        // As on a full disk: it goes on following whom it followed, and says so.
+        following_ = before;
+        local_.following = following_;
+    }
+    co_return written;
 }
 
 io::Task<Result<std::string>> LocalInstance::timeline_history(pg::Timeline timeline) {

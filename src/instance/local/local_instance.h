@@ -12,12 +12,16 @@
 #include "instance/instance.h"
 #include "instance/local/disk_probe.h"
 #include "instance/local/pg_files.h"
-#include "instance/local/pg_query.h"
 #include "instance/local/pg_tools.h"
 #include "io/task.h"
 #include "pg/sync_standbys.h"
+#include "pgclient/connection.h"
 
 namespace howdah::instance {
+
+using pgclient::Connection;
+using pgclient::Row;
+using pgclient::Rows;
 
 /// PostgreSQL's programs that the agent needs are where `config` says.
 /// Errors: Errc::not_found with the program, and what to install or correct.
@@ -45,7 +49,7 @@ public:
     Result<> rewind(Upstream from) override;
     Result<> start(StartAs as, std::optional<Upstream> follow) override;
     Result<> stop(StopMode mode) override;
-    Result<> promote() override;
+    Result<> promote(pg::Timeline timeline) override;
     io::Task<Result<>> follow(std::optional<Upstream> from) override;
     io::Task<Result<WalPosition>> stop_receiving(Nanos limit) override;
     io::Task<Result<>> set_sync_standbys(std::optional<std::string> names, Nanos limit) override;
@@ -56,6 +60,8 @@ public:
     io::Task<Result<>> checkpoint(Nanos limit) override;
     io::Task<Result<>> check_divergence(Upstream primary) override;
     io::Task<Result<>> keep_slots(std::vector<std::string> member_names) override;
+    io::Task<Result<>> end_walsender(int pid) override;
+    io::Task<Result<>> drop_slots(std::vector<std::string> member_names) override;
     io::Task<Result<std::string>> timeline_history(pg::Timeline timeline) override;
 
     /// Another measure of the room beside a data directory, for tests.
@@ -72,6 +78,14 @@ public:
 private:
     using Work = io::Task<Result<>>;
 
+    /// Who answers at an upstream's address.
+    struct Identity {
+        std::string system_id{};
+        pg::Timeline timeline = 0;
+        pg::Lsn flush{};
+        std::string history{};  ///< of `timeline`, text
+    };
+
     // ---- local_instance.cpp: jobs, the server's life, what is seen of it
     Result<> begin(JobKind kind, std::function<Work()> work);
     io::Task<> run_job(std::function<Work()> work);
@@ -80,8 +94,10 @@ private:
     void look_at_disk();
     io::Task<Result<>> ask_server(Nanos limit);
     io::Task<Result<>> ensure_connection(Nanos limit);
+    void suppose_writable();
     void take_answer(const Row& row);
     void take_walsenders(const std::string& json);
+    void take_receiver(pid_t pid, std::uint16_t sender_port);
     void note_position();
     Result<> must_run(const char* what) const;
     Result<> must_be_idle(const char* what) const;
@@ -94,18 +110,22 @@ private:
     Work connect_fencer();
     Work wait_until_accepting(StartAs as, std::uint64_t log_from);
     Work do_stop(StopMode mode);
-    Work do_promote();
+    Work do_promote(pg::Timeline timeline);
+    io::Task<> look_for_shutdown();
     Work signal_postmaster(std::string name);
+    Work kill_with_fencer(std::shared_ptr<fencer::FencerClient> fencer, Nanos limit);
     Work kill_without_fencer(Nanos limit);
     io::Task<bool> wait_dead(Nanos limit);
     void server_ended();
     void begin_settling();
     io::Task<> settle();
     io::Task<> watch_streaming(std::shared_ptr<fencer::FencerClient> fencer);
+    io::Task<> watch_fencer(std::shared_ptr<fencer::FencerClient> fencer);
     io::Task<> read_down_state();
     io::Task<> watch_foreign(pid_t pid);
     io::Task<> checkpoint_after_promote();
     Error start_failure(std::uint64_t log_from) const;
+    std::string deadline_page() const { return files_.state_dir() + "/deadline"; }
 
     // ---- local_health.cpp: a postmaster that hangs, a sick disk
     void begin_probing();
@@ -124,6 +144,11 @@ private:
     Work run_pg_rewind(Upstream from);
     Work await_source_checkpoint(Upstream from, pg::Timeline timeline);
     Work keep_divergent_wal();
+    Result<> may_rewind(const Identity& there) const;
+    Work prove_rewound(Upstream from);
+    std::string divergence_from(const Identity& there) const;
+    io::Task<Result<std::string>> missing_wal(Upstream primary);
+    void forget_wal();
     Work replace_by_clone(Upstream from, Error why);
     Work room_for_both(Upstream from);
     Work empty_data_dir();
@@ -138,16 +163,12 @@ private:
     Work await_sync_taken(pg::SyncStandbys wanted, Instant end);
 
     // ---- local_sql.cpp: connections and statements
-    ConnectionKeywords local_keywords(const std::string& options) const;
-    ConnectionKeywords remote_keywords(const Upstream& at, const config::Credentials& who) const;
-    struct Identity {
-        std::string system_id{};
-        pg::Timeline timeline = 0;
-        pg::Lsn flush{};
-        std::string history{};  ///< of `timeline`, text
-    };
+    pgclient::Keywords local_keywords(const std::string& options) const;
+    pgclient::Keywords remote_keywords(const Upstream& at, const config::Credentials& who) const;
+    /// Errors: Errc::conflict or Errc::unsafe: it is not the primary that `at` speaks of.
     io::Task<Result<Identity>> identify(Upstream at);
-    io::Task<Result<Rows>> query_once(ConnectionKeywords keywords, std::string sql, Nanos limit);
+    static Result<> prove_source(const Upstream& at, const Identity& there, bool in_recovery);
+    io::Task<Result<Rows>> query_once(pgclient::Keywords keywords, std::string sql, Nanos limit);
     Work create_slot_at(Upstream at);
     Work run_post_bootstrap(std::string command);
 
@@ -169,9 +190,15 @@ private:
     std::unique_ptr<Connection> connection_{};
     std::shared_ptr<fencer::FencerClient> fencer_{};
     std::optional<fencer::Status> fencer_status_{};
+    bool reload_owed_ = false;       ///< a reload failed after it had written files
+    bool fencer_disagrees_ = false;  ///< it is armed for another instant than the page shows
     pid_t foreign_postmaster_ = 0;
+    pid_t receiver_pid_ = 0;
     std::function<Result<std::uint64_t>(const std::string&)> free_bytes_ = free_bytes_at;
     bool divergent_wal_kept_ = false;  ///< of the divergence at hand
+    bool lacks_wal_ = false;           ///< it can't follow for want of WAL, not for its history
+    /// Timeline of the source of the last rewind that ended well; nullopt: it has streamed since.
+    std::optional<pg::Timeline> rewound_to_{};
     DiskProbe disk_probe_{};
     bool watches_disk_ = false;
     int life_ = 0;             ///< counts postmasters that were seen

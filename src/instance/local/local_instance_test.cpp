@@ -7,6 +7,8 @@
 #include "fencer/page.h"
 #include "instance/local/local_fixture_for_test.h"
 #include "instance/local/pg_process.h"
+#include "io/files.h"
+#include "pgclient/blocking.h"
 
 // The life of a server: start, failover, the ways to die. Addresses 127.0.65.x.
 
@@ -19,7 +21,181 @@ public:
     io::Task<> shut_down_cleanly();
     io::Task<> die_in_different_ways();
     io::Task<> refuse();
+    io::Task<> tell_codes();
+    io::Task<> ask_blocking();
+    io::Task<> hide_a_promotion();
+    io::Task<> stop_its_fencer();
+    io::Task<> leave_unfinished_work();
+    io::Task<DataDir> found_with_mark(const LocalNode* node, std::string mark);
+    io::Task<std::unique_ptr<Connection>> session_at(const LocalNode* node, std::string password,
+                                                     std::string* code = nullptr);
 };
+
+/// nullptr when it is refused, `code` says how.
+io::Task<std::unique_ptr<Connection>> LocalInstanceTest::session_at(const LocalNode* node,
+                                                                    std::string password,
+                                                                    std::string* code) {
+    const auto& pg = node->config.postgresql;
+    auto opened = co_await Connection::open(clock_,
+                                            {{"host", pg.listen_addresses},
+                                             {"port", std::to_string(port_for_test)},
+                                             {"user", pg.superuser.username},
+                                             {"password", std::move(password)},
+                                             {"dbname", "postgres"}},
+                                            3s);
+    if (!opened) {
+        if (code != nullptr) {
+            *code = opened.error().sqlstate;
+        }
+        co_return nullptr;
+    }
+    co_return *std::move(opened);
+}
+
+io::Task<> LocalInstanceTest::tell_codes() {
+    auto* a = co_await make("a", "127.0.65.12");
+    if (!co_await make_primary(a)) {
+        co_return;
+    }
+    std::string code;
+    EXPECT_EQ(co_await session_at(a, "wrong", &code), nullptr);
+    EXPECT_EQ(code, "28P01");
+    EXPECT_EQ(co_await session_at(a, "", &code), nullptr);
+    EXPECT_EQ(code, "28P01") << "it asked for a password, which libpq alone says";
+    const auto session = co_await session_at(a, a->config.postgresql.superuser.password);
+    EXPECT_NE(session, nullptr);
+    const auto refused = session ? co_await session->query("SELECT nonsense", {}, 3s) : Rows{};
+    EXPECT_EQ(refused ? "" : refused.error().sqlstate, "42703");
+    const auto gone = co_await Connection::open(
+        clock_, {{"host", "127.0.65.99"}, {"port", std::to_string(port_for_test)}}, 3s);
+    EXPECT_EQ(gone ? "connected" : gone.error().sqlstate, "") << "nobody answered";
+}
+
+/// The same server, asked by a thread that waits.
+io::Task<> LocalInstanceTest::ask_blocking() {
+    auto* a = co_await make("a", "127.0.65.41");
+    if (!co_await make_primary(a)) {
+        co_return;
+    }
+    const auto& superuser = a->config.postgresql.superuser;
+    pgclient::Keywords keywords{{"host", "127.0.65.41"},
+                                {"port", std::to_string(port_for_test)},
+                                {"user", superuser.username},
+                                {"password", "wrong"},
+                                {"dbname", "postgres"}};
+    const auto refused = pgclient::BlockingConnection::open(keywords, 3s);
+    EXPECT_EQ(refused ? "" : refused.error().sqlstate, pgclient::sqlstate::invalid_password);
+    keywords["password"] = superuser.password;
+    auto session = pgclient::BlockingConnection::open(keywords, 3s);
+    if (!session) {
+        ADD_FAILURE() << session.error().message;
+        co_return;
+    }
+    const auto answer = session->ask("SELECT $1::int AS n, NULL AS nothing", {"7"}, 3s).value();
+    EXPECT_EQ(answer.columns.at(0).name, "n");
+    EXPECT_EQ(answer.columns.at(0).type, 23U);
+    EXPECT_EQ(answer.rows, (pgclient::Rows{{"7", std::nullopt}}));
+    std::string heard;
+    session->on_notice([&](std::string_view text) { heard = text; });
+    EXPECT_TRUE(session->query("DO $$ BEGIN RAISE NOTICE 'it works'; END $$", {}, 3s));
+    EXPECT_TRUE(heard.ends_with("it works")) << heard;
+    EXPECT_EQ(session->query("SELECT nonsense", {}, 3s).error().sqlstate, "42703");
+    EXPECT_FALSE(session->broken()) << "a refusal is an answer";
+    EXPECT_EQ(session->query("COPY pg_class TO STDOUT", {}, 3s).error().code, Errc::unavailable);
+    EXPECT_TRUE(session->broken());
+    auto slow = pgclient::BlockingConnection::open(keywords, 3s);
+    EXPECT_EQ(slow->query("SELECT pg_sleep(60)", {}, 100ms).error().code, Errc::timeout);
+    EXPECT_TRUE(slow->broken());
+}
+
+/// The agent's login is refused when somebody promotes the server by hand.
+io::Task<> LocalInstanceTest::hide_a_promotion() {
+    auto* a = co_await make("a", "127.0.65.13");
+    auto* b = co_await make("b", "127.0.65.14");
+    if (!co_await make_primary(a) || !co_await make_standby(b, a)) {
+        co_return;
+    }
+    const auto session = co_await session_at(b, b->config.postgresql.superuser.password);
+    auto settings = b->settings();
+    settings.pg_hba = {"host all all 127.0.0.0/8 reject",
+                       "host replication replicator 127.0.0.0/8 scram-sha-256"};
+    check(co_await b->pg.configure(settings), "configure");
+    const auto end = clock_.now() + 15s;
+    while ((co_await b->pg.observe(1s)).accepting && clock_.now() < end) {
+        EXPECT_TRUE(
+            co_await session->query("SELECT count(pg_terminate_backend(pid)) FROM "
+                                    "pg_stat_activity WHERE application_name LIKE "
+                                    "'Howdah%'",
+                                    {}, 3s));
+    }
+    const auto locked_out = co_await b->pg.observe(1s);
+    EXPECT_FALSE(locked_out.accepting);
+    EXPECT_EQ(locked_out.role, ha::Role::standby) << "its signal file proves it";
+    co_await becomes(b, "answers, if only to refuse",
+                     [&](const Local& l) { return l.answered > locked_out.answered; });
+    EXPECT_TRUE(io::write_file_atomically(b->config.postgresql.data_dir + "/promote", ""));
+    kill(living_postmaster(b->config.postgresql.data_dir), SIGUSR1);
+    co_await becomes(b, "may be writable",
+                     [](const Local& l) { return l.role == ha::Role::primary; });
+}
+
+io::Task<> LocalInstanceTest::stop_its_fencer() {
+    auto* a = co_await make("a", "127.0.65.15");
+    if (!co_await make_primary(a)) {
+        co_return;
+    }
+    const auto fencers = fencers_of(a->config.state_dir);
+    EXPECT_EQ(fencers.size(), 1U);
+    kill(fencers.at(0), SIGSTOP);
+    co_await becomes(a, "tells of its fencer",
+                     [](const Local& l) { return !l.fencer_trouble.empty(); });
+    kill(fencers.at(0), SIGCONT);
+    co_await becomes(a, "trusts it again", [](const Local& l) { return l.fencer_trouble.empty(); });
+    kill(fencers.at(0), SIGSTOP);
+    const auto since = clock_.now();
+    check(co_await a->pg.fence(5s), "fence past the fencer");
+    EXPECT_LT(clock_.now() - since, 1s);
+    EXPECT_TRUE((co_await a->pg.observe(1s)).tree_dead);
+    EXPECT_TRUE(processes_in(a->config.postgresql.data_dir).empty());
+    EXPECT_TRUE(fencers_of(a->config.state_dir).empty());
+
+    // A stop in order gets by, too.
+    if (!co_await job(a, a->pg.start(StartAs::primary, std::nullopt), "start as primary")) {
+        co_return;
+    }
+    kill(fencers_of(a->config.state_dir).at(0), SIGSTOP);
+    co_await becomes(a, "tells of its fencer",
+                     [](const Local& l) { return !l.fencer_trouble.empty(); });
+    if (co_await job(a, a->pg.stop(StopMode::fast), "stop past the fencer")) {
+        const auto stopped = co_await a->pg.observe(1s);
+        EXPECT_TRUE(stopped.tree_dead);
+        EXPECT_EQ(stopped.control.state, "shut down");
+    }
+}
+
+/// What is removed as unfinished at an agent's start is what this agent left unfinished.
+io::Task<> LocalInstanceTest::leave_unfinished_work() {
+    auto* a = co_await make("a", "127.0.65.16");
+    if (!co_await make_primary(a) || !co_await job(a, a->pg.stop(StopMode::fast), "stop fast")) {
+        co_return;
+    }
+    EXPECT_FALSE(fs::exists(a->config.postgresql.data_dir + "/howdah.unfinished"));
+    const auto ours = "unfinished copy of member a, state in " + a->config.state_dir + "\n";
+    const auto of_another = "unfinished copy of member b, state in " + a->config.state_dir + "\n";
+    EXPECT_EQ(co_await found_with_mark(a, of_another), DataDir::initialized);
+    EXPECT_EQ(co_await found_with_mark(a, ours), DataDir::empty);
+}
+
+/// What another run of the agent makes of the data directory with this mark in it.
+io::Task<DataDir> LocalInstanceTest::found_with_mark(const LocalNode* node, std::string mark) {
+    EXPECT_TRUE(
+        io::write_file_atomically(node->config.postgresql.data_dir + "/howdah.unfinished", mark));
+    LocalInstance second(loop_.executor(), clock_, node->config, "/proc/self/exe");
+    check(co_await second.adopt(), "adopt");
+    const auto seen = co_await second.observe(1s);
+    co_await second.close();
+    co_return seen.data_dir;
+}
 
 io::Task<> LocalInstanceTest::fail_over_and_back() {
     auto* a = co_await make("node-a", "127.0.65.1");
@@ -48,7 +224,7 @@ io::Task<> LocalInstanceTest::fail_over_and_back() {
     check(co_await b->pg.check_divergence(a->address()), "compare");
     EXPECT_FALSE((co_await b->pg.observe(1s)).needs_rewind);
 
-    if (!co_await job(b, b->pg.promote(), "promote")) {
+    if (!co_await job(b, b->pg.promote(0), "promote")) {
         co_return;
     }
     const auto promoted = co_await b->pg.observe(1s);
@@ -110,7 +286,7 @@ io::Task<> LocalInstanceTest::shut_down_cleanly() {
     const auto all = co_await b->pg.observe(1s);
     EXPECT_EQ(all.received.text(), stopped.final_lsn.text());
     EXPECT_EQ(all.replayed.text(), stopped.final_lsn.text());
-    if (!co_await job(b, b->pg.promote(), "promote")) {
+    if (!co_await job(b, b->pg.promote(0), "promote")) {
         co_return;
     }
     check(co_await a->pg.check_divergence(b->address()), "compare");
@@ -173,6 +349,14 @@ io::Task<> LocalInstanceTest::die_in_different_ways() {
     EXPECT_TRUE(adopted.postmaster && adopted.accepting && !adopted.tree_dead);
     EXPECT_EQ(adopted.role, ha::Role::primary);
     EXPECT_TRUE(second.fencer_status().has_value());
+    EXPECT_FALSE(adopted.unfenced);
+    // One that has another page in its hands would not kill at the deadline.
+    page->arm(clock_.now() + 1h);
+    fs::rename(a->config.state_dir + "/deadline", a->config.state_dir + "/another");
+    LocalInstance third(loop_.executor(), clock_, a->config, "/proc/self/exe");
+    check(co_await third.adopt(), "adopt");
+    EXPECT_TRUE((co_await third.observe(1s)).unfenced);
+    co_await third.close();
     check(co_await second.fence(5s), "fence by the second");
     co_await second.close();
     co_await becomes(a, "dead for the first too", [](const Local& l) { return l.tree_dead; });
@@ -215,6 +399,22 @@ TEST_F(LocalInstanceTest, DeathIsSeenHoweverItComes) {
 }
 TEST_F(LocalInstanceTest, WhatCannotWorkIsSaid) {
     run(&LocalInstanceTest::refuse);
+}
+
+TEST_F(LocalInstanceTest, ARefusalCarriesItsCode) {
+    run(&LocalInstanceTest::tell_codes);
+}
+TEST_F(LocalInstanceTest, AThreadAsksAsCoroutinesDo) {
+    run(&LocalInstanceTest::ask_blocking);
+}
+TEST_F(LocalInstanceTest, WhatCannotBeAskedMayBeWritable) {
+    run(&LocalInstanceTest::hide_a_promotion);
+}
+TEST_F(LocalInstanceTest, AFencerThatDoesNotAnswerIsToldAndPassedBy) {
+    run(&LocalInstanceTest::stop_its_fencer);
+}
+TEST_F(LocalInstanceTest, OnlyItsOwnUnfinishedWorkIsRemoved) {
+    run(&LocalInstanceTest::leave_unfinished_work);
 }
 
 }  // namespace

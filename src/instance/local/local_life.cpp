@@ -9,8 +9,10 @@
 #include <array>
 #include <cstdio>
 
+#include "fencer/page.h"
 #include "instance/local/local_instance.h"
 #include "instance/local/pg_process.h"
+#include "instance/local/taken_timelines.h"
 #include "io/fd.h"
 #include "io/files.h"
 #include "io/readiness.h"
@@ -22,10 +24,15 @@ namespace howdah::instance {
 namespace {
 
 constexpr Nanos poll_start = Millis(15);
+constexpr Nanos poll_start_slowly = Millis(500);
 constexpr Nanos poll_promote = Millis(5);
 constexpr Nanos poll_death = Millis(2);
+constexpr Nanos poll_shutdown = Millis(250);
 constexpr Nanos death_limit = Seconds(5);
 constexpr Nanos watch_every = Millis(200);
+constexpr Nanos ask_fencer_every = Seconds(2);
+/// A fencer has nothing to do but to answer; one that takes longer is passed by.
+constexpr Nanos fencer_patience = Millis(250);
 constexpr Nanos query_limit = Seconds(2);
 constexpr Nanos promote_limit = Seconds(60);
 constexpr Nanos checkpoint_limit = Seconds(3600);
@@ -49,20 +56,26 @@ bool was_shut_down(const pg::ControlData& control) {
     return control.state == "shut down" || control.state == "shut down in recovery";
 }
 
-/// What no waiting mends. "the database system is starting up" is of the other kind.
-bool refuses_our_login(const std::string& words) {
-    constexpr std::array signs{"authentication failed", "no pg_hba.conf entry",
-                               "no password supplied", "does not exist"};
-    return words.find("FATAL") != std::string::npos &&
-           std::ranges::any_of(
-               signs, [&](const char* sign) { return words.find(sign) != std::string::npos; });
+/// What no waiting mends. A server that is starting up (57P03) refuses in another way.
+bool refuses_our_login(const Error& error) {
+    constexpr std::array codes{pgclient::sqlstate::invalid_password,
+                               pgclient::sqlstate::invalid_authorization,
+                               pgclient::sqlstate::no_such_database};
+    return std::ranges::find(codes, error.sqlstate) != codes.end();
+}
+
+/// The fencer would kill at the instant that the page shows here; it can't when it has mapped
+/// another file.
+bool armed_by_page(const fencer::Status& fencer, const std::string& path) {
+    const auto page = fencer::DeadlinePage::open(path);
+    return page && page->read() == fencer.deadline;
 }
 
 }  // namespace
 
 io::Task<Result<>> LocalInstance::adopt() {
     HD_CO_TRY_VOID(io::make_directories(files_.state_dir()));
-    if (files_.unfinished()) {
+    if (files_.unfinished() && processes_in(files_.data_dir()).empty()) {
         spdlog::warn("an unfinished copy is removed data_dir={}", files_.data_dir());
         HD_CO_TRY_VOID(co_await empty_data_dir());
     }
@@ -90,6 +103,10 @@ io::Task<Result<>> LocalInstance::adopt() {
             scope_.spawn([this] { return watch_foreign(foreign_postmaster_); });
         }
     }
+    fencer_disagrees_ = connected && !armed_by_page(*fencer_status_, deadline_page());
+    if (fencer_disagrees_) {
+        spdlog::warn("its fencer is armed for another instant than {} shows", deadline_page());
+    }
     // Until it answers, the careful guess.
     local_.role = files_.has_standby_signal() ? ha::Role::standby : ha::Role::primary;
     (void)co_await ask_server(query_limit);
@@ -114,8 +131,30 @@ io::Task<Result<>> LocalInstance::connect_fencer() {
     } else {
         begin_probing();
         scope_.spawn([this] { return watch_streaming(fencer_); });
+        scope_.spawn([this] { return watch_fencer(fencer_); });
     }
     co_return Result<>{};
+}
+
+/// One that is stopped or starved would not kill at the deadline, and nobody else would see it.
+io::Task<> LocalInstance::watch_fencer(std::shared_ptr<fencer::FencerClient> fencer) {
+    while (co_await clock_.until(clock_.now() + ask_fencer_every) && fencer_ == fencer) {
+        const auto answer = co_await fencer->status();
+        if (fencer_ != fencer) {
+            co_return;
+        }
+        const auto stuck = !answer && answer.error().code == Errc::timeout;
+        const auto* trouble = stuck ? "it does not answer" : "";
+        if (local_.fencer_trouble != trouble) {
+            local_.fencer_trouble = trouble;
+            if (stuck) {
+                spdlog::error(
+                    "the fencer lives but does not answer: nothing ends PostgreSQL at its "
+                    "deadline");
+            }
+            changed();
+        }
+    }
 }
 
 // ---- start
@@ -157,6 +196,10 @@ io::Task<Result<>> LocalInstance::launch_postmaster(StartAs as) {
                        "start: a PostgreSQL that was not noticed runs in " + files_.data_dir(),
                        "restart the agent, so that it is adopted");
     }
+    const auto reaped_by = clock_.now() + death_limit;
+    while (postmaster_is_unreaped(files_.data_dir()) && clock_.now() < reaped_by) {
+        HD_CO_TRY_VOID(co_await clock_.until(clock_.now() + poll_start));
+    }
     const Following following{.upstream = following_,
                               .member = config_.name,
                               .pgpass = config_.postgresql.pgpass,
@@ -171,7 +214,7 @@ io::Task<Result<>> LocalInstance::launch_postmaster(StartAs as) {
     fencer::Launch how{
         .howdah_binary = binary_,
         .state_dir = files_.state_dir(),
-        .deadline_page = files_.state_dir() + "/deadline",
+        .deadline_page = deadline_page(),
         .log = files_.log(),
         .command = postmaster_argv(programs.bin_dir(), files_.data_dir(), files_.config_file(),
                                    *settings_, as == StartAs::standby ? control_.settings : none),
@@ -195,13 +238,14 @@ io::Task<Result<>> LocalInstance::launch_postmaster(StartAs as) {
 }
 
 io::Task<Result<>> LocalInstance::wait_until_accepting(StartAs as, std::uint64_t log_from) {
-    const auto patience_ends = clock_.now() + settings_->pg_ctl_timeout;
+    const auto begun = clock_.now();
+    const auto patience_ends = begun + settings_->pg_ctl_timeout;
     while (local_.postmaster) {
         const auto asked = co_await ask_server(query_limit);
         if (asked) {
             co_return Result<>{};
         }
-        if (refuses_our_login(asked.error().message)) {
+        if (refuses_our_login(asked.error())) {
             co_return fail(Errc::invalid,
                            "PostgreSQL runs but refuses the agent: " + asked.error().message,
                            "correct postgresql.authentication.superuser or pg_hba");
@@ -210,7 +254,10 @@ io::Task<Result<>> LocalInstance::wait_until_accepting(StartAs as, std::uint64_t
         if (as == StartAs::standby && clock_.now() > patience_ends) {
             co_return Result<>{};
         }
-        HD_CO_TRY_VOID(co_await clock_.until(clock_.now() + poll_start));
+        // The longer it takes the less a moment counts; each question is a line in PostgreSQL's
+        // log.
+        const auto pause = std::clamp((clock_.now() - begun) / 20, poll_start, poll_start_slowly);
+        HD_CO_TRY_VOID(co_await clock_.until(clock_.now() + pause));
     }
     (void)co_await wait_dead(death_limit);
     co_return std::unexpected(start_failure(log_from));
@@ -224,15 +271,19 @@ Error LocalInstance::start_failure(std::uint64_t log_from) const {
 // ---- stop, promote
 
 io::Task<Result<>> LocalInstance::signal_postmaster(std::string name) {
-    if (fencer_) {
-        const auto fencer = fencer_;
-        co_return co_await fencer->signal(std::move(name));
+    auto postmaster = foreign_postmaster_;
+    if (const auto fencer = fencer_) {
+        auto sent = co_await fencer->signal(name);
+        if (sent || sent.error().code != Errc::timeout) {
+            co_return sent;
+        }
+        postmaster = living_postmaster(files_.data_dir());
     }
     const int signal = name == "INT"    ? SIGINT
                        : name == "QUIT" ? SIGQUIT
                        : name == "HUP"  ? SIGHUP
                                         : SIGUSR1;
-    if (foreign_postmaster_ == 0 || ::kill(foreign_postmaster_, signal) != 0) {
+    if (postmaster == 0 || ::kill(postmaster, signal) != 0) {
         co_return fail(Errc::unavailable, "the postmaster has ended");
     }
     co_return Result<>{};
@@ -251,7 +302,15 @@ io::Task<Result<>> LocalInstance::do_stop(StopMode mode) {
         co_return sent;
     }
     const Nanos limit = settings_ ? settings_->pg_ctl_timeout : Seconds(60);
-    if (!co_await wait_dead(limit)) {
+    const auto end = clock_.now() + limit;
+    while (!co_await wait_dead(poll_shutdown) && clock_.now() < end) {
+        co_await look_for_shutdown();
+        // A fencer that does not answer does not reap either, nor tell.
+        if (!local_.fencer_trouble.empty() && processes_in(files_.data_dir()).empty()) {
+            HD_CO_TRY_VOID(co_await kill_without_fencer(death_limit));
+        }
+    }
+    if (!local_.tree_dead) {
         co_return fail(Errc::timeout,
                        fmt::format("PostgreSQL has not stopped within {} s",
                                    std::chrono::duration_cast<Seconds>(limit).count()));
@@ -259,22 +318,40 @@ io::Task<Result<>> LocalInstance::do_stop(StopMode mode) {
     co_return Result<>{};
 }
 
-Result<> LocalInstance::promote() {
+/// pg_control says "shut down" while archiver, walsenders and receivers are still waited for.
+io::Task<> LocalInstance::look_for_shutdown() {
+    if (!local_.shut_down_seen.never() || !local_.postmaster) {
+        co_return;
+    }
+    const auto programs = tools();
+    if (!programs) {
+        co_return;
+    }
+    const auto control = co_await programs->control();
+    if (control && was_shut_down(control->data) && local_.postmaster) {
+        local_.control = control->data;
+        local_.shut_down_seen = clock_.now();
+        changed();
+    }
+}
+
+Result<> LocalInstance::promote(pg::Timeline timeline) {
     HD_TRY_VOID(must_run("promote"));
     if (local_.role != ha::Role::standby) {
         return fail(Errc::invalid, "promote: it is no standby");
     }
-    if (!fencer_) {
+    if (!fencer_ || fencer_disagrees_) {
         return fail(Errc::unsafe, "promote: PostgreSQL runs without a fencer",
                     "stop it, so that the agent starts it with one");
     }
     HD_TRY_VOID(must_be_idle("promote"));
     local_.role = ha::Role::primary;
     local_.accepting = false;
-    return begin(JobKind::promote, [this] { return do_promote(); });
+    return begin(JobKind::promote, [this, timeline] { return do_promote(timeline); });
 }
 
-io::Task<Result<>> LocalInstance::do_promote() {
+io::Task<Result<>> LocalInstance::do_promote(pg::Timeline timeline) {
+    HD_CO_TRY_VOID(take_timelines_below(files_.data_dir(), timeline));
     {
         const auto turn = co_await one_query_.take();
         HD_CO_TRY_VOID(co_await ensure_connection(query_limit));
@@ -318,10 +395,7 @@ io::Task<Result<>> LocalInstance::fence(Nanos limit) {
         HD_CO_TRY_VOID(co_await clock_.until(clock_.now() + poll_death));
     }
     if (const auto fencer = fencer_) {
-        const auto killed = co_await fencer->kill(end - clock_.now());
-        if (!killed && killed.error().code == Errc::timeout) {
-            co_return killed;
-        }
+        HD_CO_TRY_VOID(co_await kill_with_fencer(fencer, end - clock_.now()));
     } else if (!local_.tree_dead) {
         HD_CO_TRY_VOID(co_await kill_without_fencer(end - clock_.now()));
         if (local_.postmaster) {
@@ -332,6 +406,22 @@ io::Task<Result<>> LocalInstance::fence(Nanos limit) {
     }
     if (!co_await wait_dead(end - clock_.now())) {
         co_return fail(Errc::timeout, "the process tree is not proven dead yet");
+    }
+    co_return Result<>{};
+}
+
+/// F4: a fencer that lives but does not answer is passed by, and ends with its tree.
+io::Task<Result<>> LocalInstance::kill_with_fencer(std::shared_ptr<fencer::FencerClient> fencer,
+                                                   Nanos limit) {
+    const auto end = clock_.now() + limit;
+    const auto answer = co_await fencer->status(fencer_patience);
+    if (!answer && answer.error().code == Errc::timeout) {
+        spdlog::error("the fencer does not answer: killing PostgreSQL without it");
+        co_return co_await kill_without_fencer(end - clock_.now());
+    }
+    const auto killed = co_await fencer->kill(end - clock_.now());
+    if (!killed && killed.error().code == Errc::timeout) {
+        co_return killed;
     }
     co_return Result<>{};
 }
@@ -354,6 +444,9 @@ io::Task<Result<>> LocalInstance::kill_without_fencer(Nanos limit) {
         }
         if (postmaster != 0) {
             ::kill(postmaster, SIGKILL);
+        }
+        for (const auto pid : fencers_of(files_.state_dir())) {
+            ::kill(pid, SIGKILL);
         }
         if (clock_.now() > end) {
             co_return fail(Errc::timeout,
@@ -384,9 +477,14 @@ void LocalInstance::server_ended() {
     local_.walsenders.clear();
     local_.pending_restart_json.clear();
     local_.sync_standby_names.clear();
+    local_.shut_down_seen = {};
+    local_.receiver_port = 0;
     local_.answered = {};
     probing_since_ = {};
     local_.crashed = !asked_to_stop_;
+    fencer_disagrees_ = false;
+    local_.fencer_trouble.clear();
+    local_.no_answer.clear();
     begin_settling();
 }
 
@@ -486,8 +584,9 @@ io::Task<> LocalInstance::watch_streaming(std::shared_ptr<fencer::FencerClient> 
             continue;
         }
         const bool streamed = local_.streaming_from_following;
+        const auto port = local_.receiver_port;
         (void)co_await ask_server(query_limit);
-        if (local_.streaming_from_following != streamed) {
+        if (local_.streaming_from_following != streamed || local_.receiver_port != port) {
             changed();
         }
     }

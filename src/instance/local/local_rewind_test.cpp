@@ -51,6 +51,8 @@ public:
 
     io::Task<> lose_the_fencer_and_rewind_without_pg_rewind();
     io::Task<> fail_to_rewind();
+    io::Task<> believe_no_exit_code();
+    io::Task<> run_out_of_wal();
     io::Task<std::string> failing_rewind(LocalNode* node, LocalNode* from);
     static std::vector<std::string> newest_divergent_wal(const LocalNode* node);
 };
@@ -59,7 +61,7 @@ io::Task<> LocalRewindTest::lose_the_fencer_and_rewind_without_pg_rewind() {
     auto* a = co_await make("a", "127.0.65.10");
     auto* b = co_await make("b", "127.0.65.11");
     if (!co_await make_primary(a) || !co_await make_standby(b, a) ||
-        !co_await job(b, b->pg.promote(), "promote")) {
+        !co_await job(b, b->pg.promote(0), "promote")) {
         co_return;
     }
     co_await expect_sql(a, "INSERT INTO t VALUES (100)", "");
@@ -106,7 +108,7 @@ io::Task<> LocalRewindTest::fail_to_rewind() {
     auto* a = co_await make("a", "127.0.62.11", bin_dir);
     auto* b = co_await make("b", "127.0.62.12", bin_dir);
     if (!co_await make_primary(a) || !co_await make_standby(b, a) ||
-        !co_await job(b, b->pg.promote(), "promote")) {
+        !co_await job(b, b->pg.promote(0), "promote")) {
         co_return;
     }
     co_await expect_sql(a, "INSERT INTO t VALUES (100)", "");
@@ -140,17 +142,17 @@ io::Task<> LocalRewindTest::fail_to_rewind() {
     EXPECT_TRUE((co_await a->pg.observe(1s)).needs_rewind);
     EXPECT_EQ(count("a.diverged-2020"), 1);
 
-    // With room it is set aside, and one is enough.
+    // With room it is set aside; what was set aside before stays.
     a->pg.measure_room_with(free_bytes_at);
     if (!co_await job(a, a->pg.rewind(b->address()), "replace")) {
         co_return;
     }
-    EXPECT_EQ(count("a.diverged-"), 1);
-    EXPECT_EQ(count("a.diverged-2020"), 0);
+    EXPECT_EQ(count("a.diverged-"), 2);
+    EXPECT_EQ(count("a.diverged-2020"), 1);
     if (!co_await job(a, a->pg.start(StartAs::standby, b->address()), "start as standby") ||
         !co_await becomes(a, "streams",
                           [](const Local& l) { return l.streaming_from_following; }) ||
-        !co_await job(a, a->pg.promote(), "promote")) {
+        !co_await job(a, a->pg.promote(0), "promote")) {
         co_return;
     }
     co_await expect_sql(a, "SELECT count(*) FROM t WHERE i = 100", "0");
@@ -172,6 +174,95 @@ io::Task<> LocalRewindTest::fail_to_rewind() {
     if (co_await job(b, b->pg.start(StartAs::standby, a->address()), "start as standby")) {
         co_await becomes(b, "streams", [](const Local& l) { return l.streaming_from_following; });
         co_await expect_sql(b, "SELECT count(*) FROM t WHERE i = 200", "0");
+    }
+}
+
+/// A promotion by hand whose server was then started as a standby: pg_rewind sees two checkpoints
+/// on timeline 1, does nothing and says that all is well.
+io::Task<> LocalRewindTest::believe_no_exit_code() {
+    auto* a = co_await make("a", "127.0.62.13");
+    auto* b = co_await make("b", "127.0.62.14");
+    if (!co_await make_primary(a) || !co_await make_standby(b, a) ||
+        !co_await job(b, b->pg.promote(0), "promote")) {
+        co_return;
+    }
+    co_await expect_sql(b, "INSERT INTO t VALUES (101)", "");
+    check(co_await b->pg.fence(5s), "fence");
+    co_await expect_sql(a, "INSERT INTO t VALUES (2)", "");
+    if (!co_await job(b, b->pg.start(StartAs::standby, a->address()), "start unchecked")) {
+        co_return;
+    }
+    check(co_await b->pg.check_divergence(a->address()), "compare");
+    EXPECT_TRUE((co_await b->pg.observe(1s)).needs_rewind);
+    if (!co_await job(b, b->pg.stop(StopMode::fast), "stop fast") ||
+        !co_await job(b, b->pg.rewind(a->address()), "rewind") ||
+        !co_await job(b, b->pg.start(StartAs::standby, a->address()), "start as standby")) {
+        co_return;
+    }
+    co_await becomes(b, "streams", [](const Local& l) { return l.streaming_from_following; });
+    check(co_await b->pg.check_divergence(a->address()), "compare");
+    EXPECT_FALSE((co_await b->pg.observe(1s)).needs_rewind);
+    co_await expect_sql(b, "SELECT string_agg(i::text, ' ' ORDER BY i) FROM t", "1 2");
+
+    // And one that ends with 0 whatever it is asked.
+    const auto bin_dir = programs_with_rewind("exit 0\n");
+    auto* c = co_await make("c", "127.0.62.15", bin_dir);
+    check(co_await a->pg.keep_slots({"a", "b", "c"}), "slots");
+    if (!co_await make_standby(c, a) || !co_await job(c, c->pg.promote(0), "promote")) {
+        co_return;
+    }
+    co_await expect_sql(c, "INSERT INTO t VALUES (103)", "");
+    check(co_await c->pg.fence(5s), "fence");
+    check(co_await c->pg.check_divergence(a->address()), "compare");
+    EXPECT_TRUE((co_await c->pg.observe(1s)).needs_rewind);
+    if (co_await job(c, c->pg.rewind(a->address()), "rewind") &&
+        co_await job(c, c->pg.start(StartAs::standby, a->address()), "start as standby")) {
+        co_await becomes(c, "streams", [](const Local& l) { return l.streaming_from_following; });
+        EXPECT_EQ(count("c.diverged-"), 1) << "what it did not rewind is kept";
+    }
+}
+
+/// A standby whose next WAL is nowhere would start for ever.
+io::Task<> LocalRewindTest::run_out_of_wal() {
+    auto* a = co_await make("a", "127.0.62.16");
+    auto* b = co_await make("b", "127.0.62.17");
+    if (!co_await make_primary(a) || !co_await make_standby(b, a) ||
+        !co_await job(b, b->pg.stop(StopMode::fast), "stop fast")) {
+        co_return;
+    }
+    auto settings = a->settings();
+    settings.parameters["wal_keep_size"] = "0";
+    check(co_await a->pg.configure(settings), "configure");
+    check(co_await a->pg.drop_slots({"b"}), "slots");
+    const auto first =
+        co_await sql(a, "SELECT min(name) FROM pg_ls_waldir() WHERE length(name) = 24");
+    const auto end = clock_.now() + 20s;
+    while (clock_.now() < end &&
+           co_await sql(a, "SELECT count(*) FROM pg_ls_waldir() WHERE name = '" +
+                               first.value_or("") + "'") == "1") {
+        (void)co_await sql(a, "INSERT INTO t VALUES (5)");
+        (void)co_await sql(a, "SELECT pg_switch_wal()");
+        co_await expect_sql(a, "CHECKPOINT", "");
+    }
+    for (const auto& segment : fs::directory_iterator(b->config.postgresql.data_dir + "/pg_wal")) {
+        fs::remove(segment.is_regular_file() ? segment.path() : fs::path());
+    }
+    auto impatient = b->settings();
+    impatient.pg_ctl_timeout = Seconds(1);
+    check(co_await b->pg.configure(impatient), "configure");
+    if (!co_await job(b, b->pg.start(StartAs::standby, a->address()), "start for ever")) {
+        co_return;
+    }
+    EXPECT_FALSE((co_await b->pg.observe(1s)).accepting);
+    check(co_await b->pg.check_divergence(a->address()), "compare");
+    const auto stuck = co_await b->pg.observe(1s);
+    EXPECT_TRUE(stuck.needs_rewind);
+    EXPECT_TRUE(stuck.rewind_why.starts_with("it needs WAL from 0/")) << stuck.rewind_why;
+    if (co_await job(b, b->pg.stop(StopMode::immediate), "stop") &&
+        co_await job(b, b->pg.rewind(a->address()), "copy anew") &&
+        co_await job(b, b->pg.start(StartAs::standby, a->address()), "start as standby")) {
+        co_await becomes(b, "streams", [](const Local& l) { return l.streaming_from_following; });
+        EXPECT_EQ(count("b.diverged-"), 1);
     }
 }
 
@@ -198,6 +289,12 @@ std::vector<std::string> LocalRewindTest::newest_divergent_wal(const LocalNode* 
 
 TEST_F(LocalRewindTest, ADirectoryThatCannotBeRewoundIsSetAside) {
     run(&LocalRewindTest::lose_the_fencer_and_rewind_without_pg_rewind);
+}
+TEST_F(LocalRewindTest, ThatPgRewindEndedWellProvesNothing) {
+    run(&LocalRewindTest::believe_no_exit_code);
+}
+TEST_F(LocalRewindTest, AStandbyWhoseWalIsGoneIsCopiedAnew) {
+    run(&LocalRewindTest::run_out_of_wal);
 }
 TEST_F(LocalRewindTest, ARewindThatFailsLosesNothingItShouldKeep) {
     run(&LocalRewindTest::fail_to_rewind);

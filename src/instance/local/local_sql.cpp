@@ -7,6 +7,7 @@
 
 #include "instance/local/local_instance.h"
 #include "io/child.h"
+#include "pg/quote.h"
 #include "pg/slot_name.h"
 
 namespace howdah::instance {
@@ -15,6 +16,10 @@ namespace {
 constexpr Nanos connect_limit = Seconds(3);
 constexpr Nanos query_limit = Seconds(2);
 constexpr Nanos script_limit = Seconds(3600);
+/// What `ALTER ROLE` or `ALTER DATABASE` sets for everybody must not end or bind what the agent
+/// does.
+const std::string own_session =
+    "-c statement_timeout=0 -c lock_timeout=0 -c default_transaction_read_only=off";
 /// No statement of these appears in a log, and none waits for a standby.
 constexpr auto quiet_options =
     "-c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic "
@@ -50,12 +55,12 @@ std::string socket_folder(const config::Parameters& parameters) {
 /// Creates the role or changes it, so that a repeated bootstrap ends the same.
 std::string role_statement(const std::string& name, const std::string& options,
                            const std::string& verifier) {
-    const auto password = verifier.empty() ? "" : " PASSWORD " + quote_literal(verifier);
-    const auto rest = quote_identifier(name) + " WITH " + options + password;
+    const auto password = verifier.empty() ? "" : " PASSWORD " + pg::quote_literal(verifier);
+    const auto rest = pg::quote_identifier(name) + " WITH " + options + password;
     return fmt::format(
         "DO $howdah$BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = {}) THEN "
         "ALTER ROLE {}; ELSE CREATE ROLE {}; END IF; END$howdah$",
-        quote_literal(name), rest, rest);
+        pg::quote_literal(name), rest, rest);
 }
 
 constexpr std::array rewind_functions{"pg_ls_dir(text, boolean, boolean)",
@@ -79,16 +84,16 @@ std::string upper(std::string text) {
 
 }  // namespace
 
-ConnectionKeywords LocalInstance::local_keywords(const std::string& options) const {
+pgclient::Keywords LocalInstance::local_keywords(const std::string& options) const {
     const auto& pg = config_.postgresql;
-    ConnectionKeywords keywords{{"host", local_host(pg.listen_addresses)},
+    pgclient::Keywords keywords{{"host", local_host(pg.listen_addresses)},
                                 {"port", std::to_string(pg.port)},
                                 {"user", pg.superuser.username},
                                 {"password", pg.superuser.password},
                                 {"dbname", pg.database},
                                 {"application_name", "Howdah agent"},
                                 {"connect_timeout", "3"},
-                                {"options", options}};
+                                {"options", own_session + (" " + options)}};
     for (const auto& [name, value] : pg.superuser.options) {
         keywords[name] = value;
     }
@@ -98,9 +103,9 @@ ConnectionKeywords LocalInstance::local_keywords(const std::string& options) con
     return keywords;
 }
 
-ConnectionKeywords LocalInstance::remote_keywords(const Upstream& at,
+pgclient::Keywords LocalInstance::remote_keywords(const Upstream& at,
                                                   const config::Credentials& who) const {
-    ConnectionKeywords keywords{{"host", at.host},
+    pgclient::Keywords keywords{{"host", at.host},
                                 {"port", std::to_string(at.port)},
                                 {"user", who.username},
                                 {"password", who.password},
@@ -113,25 +118,52 @@ ConnectionKeywords LocalInstance::remote_keywords(const Upstream& at,
     return keywords;
 }
 
-io::Task<Result<Rows>> LocalInstance::query_once(ConnectionKeywords keywords, std::string sql,
+io::Task<Result<Rows>> LocalInstance::query_once(pgclient::Keywords keywords, std::string sql,
                                                  Nanos limit) {
     HD_CO_TRY(const auto connection, co_await Connection::open(clock_, std::move(keywords),
                                                                std::min(limit, connect_limit)));
     co_return co_await connection->query(std::move(sql), {}, limit);
 }
 
+/// Only the primary of the term that names it is a measure for what is here (N12).
+Result<> LocalInstance::prove_source(const Upstream& at, const Identity& there, bool in_recovery) {
+    if (!at.system_id.empty() && there.system_id != at.system_id) {
+        return fail(Errc::unsafe,
+                    fmt::format("{} belongs to another cluster: its system identifier is {}, the "
+                                "scope's is {}",
+                                at.name, there.system_id, at.system_id));
+    }
+    if (in_recovery) {
+        return fail(Errc::conflict, at.name + " is in recovery, so nothing is taken from it");
+    }
+    if (at.timeline != 0 && there.timeline != at.timeline) {
+        return fail(Errc::conflict,
+                    fmt::format("{} is on timeline {}, its term says {}, so nothing is taken from "
+                                "it",
+                                at.name, there.timeline, at.timeline));
+    }
+    return {};
+}
+
 io::Task<Result<LocalInstance::Identity>> LocalInstance::identify(Upstream at) {
     auto keywords = remote_keywords(at, config_.postgresql.replication);
     keywords["replication"] = "true";
+    keywords["options"] = "-c default_transaction_read_only=off";
     keywords.erase("dbname");
     HD_CO_TRY(const auto connection,
               co_await Connection::open(clock_, std::move(keywords), connect_limit));
+    // In recovery every transaction is read-only, and in_hot_standby is there from 14 on.
+    const auto* asks = connection->server_version() >= 140000 ? "SHOW in_hot_standby"
+                                                              : "SHOW transaction_read_only";
+    HD_CO_TRY(const auto recovery, co_await connection->query(asks, {}, query_limit));
     HD_CO_TRY(const auto system, co_await connection->query("IDENTIFY_SYSTEM", {}, query_limit));
-    if (system.empty() || system[0].size() < 3) {
+    if (system.empty() || system[0].size() < 3 || recovery.empty()) {
         co_return fail(Errc::corrupt, at.name + ": unexpected answer to IDENTIFY_SYSTEM");
     }
+    const bool in_recovery = recovery[0][0] == "on";
     Identity identity{.system_id = system[0][0].value_or("")};
     identity.timeline = static_cast<pg::Timeline>(std::stoul(system[0][1].value_or("0")));
+    HD_CO_TRY_VOID(prove_source(at, identity, in_recovery));
     identity.flush = pg::Lsn::parse(system[0][2].value_or("")).value_or(pg::Lsn{});
     if (identity.timeline > 1) {
         const auto command = fmt::format("TIMELINE_HISTORY {}", identity.timeline);
@@ -150,9 +182,9 @@ io::Task<Result<>> LocalInstance::create_slot_at(Upstream at) {
     const auto made =
         co_await query_once(std::move(keywords),
                             fmt::format("CREATE_REPLICATION_SLOT {} PHYSICAL RESERVE_WAL",
-                                        quote_identifier(pg::slot_name(config_.name))),
+                                        pg::quote_identifier(pg::slot_name(config_.name))),
                             query_limit);
-    if (!made && made.error().message.find("already exists") == std::string::npos) {
+    if (!made && made.error().sqlstate != pgclient::sqlstate::duplicate_object) {
         co_return std::unexpected(made.error());
     }
     co_return Result<>{};
@@ -207,7 +239,7 @@ io::Task<Result<>> LocalInstance::create_users(config::Bootstrap how) {
         if (own_rewind_user) {
             HD_CO_TRY_VOID(co_await connection->query(
                 fmt::format("GRANT EXECUTE ON FUNCTION pg_catalog.{} TO {}", function,
-                            quote_identifier(pg.rewind->username)),
+                            pg::quote_identifier(pg.rewind->username)),
                 {}, query_limit));
         }
     }
@@ -223,7 +255,7 @@ io::Task<Result<>> LocalInstance::run_post_bootstrap(std::string command) {
                                            {"dbname", keywords.at("dbname")}});
     const io::RunOptions options{
         .environment = {"PGPASSWORD=" + config_.postgresql.superuser.password,
-                        "PGOPTIONS=-c synchronous_commit=local -c statement_timeout=0"}};
+                        "PGOPTIONS=" + own_session + " -c synchronous_commit=local"}};
     HD_CO_TRY(
         const auto output,
         co_await io::run(clock_, {"/bin/sh", "-c", command + " \"$1\"", "post_bootstrap", conninfo},
@@ -232,6 +264,17 @@ io::Task<Result<>> LocalInstance::run_post_bootstrap(std::string command) {
         co_return fail(Errc::io, fmt::format("post_bootstrap ended with {}: {}", output.exit_code,
                                              output.text));
     }
+    co_return Result<>{};
+}
+
+io::Task<Result<>> LocalInstance::end_walsender(int pid) {
+    HD_CO_TRY_VOID(must_run("end a walsender"));
+    const auto turn = co_await one_query_.take();
+    HD_CO_TRY_VOID(co_await ensure_connection(query_limit));
+    HD_CO_TRY_VOID(co_await connection_->query(
+        fmt::format("SELECT pg_terminate_backend(pid) FROM pg_stat_replication WHERE pid = {}",
+                    pid),
+        {}, query_limit));
     co_return Result<>{};
 }
 
@@ -256,23 +299,50 @@ io::Task<Result<>> LocalInstance::keep_slots(std::vector<std::string> member_nam
         const bool active = slot[1] == "t";
         const bool lost = slot[2] == "t" || slot[3] == "t";
         if (!active && (lost || !wanted.contains(name))) {
-            statements += fmt::format("SELECT pg_drop_replication_slot({});", quote_literal(name));
+            spdlog::info("dropping a slot that no member needs here slot={}", name);
+            statements +=
+                fmt::format("SELECT pg_drop_replication_slot({});", pg::quote_literal(name));
         } else {
             wanted.erase(name);
             // Here nobody streams from it, but after a promotion its member will.
             if (!active && local_.role == ha::Role::standby) {
                 statements +=
                     fmt::format("SELECT pg_replication_slot_advance({}, pg_last_wal_replay_lsn());",
-                                quote_literal(name));
+                                pg::quote_literal(name));
             }
         }
     }
     for (const auto& name : wanted) {
         statements += fmt::format("SELECT pg_create_physical_replication_slot({}, true);",
-                                  quote_literal(name));
+                                  pg::quote_literal(name));
     }
     if (!statements.empty()) {
         HD_CO_TRY_VOID(co_await connection_->query(statements, {}, query_limit));
+    }
+    co_return Result<>{};
+}
+
+io::Task<Result<>> LocalInstance::drop_slots(std::vector<std::string> member_names) {
+    HD_CO_TRY_VOID(must_run("slots"));
+    std::string names;
+    for (const auto& name : member_names) {
+        names += (names.empty() ? "" : ", ") + pg::quote_literal(pg::slot_name(name));
+    }
+    if (names.empty()) {
+        co_return Result<>{};
+    }
+    const auto turn = co_await one_query_.take();
+    HD_CO_TRY_VOID(co_await ensure_connection(query_limit));
+    HD_CO_TRY(const auto dropped,
+              co_await connection_->query(
+                  fmt::format("SELECT slot_name, pg_drop_replication_slot(slot_name) FROM "
+                              "pg_replication_slots WHERE slot_type = 'physical' AND NOT temporary "
+                              "AND NOT active AND slot_name IN ({})",
+                              names),
+                  {}, query_limit));
+    for (const auto& slot : dropped) {
+        spdlog::info("dropped the slot of a member that streams from the primary slot={}",
+                     slot[0].value_or(""));
     }
     co_return Result<>{};
 }

@@ -163,15 +163,16 @@ std::string without_recovery_parameters(const std::string& auto_conf,
     return out;
 }
 
-PgFiles::PgFiles(const config::Postgresql& paths, std::string state_dir)
+PgFiles::PgFiles(const config::Postgresql& paths, std::string state_dir, const std::string& member)
     : data_dir_(paths.data_dir),
       config_dir_(paths.config_dir.empty() ? paths.data_dir : paths.config_dir),
       pgpass_(paths.pgpass),
-      state_dir_(std::move(state_dir)) {}
+      state_dir_(std::move(state_dir)),
+      job_(fmt::format("unfinished copy of member {}, state in {}\n", member, state_dir_)) {}
 
 ha::DataDir PgFiles::classify() const {
     if (::access((data_dir_ + "/global/pg_control").c_str(), R_OK) == 0) {
-        return ha::DataDir::initialized;
+        return restore_was_broken_off() ? ha::DataDir::broken : ha::DataDir::initialized;
     }
     std::error_code ec;
     fs::directory_iterator entries(data_dir_, ec);
@@ -186,6 +187,13 @@ ha::DataDir PgFiles::classify() const {
         }
     }
     return ha::DataDir::empty;
+}
+
+/// While a restore works, pgBackRest's and Howdah's alike, this file stands in the data directory;
+/// neither touches one that has a postmaster.pid, and a server that runs is nothing half made.
+bool PgFiles::restore_was_broken_off() const {
+    return ::access((data_dir_ + "/backup.manifest").c_str(), F_OK) == 0 &&
+           ::access((data_dir_ + "/postmaster.pid").c_str(), F_OK) != 0;
 }
 
 int PgFiles::major_version() const {
@@ -301,16 +309,65 @@ std::optional<std::string> PgFiles::remembered_sync_standbys() const {
 }
 
 Result<> PgFiles::mark_unfinished() const {
-    return io::write_file_atomically(state_dir_ + "/unfinished", data_dir_ + "\n");
+    HD_TRY_VOID(io::make_directories(data_dir_));
+    return io::write_file_atomically(mark(), job_);
 }
 
-void PgFiles::clear_unfinished() const {
-    ::unlink((state_dir_ + "/unfinished").c_str());
+Result<> PgFiles::clear_unfinished() const {
+    if (::unlink(mark().c_str()) != 0 && errno != ENOENT) {
+        return io::fail_errno("remove " + mark());
+    }
+    return io::sync_folder(data_dir_);
 }
 
 bool PgFiles::unfinished() const {
-    const auto text = io::read_file(state_dir_ + "/unfinished");
-    return text && *text == data_dir_ + "\n";
+    const auto text = io::read_file(mark());
+    return text && *text == job_;
+}
+
+Result<> PgFiles::move_up() const {
+    const fs::path from(unfinished_copy());
+    std::error_code ec;
+    std::vector<fs::path> entries;
+    for (const auto& entry : fs::directory_iterator(from, ec)) {
+        entries.push_back(entry.path());
+    }
+    for (const auto& entry : entries) {
+        const auto to = fs::path(data_dir_) / entry.filename();
+        if (::rename(entry.c_str(), to.c_str()) != 0) {
+            return io::fail_errno("move " + entry.string() + " to " + to.string());
+        }
+    }
+    struct stat info{};
+    if (::stat(from.c_str(), &info) != 0 || ::chmod(data_dir_.c_str(), info.st_mode & 07777) != 0 ||
+        ::rmdir(from.c_str()) != 0) {
+        return io::fail_errno(from.string());
+    }
+    return {};
+}
+
+std::vector<std::string> PgFiles::contents() const {
+    std::error_code ec;
+    std::vector<std::string> all;
+    const auto add = [&](const fs::path& folder) {
+        for (const auto& entry : fs::directory_iterator(folder, ec)) {
+            if (entry.path() != mark() && entry.path().filename() != "lost+found") {
+                all.push_back(entry.path());
+            }
+        }
+    };
+    for (const auto& root : {fs::path(data_dir_), fs::path(unfinished_copy())}) {
+        if (fs::is_symlink(root / "pg_wal", ec)) {
+            add(root / "pg_wal");
+        }
+        for (const auto& entry : fs::directory_iterator(root / "pg_tblspc", ec)) {
+            if (entry.is_symlink(ec)) {
+                add(entry.path());
+            }
+        }
+    }
+    add(data_dir_);
+    return all;
 }
 
 Result<std::string> PgFiles::timeline_history(pg::Timeline timeline) const {

@@ -36,7 +36,8 @@ std::string without_recovery_parameters(const std::string& auto_conf,
 /// The files of one PostgreSQL. Every write is atomic and durable.
 class PgFiles {
 public:
-    PgFiles(const config::Postgresql& paths, std::string state_dir);
+    /// `member`: whose work a mark of unfinished work names.
+    PgFiles(const config::Postgresql& paths, std::string state_dir, const std::string& member = {});
 
     ha::DataDir classify() const;
     int major_version() const;  ///< of PG_VERSION; 0: unknown
@@ -62,10 +63,18 @@ public:
     Result<> remember_sync_standbys(const std::optional<std::string>& names) const;
     std::optional<std::string> remembered_sync_standbys() const;
 
-    /// While this mark stands the data directory holds an unfinished copy, worth nothing.
+    /// While this mark stands in the data directory, that holds an unfinished copy of this
+    /// member's, worth nothing. The directory is made where it is missing. Errors: Errc::io.
     Result<> mark_unfinished() const;
-    void clear_unfinished() const;
+    Result<> clear_unfinished() const;
     bool unfinished() const;
+    /// Programs that demand an empty directory make their copy in here, beside the mark; move_up()
+    /// puts what is in it into the data directory itself, whose mode becomes the copy's.
+    std::string unfinished_copy() const { return data_dir_ + "/howdah.copy"; }
+    Result<> move_up() const;
+    /// Everything in the data directory but the mark and lost+found, and what its links to WAL and
+    /// tablespaces lead to. The directory itself may be a mount point.
+    std::vector<std::string> contents() const;
 
     Result<std::string> timeline_history(pg::Timeline timeline) const;
     /// The highest timeline that has a segment in pg_wal, and the start of its first segment there.
@@ -82,8 +91,12 @@ public:
 
 private:
     Result<std::string> settle_base(const config::EffectivePostgresql& settings) const;
+    bool restore_was_broken_off() const;
+
+    std::string mark() const { return data_dir_ + "/howdah.unfinished"; }
 
     std::string data_dir_, config_dir_, pgpass_, state_dir_;
+    std::string job_;  ///< what the mark says
 };
 
 }  // namespace howdah::instance

@@ -11,6 +11,7 @@
 #include <deque>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "io/files.h"
@@ -95,8 +96,9 @@ std::vector<std::string> postmaster_argv(
     const std::string& bin_dir, const std::string& data_dir, const std::string& config_file,
     const config::EffectivePostgresql& settings,
     const std::map<std::string, std::string>& control_settings) {
+    // The last one holds whatever an included file says.
     std::vector<std::string> argv{bin_dir + "/postgres", "-D", data_dir,
-                                  "--config-file=" + config_file};
+                                  "--config-file=" + config_file, "--data-directory=" + data_dir};
     for (const auto& [name, value] : settings.controlled) {
         auto effective = value;
         const auto at_primary = control_settings.find(name);
@@ -111,12 +113,13 @@ std::vector<std::string> postmaster_argv(
 
 std::vector<std::string> postmaster_environment() {
     constexpr std::array prefixes{"PATRONI_", "HOWDAH_", "PG", "NOTIFY_SOCKET=", "LISTEN_"};
+    constexpr std::string_view for_archive_command = "HOWDAH_ARCHIVE_SOCKET=";
     std::vector<std::string> kept;
     for (char** entry = environ; *entry != nullptr; ++entry) {
         const std::string_view text(*entry);
         const bool dropped = std::ranges::any_of(
             prefixes, [&](std::string_view prefix) { return text.starts_with(prefix); });
-        if (!dropped) {
+        if (!dropped || text.starts_with(for_archive_command)) {
             kept.emplace_back(text);
         }
     }
@@ -148,6 +151,73 @@ pid_t living_postmaster(const std::string& data_dir) {
     const auto pid = static_cast<pid_t>(text ? number_of(*text) : 0);
     const auto alive = processes_in(data_dir);
     return pid > 0 && std::ranges::find(alive, pid) != alive.end() ? pid : 0;
+}
+
+namespace {
+
+/// Inodes of the sockets that the process has open.
+std::set<std::string> sockets_of(pid_t pid) {
+    std::set<std::string> inodes;
+    std::error_code ec;
+    for (const auto& entry : fs::directory_iterator(fmt::format("/proc/{}/fd", pid), ec)) {
+        const auto target = fs::read_symlink(entry.path(), ec).string();
+        if (constexpr std::string_view kind = "socket:["; target.starts_with(kind)) {
+            inodes.insert(target.substr(kind.size(), target.size() - kind.size() - 1));
+        }
+    }
+    return inodes;
+}
+
+/// "0100007F:1538" -> 0x1538.
+std::uint16_t port_in(const std::string& address) {
+    const auto colon = address.rfind(':');
+    return colon == std::string::npos
+               ? std::uint16_t{0}
+               : static_cast<std::uint16_t>(std::strtoul(address.c_str() + colon + 1, nullptr, 16));
+}
+
+}  // namespace
+
+std::uint16_t local_port_of(pid_t pid, std::uint16_t remote) {
+    const auto inodes = sockets_of(pid);
+    for (const auto* table : {"tcp", "tcp6"}) {
+        std::ifstream file(fmt::format("/proc/{}/net/{}", pid, table));
+        for (std::string line; std::getline(file, line);) {
+            // sl, local, remote, state, queues, timer, retransmits, uid, timeout, inode
+            std::istringstream words(line);
+            std::array<std::string, 10> column;
+            for (auto& word : column) {
+                words >> word;
+            }
+            if (inodes.contains(column[9]) && port_in(column[2]) == remote) {
+                return port_in(column[1]);
+            }
+        }
+    }
+    return 0;
+}
+
+bool postmaster_is_unreaped(const std::string& data_dir) {
+    const auto text = io::read_file(data_dir + "/postmaster.pid");
+    const auto stat = io::read_file(fmt::format("/proc/{}/stat", text ? number_of(*text) : 0));
+    // proc(5): "PID (NAME) STATE ...", and a name may hold anything.
+    const auto end = stat ? stat->rfind(") ") : std::string::npos;
+    return end != std::string::npos && stat->substr(end + 2, 1) == "Z";
+}
+
+std::vector<pid_t> fencers_of(const std::string& state_dir) {
+    const auto wanted = std::string("fencer\0--state-dir\0", 19) + state_dir + '\0';
+    std::vector<pid_t> found;
+    std::error_code ec;
+    for (const auto& entry : fs::directory_iterator("/proc", ec)) {
+        const auto pid = static_cast<pid_t>(number_of(entry.path().filename().string()));
+        const auto words =
+            pid > 0 ? io::read_file(entry.path().string() + "/cmdline") : Result<std::string>("");
+        if (words && words->substr(words->find('\0') + 1).starts_with(wanted)) {
+            found.push_back(pid);
+        }
+    }
+    return found;
 }
 
 std::string log_tail(const std::string& log, std::uint64_t from, int lines) {

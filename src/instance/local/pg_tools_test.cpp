@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "instance/local/pg_files.h"
 
 namespace howdah::instance {
@@ -63,6 +66,23 @@ TEST(WalEnd, ASwitchEndsItsSegment) {
         control);
     ASSERT_TRUE(plain);
     EXPECT_EQ(*plain, lsn("0/728B58"));
+}
+
+TEST(PgFiles, WhereARestoreWasBrokenOffThereIsNoCluster) {
+    char name[] = "/tmp/howdah-files-XXXXXX";
+    const std::string data = mkdtemp(name);
+    const PgFiles files({.data_dir = data}, data + ".howdah");
+    const auto put = [&](const char* file) { std::ofstream(data + file) << "x"; };
+    EXPECT_EQ(files.classify(), ha::DataDir::empty);
+    std::filesystem::create_directory(data + "/global");
+    EXPECT_EQ(files.classify(), ha::DataDir::broken);
+    put("/global/pg_control");
+    EXPECT_EQ(files.classify(), ha::DataDir::initialized);
+    put("/backup.manifest");
+    EXPECT_EQ(files.classify(), ha::DataDir::broken);
+    put("/postmaster.pid");  // no restore begins beside it: the server is whole
+    EXPECT_EQ(files.classify(), ha::DataDir::initialized);
+    std::filesystem::remove_all(data);
 }
 
 TEST(PgFiles, ConninfoQuotesWhatNeedsIt) {

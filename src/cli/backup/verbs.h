@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace howdah::cli {
+
+struct BackupVerb {
+    std::string name{}, what{};
+    std::string options{};  ///< what --help tells of the most used ones
+    bool hidden = false;    ///< not listed by help: for who knows what a repository is made of
+};
+
+/// Those of pgBackRest's commands that Howdah has, with pgBackRest's options.
+const std::vector<BackupVerb>& backup_verbs();
+
+/// What --help tells of a verb's options.
+std::string backup_verb_help(const BackupVerb& verb);
+
+/// Runs the verb that `words` name: all words behind the program's name, in any order.
+/// `as_pgbackrest`: with that program's exit codes also where ours differ. Returns the exit code,
+/// which is pgBackRest's (backup/options/exit_code.h).
+int run_backup_verb(const std::vector<std::string>& words, bool as_pgbackrest = false);
+
+}  // namespace howdah::cli
