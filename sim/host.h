@@ -57,6 +57,11 @@ public:
         record_ = record;
         return {};
     }
+    ha::MemberNames names() const override { return names_; }
+    Result<> keep_names(const ha::MemberNames& names) override {
+        names_ = names;
+        return {};
+    }
     std::optional<ha::StoredPromise> promise() const override { return promise_; }
     Result<> store_promise(const ha::StoredPromise& promise) override {
         if (full) {
@@ -92,6 +97,7 @@ private:
     ha::Epoch greatest_ = 0;
     std::vector<ha::EpochStart> epochs_{};
     std::optional<ha::Record> record_{};
+    ha::MemberNames names_{};
     std::optional<ha::StoredPromise> promise_{};
     ha::HeldWal held_wal_{}, held_earlier_{};
     bool paused_ = false;

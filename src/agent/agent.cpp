@@ -209,6 +209,7 @@ ha::View Agent::look() const {
     if (!view.cluster) {
         view.last_record = last_record_;
     }
+    view.names = parts_.durable.names();
     view.record_seen = parts_.feed.record_seen();
     if (view.cluster && last_record_) {
         const auto& seen = std::as_const(view.cluster)->record;

@@ -173,6 +173,8 @@ private:
         std::string system_id{};
         bool operator==(const Ranked&) const = default;
     };
+    Result<> learn_names();
+    ha::MemberNames names_of_lost_record() const;
     io::Task<Result<>> learn_epochs();
     io::Task<> rank_history();
     io::Task<Result<ha::EpochStart>> own_epoch_start(pg::Timeline timeline);

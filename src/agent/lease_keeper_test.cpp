@@ -15,6 +15,8 @@ struct NoDisk final : Durable, Deadlines {
     Result<> remember(ha::EpochStart) override { return {}; }
     std::optional<ha::Record> last_record() const override { return {}; }
     Result<> keep(const ha::Record&) override { return {}; }
+    ha::MemberNames names() const override { return {}; }
+    Result<> keep_names(const ha::MemberNames&) override { return {}; }
     std::optional<ha::StoredPromise> promise() const override { return {}; }
     Result<> store_promise(const ha::StoredPromise&) override { return {}; }
     ha::HeldWal held_wal() const override { return {}; }

@@ -8,6 +8,7 @@
 #include "base/instant.h"
 #include "base/result.h"
 #include "ha/cluster.h"
+#include "ha/member_names.h"
 #include "ha/promise.h"
 #include "ha/record.h"
 #include "ha/settings.h"
@@ -50,6 +51,11 @@ public:
     virtual std::optional<ha::Record> last_record() const = 0;
     /// On disk (fsync) when it returns. Errors: Errc::io.
     virtual Result<> keep(const ha::Record& record) = 0;
+
+    /// What members were last called.
+    virtual ha::MemberNames names() const = 0;
+    /// On disk (fsync) when it returns. The same again: nothing happens. Errors: Errc::io.
+    virtual Result<> keep_names(const ha::MemberNames& names) = 0;
 
     /// The last promise that was given (safety-model.md, G2).
     virtual std::optional<ha::StoredPromise> promise() const = 0;

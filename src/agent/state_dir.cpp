@@ -56,6 +56,18 @@ Result<std::vector<ha::EpochStart>> parse_epochs(const std::string& text) {
     return epochs;
 }
 
+/// Names serve messages and an operator's words, not decisions: of a damaged file there are none.
+ha::MemberNames parse_names(const std::string& text) {
+    const auto doc = nlohmann::json::parse(text, nullptr, false);
+    ha::MemberNames names;
+    if (doc.is_object()) {
+        for (const auto& [uuid, name] : doc.items()) {
+            names[uuid] = name.is_string() ? name.get<std::string>() : uuid;
+        }
+    }
+    return names;
+}
+
 Result<ha::StoredPromise> parse_promise(const std::string& text) {
     try {
         const auto doc = nlohmann::json::parse(text);
@@ -180,6 +192,11 @@ Result<> StateDir::read_or_draw() {
     } else if (text.error().code != Errc::not_found) {
         return std::unexpected(text.error());
     }
+    if (const auto text = io::read_file(path_ + "/names")) {
+        names_ = parse_names(*text);
+    } else if (text.error().code != Errc::not_found) {
+        return std::unexpected(text.error());
+    }
     if (const auto text = io::read_file(path_ + "/epochs")) {
         HD_TRY(epochs_, parse_epochs(*text));
     } else if (text.error().code != Errc::not_found) {
@@ -245,6 +262,24 @@ Result<> StateDir::keep(const ha::Record& record) {
     const std::scoped_lock lock(mutex_);
     HD_TRY_VOID(io::write_file_atomically(path_ + "/record", ha::render(record) + "\n"));
     record_ = record;
+    return {};
+}
+
+ha::MemberNames StateDir::names() const {
+    const std::scoped_lock lock(mutex_);
+    return names_;
+}
+
+Result<> StateDir::keep_names(const ha::MemberNames& names) {
+    const std::scoped_lock lock(mutex_);
+    if (names_ == names) {
+        return {};
+    }
+    // A name that is no UTF-8 must not end the agent.
+    const auto text =
+        nlohmann::json(names).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    HD_TRY_VOID(io::write_file_atomically(path_ + "/names", text));
+    names_ = names;
     return {};
 }
 

@@ -9,8 +9,8 @@
 namespace howdah::agent {
 
 /// A member's state directory (architecture.md, section 7): member_uuid, epoch, epochs, record,
-/// promise, held_wal, agent.pid, and the lock that lets one agent at a time use it. The lock is
-/// held as long as the object lives.
+/// names, promise, held_wal, agent.pid, and the lock that lets one agent at a time use it. The lock
+/// is held as long as the object lives.
 class StateDir final : public Durable {
 public:
     /// Makes the directory (0700) where it is missing, locks it, draws the uuid at the first start,
@@ -28,6 +28,8 @@ public:
     Result<> remember(ha::EpochStart start) override;
     std::optional<ha::Record> last_record() const override;
     Result<> keep(const ha::Record& record) override;
+    ha::MemberNames names() const override;
+    Result<> keep_names(const ha::MemberNames& names) override;
     std::optional<ha::StoredPromise> promise() const override;
     Result<> store_promise(const ha::StoredPromise& promise) override;
     ha::HeldWal held_wal() const override;
@@ -47,6 +49,7 @@ private:
     Stored stored_{};
     std::vector<ha::EpochStart> epochs_{};
     std::optional<ha::Record> record_{};
+    ha::MemberNames names_{};
     std::optional<ha::StoredPromise> promise_{};
     ha::HeldWal held_wal_{};
     bool paused_ = false;

@@ -54,6 +54,19 @@ TEST_F(StateDirTest, KnowsHowMuchWalWasHeld) {
     EXPECT_EQ(StateDir::open(path()).value()->held_wal(), ha::HeldWal{}) << "cut off by a crash";
 }
 
+TEST_F(StateDirTest, KnowsWhatMembersWereCalled) {
+    const ha::MemberNames names{{"u1", "pgvm1"}, {"u2", "p\"\n\xc3\xa4"}};
+    {
+        const auto dir = StateDir::open(path()).value();
+        EXPECT_EQ(dir->names(), ha::MemberNames{});
+        ASSERT_TRUE(dir->keep_names(names));
+    }
+    EXPECT_EQ(StateDir::open(path()).value()->names(), names);
+    std::ofstream(path() + "/names") << "{\"u1";
+    EXPECT_EQ(StateDir::open(path()).value()->names(), ha::MemberNames{})
+        << "no reason not to start";
+}
+
 TEST_F(StateDirTest, KeepsAPauseOverARestart) {
     {
         const auto dir = StateDir::open(path()).value();

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <ranges>
 
 #include "agent/agent.h"
 #include "base/timestamp.h"
@@ -63,6 +64,22 @@ io::Task<> Agent::remove_damaged_record(ha::RecoverOrder order) {
     bell_.ring();
 }
 
+/// Who may have led by the last record that was seen here, and what each was last called.
+ha::MemberNames Agent::names_of_lost_record() const {
+    const auto names = parts_.durable.names();
+    ha::MemberNames known;
+    for (const auto& uuid : last_record_->claimers) {
+        known[uuid] = ha::shown(names, uuid);
+    }
+    for (const auto& voter : last_record_->sync.voters) {
+        known[voter.uuid] = voter.name;
+    }
+    if (!last_record_->holder_name.empty()) {
+        known[last_record_->holder] = last_record_->holder_name;
+    }
+    return known;
+}
+
 Answer Agent::recover(ha::RecoverOrder order) {
     if (!parts_.feed.current()) {
         return {.code = 503, .text = "the store has not answered yet"};
@@ -83,17 +100,14 @@ Answer Agent::recover(ha::RecoverOrder order) {
     }
     spdlog::warn("an operator asks to write the lost leader record anew missing=\"{}\"",
                  fmt::join(order.missing, ","));
+    const auto known = names_of_lost_record();
     for (const auto& name : order.missing) {
-        const auto& voters = last_record_->sync.voters;
-        const auto known =
-            name == last_record_->holder_name ||
-            std::ranges::find(last_record_->claimers, name) != last_record_->claimers.end() ||
-            std::ranges::find(voters, name, &ha::Voter::name) != voters.end() ||
-            std::as_const(parts_.feed.current())->member(name) != nullptr;
-        if (!known) {
+        const auto same = [&](const auto& one) { return name == one.first || name == one.second; };
+        if (std::none_of(known.begin(), known.end(), same) &&
+            std::as_const(parts_.feed.current())->member(name) == nullptr) {
             return {.code = 409,
-                    .text = fmt::format("the last record knows no member {}; its claimers are {}",
-                                        name, fmt::join(last_record_->claimers, ", "))};
+                    .text = fmt::format("the last record knows no member {}; those it knows are {}",
+                                        name, fmt::join(std::views::values(known), ", "))};
         }
     }
     if (!seen.absent() || !seen.bare()) {

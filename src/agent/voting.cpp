@@ -16,10 +16,28 @@ constexpr Nanos stop_limit = Seconds(2);
 
 }  // namespace
 
+/// Members that may lead keep their names although their keys are gone: `--missing` and messages
+/// speak of names.
+Result<> Agent::learn_names() {
+    const auto cluster = std::as_const(parts_.feed).current();
+    if (!cluster) {
+        return {};
+    }
+    std::vector<ha::Uuid> needed;
+    if (last_record_) {
+        needed = last_record_->claimers;
+        for (const auto& voter : last_record_->sync.voters) {
+            needed.push_back(voter.uuid);
+        }
+    }
+    return parts_.durable.keep_names(ha::learned(parts_.durable.names(), *cluster, needed));
+}
+
 /// Where epochs began is stored before anything is streamed from their primaries: a vote must
 /// never rank WAL lower than it is.
 io::Task<Result<>> Agent::learn_epochs() {
     const auto& cluster = parts_.feed.current();
+    HD_CO_TRY_VOID(learn_names());
     if (!cluster || !cluster->record.record || cluster->record.foreign()) {
         co_return Result<>{};
     }

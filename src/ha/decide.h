@@ -11,6 +11,7 @@
 #include "base/shared.h"
 #include "ha/cluster.h"
 #include "ha/local.h"
+#include "ha/member_names.h"
 #include "ha/recover.h"
 #include "ha/settings.h"
 #include "ha/standing.h"
@@ -164,6 +165,7 @@ struct View {
     Shared<Cluster> cluster{};       ///< last consistent copy of the store; none: never had one
     Instant record_seen{};           ///< when this process saw its record first; never: now
     std::optional<Record> last_record{};  ///< the newest one seen, when the store has none or less
+    MemberNames names{};                  ///< as members were last called
     bool cluster_fresh = false;           ///< the store answered within the last T
     Peers peers{};
     Votes votes{};

@@ -419,6 +419,31 @@ TEST(LostRecord, IsClaimedOnlyWhenEveryKnownMemberIsSealed) {
               nullptr);
 }
 
+TEST(LostRecord, AMemberIsGivenUpByTheNameItHadWhileItsKeyWasThere) {
+    Election e;
+    e.v.last_record = e.record();
+    e.v.tenure.reset();
+    e.v.memory = *decide(e.v).memory;
+    e.v.cluster->record = {};
+    e.v.cluster->members.clear();
+    e.v.cluster_fresh = true;
+    e.v.memory = *decide(e.v).memory;
+    e.v.now = e.v.now + 6s;
+    const auto asked = e.plan();
+    ASSERT_NE(action<Seal>(asked), nullptr) << asked.why;
+    e.v.votes = {.epoch = action<Seal>(asked)->epoch,
+                 .asked = e.v.now,
+                 .complete = true,
+                 .votes = {Election::vote(self, 1000), Election::vote(other, 900),
+                           Election::vote(third, 900)}};
+    e.v.names = {{"z", "pgvm4"}};
+    EXPECT_NE(e.plan().why.find("the seal of pgvm4"), std::string::npos) << e.plan().why;
+    e.v.recover = RecoverOrder{.missing = {"pgvm5"}};
+    EXPECT_EQ(action<ClaimRecord>(e.plan()), nullptr) << "another member";
+    e.v.recover = RecoverOrder{.missing = {"pgvm4"}};
+    EXPECT_NE(action<ClaimRecord>(e.plan()), nullptr) << e.plan().why;
+}
+
 TEST(Election, ReservesATimelineThatNobodyMayHaveOpened) {
     auto e = Election{}.voted(
         {Election::vote(self, 1000), Election::vote(other, 900), Election::vote(third, 900)});

@@ -34,12 +34,9 @@ std::vector<Voter> known_members(const View& v) {
     auto known = v.last_record->sync.voters;
     for (const auto& uuid : v.last_record->claimers) {
         if (v.last_record->sync.voter(uuid) == nullptr) {
-            const auto* member = v.cluster->member_by_uuid(uuid);
             const auto led = uuid == v.last_record->holder && !v.last_record->holder_name.empty();
-            known.push_back({.uuid = uuid,
-                             .name = member != nullptr ? member->name
-                                     : led             ? v.last_record->holder_name
-                                                       : uuid});
+            known.push_back(
+                {.uuid = uuid, .name = led ? v.last_record->holder_name : shown(v.names, uuid)});
         }
     }
     return known;
