@@ -69,6 +69,14 @@ enum class IfTaken : std::uint8_t {
     refuse,
 };
 
+/// A right that one holder at a time has; it ends with the object.
+class Hold {
+public:
+    virtual ~Hold() = default;
+    /// How far the holder has come, for whoever asks: 1234 is 12.34 %. May be lost.
+    virtual void note_progress(std::uint32_t hundredths) = 0;
+};
+
 class Files {
 public:
     virtual ~Files() = default;
@@ -105,6 +113,15 @@ public:
     /// A second name for the file `existing`; where there are none (S3), nothing happens, so that
     /// nobody may rely on it. Errors: Errc::not_found, Errc::conflict when `path` is taken.
     virtual Result<> hard_link(std::string_view path, std::string_view existing) = 0;
+    /// Where another host serves the files: keeps apart who works there on `what` ("backup",
+    /// "archive") of the client's stanza, of all hosts and of programs on that one. Once it is lost
+    /// (its connection broke), all that this object would change is refused with Errc::conflict.
+    /// nullptr: nobody else serves them. Errors: Errc::conflict when somebody holds it,
+    /// Errc::unavailable.
+    virtual Result<std::unique_ptr<Hold>> hold(std::string_view what) {
+        (void)what;
+        return nullptr;
+    }
     /// A symbolic link, replaced if it is there; where there are none (S3), nothing happens.
     virtual Result<> link(std::string_view path, std::string_view target) = 0;
 };

@@ -6,6 +6,7 @@
 
 #include "files/fake/memory_files.h"
 #include "files/posix/posix_files.h"
+#include "files/remote/host_for_test.h"
 #include "files/s3/bucket_for_test.h"
 
 namespace howdah::files {
@@ -27,10 +28,15 @@ protected:
         char name[] = "/tmp/howdah-files-XXXXXX";
         folder_ = mkdtemp(name);
         files_ = std::make_unique<PosixFiles>(folder_ + "/repo");
+        if (GetParam() == "remote") {
+            host_ = std::make_unique<HostForTest>(std::move(files_));
+            files_ = host_->client();
+        }
     }
     bool has_links() const { return GetParam() != "s3"; }
     void TearDown() override {
         files_.reset();
+        host_.reset();
         if (!folder_.empty()) {
             std::filesystem::remove_all(folder_);
         }
@@ -46,6 +52,7 @@ protected:
 
     std::string folder_{};
     std::unique_ptr<BucketForTest> bucket_{};
+    std::unique_ptr<HostForTest> host_{};
     std::unique_ptr<Files> files_{};
 };
 
@@ -172,7 +179,7 @@ TEST_P(FilesContract, NoPathLeavesTheRoot) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, FilesContract, testing::Values("memory", "posix", "s3"),
+INSTANTIATE_TEST_SUITE_P(Each, FilesContract, testing::Values("memory", "posix", "s3", "remote"),
                          [](const auto& each) { return each.param; });
 
 TEST(PosixFiles, MakesFoldersAndFilesForTheirOwnerAndGroup) {

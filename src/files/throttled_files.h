@@ -55,6 +55,9 @@ public:
     Result<> link(std::string_view path, std::string_view target) override {
         return files_->link(path, target);
     }
+    Result<std::unique_ptr<Hold>> hold(std::string_view what) override {
+        return files_->hold(what);
+    }
 
 private:
     std::unique_ptr<Files> files_;

@@ -1,0 +1,186 @@
+#include "files/remote/remote_files.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <thread>
+
+#include "files/fake/memory_files.h"
+#include "files/remote/entry_json.h"
+#include "files/remote/host_for_test.h"
+
+namespace howdah::files {
+namespace {
+
+class RemoteFilesTest : public testing::Test {
+protected:
+    Result<std::unique_ptr<io::SecureStream>> connect_as(const io::TlsFiles& who,
+                                                         const std::string& host = "127.0.0.1") {
+        return io::SecureStream::connect(host, host_.port(), io::tls_client(who).value(),
+                                         std::chrono::seconds(10));
+    }
+    /// What the host says to a client that gets past its own side of the handshake.
+    Error refusal_of(const io::TlsFiles& who) {
+        auto connected =
+            remote::connect({.host = "127.0.0.1", .port = host_.port()},
+                            io::tls_client(who).value(), "repository host", remote::Json::object());
+        return connected ? Error{} : connected.error();
+    }
+
+    HostForTest host_{std::make_unique<MemoryFiles>()};
+    std::unique_ptr<Files> files_ = host_.client();
+};
+
+TEST_F(RemoteFilesTest, LargeFilesComeAsTheyWent) {
+    std::string content;
+    for (int i = 0; content.size() < (std::size_t{3} << 20); ++i) {
+        content += std::to_string(i);
+    }
+    ASSERT_TRUE(write_all(*files_, "a/large", content));
+    EXPECT_EQ(read_all(*files_, "a/large"), content);
+}
+
+TEST_F(RemoteFilesTest, ASourceThatIsLeftEarlyHarmsNobody) {
+    ASSERT_TRUE(write_all(*files_, "a/large", std::string(std::size_t{8} << 20, 'x')));
+    {
+        const auto source = files_->read("a/large").value();
+        ByteBuffer some(10);
+        ASSERT_TRUE(source->read(some));
+    }
+    EXPECT_TRUE(files_->stat("a/large").value());
+}
+
+TEST_F(RemoteFilesTest, AFileWhoseHostDiedNeverWas) {
+    auto sink = files_->write("a/file").value();
+    ASSERT_TRUE(sink->write(bytes_of("half")));
+    host_.stop();
+    const auto finished = sink->finish();
+    ASSERT_FALSE(finished);
+    EXPECT_EQ(finished.error().code, Errc::unavailable);
+    sink.reset();
+    EXPECT_EQ(files_->stat("a/file").error().code, Errc::unavailable);
+    host_.start_again();
+    EXPECT_EQ(files_->stat("a/file").value(), std::nullopt);
+    ASSERT_TRUE(write_all(*files_, "a/file", "whole"));
+}
+
+TEST_F(RemoteFilesTest, KeptConnectionsThatDiedAreReplaced) {
+    ASSERT_TRUE(write_all(*files_, "a/file", "x"));
+    host_.stop();
+    host_.start_again();
+    EXPECT_EQ(read_all(*files_, "a/file"), "x");
+    ASSERT_TRUE(files_->hard_link("a/other", "a/file"));
+}
+
+TEST_F(RemoteFilesTest, OneAtATimeHoldsARight) {
+    const auto other = host_.client();
+    auto held = files_->hold("backup").value();
+    EXPECT_EQ(other->hold("backup").error().code, Errc::conflict);
+    EXPECT_TRUE(other->hold("archive"));
+    ASSERT_TRUE(write_all(*files_, "a/file", "x"));
+    held.reset();
+    EXPECT_TRUE(other->hold("backup")) << "free at once";
+    ASSERT_TRUE(write_all(*files_, "a/file", "x")) << "one that holds nothing";
+}
+
+TEST_F(RemoteFilesTest, WhoLostItsRightChangesNothing) {
+    ASSERT_TRUE(write_all(*files_, "a/file", "old"));
+    auto held = files_->hold("backup").value();
+    host_.stop();
+    host_.start_again();
+    EXPECT_EQ(write_all(*files_, "a/file", "new").error().code, Errc::conflict);
+    EXPECT_EQ(files_->remove_tree("a").error().code, Errc::conflict);
+    EXPECT_EQ(read_all(*files_, "a/file"), "old");
+    held.reset();
+    held = files_->hold("backup").value();
+    EXPECT_TRUE(write_all(*files_, "a/file", "new"));
+}
+
+TEST_F(RemoteFilesTest, AFileBegunWithARightIsNotFinishedWithoutIt) {
+    auto held = files_->hold("backup").value();
+    auto sink = files_->write("a/file").value();
+    held.reset();
+    EXPECT_EQ(sink->finish().error().code, Errc::conflict);
+    sink.reset();
+    EXPECT_EQ(files_->stat("a/file").value(), std::nullopt);
+}
+
+TEST_F(RemoteFilesTest, WhatAClientMayNotReachIsRefusedAndNotShown) {
+    EXPECT_EQ(files_->read("secret/x").error().message.substr(0, 15), "repository host");
+    EXPECT_FALSE(files_->write("secret/x"));
+    EXPECT_FALSE(files_->remove_tree("secret"));
+    ASSERT_TRUE(write_all(*files_, "open/x", "x"));
+    EXPECT_FALSE(files_->hard_link("secret/x", "open/x"));
+    EXPECT_FALSE(files_->hard_link("open/y", "secret/x"));
+    EXPECT_FALSE(files_->link("open/y", "../secret"));
+    EXPECT_FALSE(files_->link("open/y", "/etc"));
+}
+
+TEST_F(RemoteFilesTest, CertificatesThatAreNotRightAreRefusedWithTheReason) {
+    auto& ours = host_.certificates();
+    const auto good = ours.host({"client"});
+    ASSERT_TRUE(connect_as(good));
+    EXPECT_EQ(refusal_of(good).message, "");
+    const CertificatesForTest other;
+    auto wrong = connect_as(other.host({"client"}));
+    ASSERT_FALSE(wrong);
+    EXPECT_TRUE(wrong.error().message.contains("CA did not sign")) << wrong.error().message;
+    auto stranger = other.host({"client"});
+    stranger.ca = good.ca;
+    EXPECT_TRUE(refusal_of(stranger).message.contains("CA is not the one"))
+        << refusal_of(stranger).message;
+    const auto old = ours.host({"client"}, -1);
+    EXPECT_TRUE(refusal_of(old).message.contains("expired")) << refusal_of(old).message;
+    const io::TlsFiles none{.ca = good.ca};
+    EXPECT_TRUE(refusal_of(none).message.contains("wants a certificate"))
+        << refusal_of(none).message;
+    for (const auto* host : {"127.0.0.2", "localhost"}) {
+        const auto connected = connect_as(good, host);
+        const bool named = std::string_view(host) == "localhost";
+        EXPECT_EQ(connected.has_value(), named) << host;
+    }
+}
+
+TEST_F(RemoteFilesTest, WhoSpeaksNoTlsIsTold) {
+    const auto tls = io::tls_client(host_.certificates().host({"client"})).value();
+    const auto plain = io::listen_tcp("127.0.0.1", 0).value();
+    sockaddr_in own{};
+    socklen_t size = sizeof own;
+    getsockname(plain.get(), reinterpret_cast<sockaddr*>(&own), &size);
+    const std::jthread server([&] {
+        pollfd waiting{.fd = plain.get(), .events = POLLIN, .revents = 0};
+        poll(&waiting, 1, 10'000);
+        const io::Fd client(accept4(plain.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        (void)send(client.get(), "220 hello\r\n", 11, MSG_NOSIGNAL);
+        poll(&(waiting = {.fd = client.get(), .events = POLLIN, .revents = 0}), 1, 10'000);
+    });
+    const auto connected =
+        io::SecureStream::connect("127.0.0.1", ntohs(own.sin_port), tls, std::chrono::seconds(10));
+    ASSERT_FALSE(connected);
+    EXPECT_EQ(connected.error().code, Errc::invalid);
+    EXPECT_TRUE(connected.error().message.contains("no TLS")) << connected.error().message;
+}
+
+TEST_F(RemoteFilesTest, AnotherServiceIsNotTakenForAHost) {
+    const auto connected = remote::connect(
+        {.host = "127.0.0.1", .port = host_.port()},
+        io::tls_client(host_.certificates().host({"client"})).value(), "database host", {});
+    ASSERT_FALSE(connected);
+    EXPECT_TRUE(connected.error().message.contains("a repository host, not a database host"));
+}
+
+TEST(EntryJson, NamesOfAnyBytesComeBack) {
+    std::string all;
+    for (int each = 1; each < 256; ++each) {
+        all += static_cast<char>(each);
+    }
+    EXPECT_EQ(decode_name(encode_name(all)), all);
+    const Entry entry{.path = all, .kind = EntryKind::link, .size = 7, .target = all};
+    const auto text = to_json(entry).dump();
+    EXPECT_EQ(to_entry(nlohmann::json::parse(text)).value(), entry);
+}
+
+}  // namespace
+}  // namespace howdah::files
