@@ -65,22 +65,38 @@ Result<std::string> Site::local_path(const std::string& path) const {
     return data + "/" + path;
 }
 
-Result<std::vector<LockFile>> Site::lock(LockKind kind) const {
+void Locks::note_progress(std::uint32_t hundredths) const {
+    for (const auto& each : files) {
+        each.note_progress(hundredths);
+    }
+    for (const auto& each : holds) {
+        each->note_progress(hundredths);
+    }
+}
+
+Result<Locks> Site::lock(LockKind kind) {
     std::vector<std::uint32_t> indexes;
     for (const auto& repository : repositories) {
         indexes.push_back(repository.index());
     }
-    HD_TRY(auto locks, take_locks(options.lock_path, options.stanza, kind, indexes));
-    for (const auto index : indexes) {
-        const auto& repository = options.repository(index);
-        const bool is_folder = repository.type == "posix" || repository.type == "cifs";
-        if (kind != LockKind::backup || !is_folder) {
-            continue;
-        }
-        HD_TRY(auto held, LockFile::hold_folder(fmt::format("{}/{}", repository.path,
-                                                            repo::backup_folder(options.stanza))));
-        if (held) {
-            locks.push_back(*std::move(held));
+    Locks locks;
+    HD_TRY(locks.files, take_locks(options.lock_path, options.stanza, kind, indexes));
+    if (kind != LockKind::backup) {
+        return locks;
+    }
+    for (auto& repository : repositories) {
+        const auto& its = options.repository(repository.index());
+        if (!its.host.name.empty()) {
+            HD_TRY(auto held, repository.files().hold("backup"));
+            if (held) {
+                locks.holds.push_back(std::move(held));
+            }
+        } else if (its.type == "posix" || its.type == "cifs") {
+            HD_TRY(auto held, LockFile::hold_folder(fmt::format(
+                                  "{}/{}", its.path, repo::backup_folder(options.stanza))));
+            if (held) {
+                locks.files.push_back(*std::move(held));
+            }
         }
     }
     return locks;
@@ -96,13 +112,6 @@ Result<std::vector<Repository>> open_repositories(const Options& options, const 
     for (const auto& each : options.repositories) {
         if (options.repo && *options.repo != each.index && options.to_repo != each.index) {
             continue;
-        }
-        if (!each.host.empty()) {
-            return fail(Errc::invalid,
-                        fmt::format("repo{}-host={}: Howdah does not reach a repository on another "
-                                    "host yet",
-                                    each.index, each.host),
-                        "mount it, or run the verb on that host");
         }
         HD_TRY(auto opened, open(each));
         if (options.rate_limit > 0) {

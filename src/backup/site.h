@@ -37,6 +37,14 @@ struct Notes {
     void progress(const Progress& progress) const;
 };
 
+/// What keeps other commands away as long as it lives.
+struct Locks {
+    std::vector<LockFile> files{};                      ///< of this host
+    std::vector<std::unique_ptr<files::Hold>> holds{};  ///< of repository hosts
+
+    void note_progress(std::uint32_t hundredths) const;
+};
+
 /// Where a command works: all that it gets, whoever calls it. Commands are functions of a Site and
 /// return what they found; what they say is in pgBackRest's words, errors carry its exit codes.
 struct Site {
@@ -63,9 +71,9 @@ struct Site {
     Result<std::string> local_path(const std::string& path) const;
 
     /// Held as long as what is returned lives: pgBackRest's lock files, and of LockKind::backup the
-    /// folders of posix repositories as well. Errors: ExitCode::lock_acquire when somebody else
-    /// holds one of them.
-    Result<std::vector<LockFile>> lock(LockKind kind) const;
+    /// folders of posix repositories and the same locks on repository hosts as well. Errors:
+    /// ExitCode::lock_acquire when somebody else holds one of them.
+    Result<Locks> lock(LockKind kind);
 
     /// in_parallel (workers.h) on as many threads as process-max says.
     Result<> in_parallel(std::size_t count, const std::function<Result<>(std::size_t)>& job) const;

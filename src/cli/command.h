@@ -139,6 +139,15 @@ struct UpCommand {
     bool no_load = false;
     std::string network = "127.0.52";  ///< first three parts of every address
 };
+struct RepoCommand {
+    std::string file{};
+};
+struct CertCommand {
+    std::string dir{};
+    bool ca = false;
+    std::vector<std::string> hosts{};  ///< "NAME,ADDRESS", the first is the file's name
+    int days = 3650;
+};
 struct DownCommand {
     std::string dir{};
 };
@@ -147,7 +156,7 @@ using Command =
                  SwitchoverCommand, DcsStatusCommand, DcsRecoverCommand, VersionCommand, UpCommand,
                  DownCommand, ShowConfigCommand, EditConfigCommand, PauseCommand, DsnCommand,
                  QueryCommand, RemoveCommand, RestartCommand, ReloadCommand, ReinitCommand,
-                 FlushCommand, ConfigCommand, BackupCommand>;
+                 FlushCommand, ConfigCommand, BackupCommand, RepoCommand, CertCommand>;
 
 struct CommandLine {
     std::string verb{};          ///< for messages: "list", "dcs status"

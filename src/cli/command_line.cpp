@@ -41,6 +41,8 @@ public:
             "unsafe.");
         add_agent();
         add_proxy();
+        add_repo();
+        add_cert();
         add_list();
         add_history();
         add_explain();
@@ -134,6 +136,34 @@ private:
             ->type_name("");
         verb->add_option("--pid-file", proxy_.pid_file, "Write the process id there")
             ->type_name("P");
+    }
+    void add_repo() {
+        auto* verb = add_verb("repo", "Run the repository host: serve backups to other hosts",
+                              run_group, repo_);
+        verb->add_option("FILE", repo_.file, "YAML with a section repo")->required()->type_name("");
+        verb->footer(
+            "repo:\n"
+            "  config: /etc/pgbackrest/pgbackrest.conf   its repositories are served\n"
+            "  listen: ADDRESS:8432                      default: all addresses\n"
+            "  tls: {ca: F, cert: F, key: F}             default: "
+            "/etc/howdah/tls/{ca.crt,host.crt,host.key}\n"
+            "SIGHUP reads the certificates anew.");
+    }
+    void add_cert() {
+        auto* verb = add_verb("cert", "Make a CA and certificates for the hosts of a small site",
+                              run_group, cert_);
+        verb->add_option("DIR", cert_.dir, "Where they are written, and ca.crt and ca.key are")
+            ->required()
+            ->type_name("");
+        verb->add_flag("--ca", cert_.ca, "Make DIR/ca.crt and ca.key");
+        verb->add_option(
+                "--host", cert_.hosts,
+                "Make DIR/NAME.crt and NAME.key, good for these names and addresses; again "
+                "for more hosts")
+            ->type_name("NAME[,ADDRESS]");
+        verb->add_option("--days", cert_.days, "How long they are good; default: 3650")
+            ->check(CLI::Range(1, 36500).description(""))
+            ->type_name("N");
     }
     void add_list() {
         auto* verb = add_verb("list", "Show the members of the cluster", look_group, list_);
@@ -243,6 +273,8 @@ private:
     CommandLine line_{};
     AgentCommand agent_{};
     ProxyCommand proxy_{};
+    RepoCommand repo_{};
+    CertCommand cert_{};
     ListCommand list_{};
     HistoryCommand history_{};
     ExplainCommand explain_{};

@@ -10,6 +10,7 @@
 #include "cli/archive_pusher.h"
 #include "cli/backup/run_pusher.h"
 #include "cli/backup/verbs.h"
+#include "cli/cert.h"
 #include "cli/command_line.h"
 #include "cli/config_file.h"
 #include "cli/config_verbs.h"
@@ -25,6 +26,7 @@
 #include "cli/proxy.h"
 #include "cli/query.h"
 #include "cli/remove.h"
+#include "cli/repo.h"
 #include "cli/switchover.h"
 #include "cli/up.h"
 #include "fencer/fencer.h"
@@ -73,6 +75,8 @@ struct Run {
     }
     Result<int> operator()(const BackupCommand& c) const { return run_backup_verb(c.words); }
     Result<int> operator()(const UpCommand& c) const { return run(c); }
+    Result<int> operator()(const RepoCommand& c) const { return done(run(c)); }
+    Result<int> operator()(const CertCommand& c) const { return done(run(c)); }
     Result<int> operator()(const DownCommand& c) const { return done(run(c)); }
     /// All others read or change one cluster.
     template <class Verb>

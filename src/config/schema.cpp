@@ -42,7 +42,7 @@ const std::vector<Section>& sections() {
          "scope name namespace thread_pool_size thread_stack_size state_dir log restapi ctl etcd "
          "etcd3 consul* "
          "zookeeper* exhibitor* raft* kubernetes* bootstrap postgresql watchdog tags* citus* proxy "
-         "repo*"},
+         "repo"},
         {"log",
          "type level traceback_level format* dateformat static_fields* max_queue_size dir mode "
          "file_num "
@@ -99,6 +99,8 @@ const std::vector<Section>& sections() {
         {"postgresql.authentication.rewind", credentials},
         {"watchdog", "mode device safety_margin driver"},
         {"proxy", "listen listen_read_only hold_limit"},
+        {"repo", "config listen tls schedule*"},
+        {"repo.tls", "ca cert key"},
     };
     return all;
 }
@@ -191,7 +193,6 @@ std::optional<std::string> not_yet(const std::string& path) {
                                                 "kubernetes",
                                                 "exhibitor",
                                                 "raft",
-                                                "repo",
                                                 "bootstrap.method",
                                                 "bootstrap.dcs.standby_cluster",
                                                 "bootstrap.dcs.slots",

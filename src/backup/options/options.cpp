@@ -80,12 +80,26 @@ BucketOptions take_bucket(Taker& take, std::uint32_t index) {
     return bucket;
 }
 
+HostOptions take_host(Taker& take, std::string_view group, std::uint32_t index) {
+    HostOptions host;
+    const auto key = [&](std::string_view name) {
+        return fmt::format("{}{}-host{}", group, index, name);
+    };
+    take.text(key(""), host.name);
+    take.number<std::uint16_t>(key("-port"), 1, 65535, host.port);
+    take.one_of(key("-type"), {"tls", "ssh"}, host.type);
+    take.absolute(key("-ca-file"), host.ca_file);
+    take.absolute(key("-cert-file"), host.cert_file);
+    take.absolute(key("-key-file"), host.key_file);
+    return host;
+}
+
 RepositoryOptions take_repository(Taker& take, std::uint32_t index) {
     RepositoryOptions repository{.index = index};
     const auto key = [&](std::string_view name) { return fmt::format("repo{}-{}", index, name); };
     take.one_of(key("type"), {"posix", "cifs", "s3", "gcs", "azure", "sftp"}, repository.type);
     take.absolute(key("path"), repository.path);
-    take.text(key("host"), repository.host);
+    repository.host = take_host(take, "repo", index);
     std::string cipher = "none";
     take.one_of(key("cipher-type"), {"none", "aes-256-cbc"}, cipher);
     if (cipher != "none") {
@@ -308,7 +322,6 @@ Result<Options> typed(const Values& values, Options options) {
     if (options.command.starts_with("archive-") || options.command == "info") {
         options.archive = take_archive(take);
     }
-    options.given = given_words(values);
     if (take.error()) {
         return std::unexpected(*take.error());
     }
@@ -391,6 +404,13 @@ Result<Options> read_options(const OptionSources& sources) {
         HD_TRY_VOID(layers.add_section(lines, section));
     }
     layers.warn_of_missing();
+    options.given = given_words(values);
+    std::vector<Line> told;
+    for (const auto& host : sources.hosts) {
+        HD_TRY(auto more, lines_of(host));
+        std::ranges::move(more, std::back_inserter(told));
+    }
+    HD_TRY_VOID(layers.add_section(told, "global"));
     return typed(values, std::move(options));
 }
 

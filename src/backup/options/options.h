@@ -25,6 +25,8 @@ struct OptionSources {
     std::vector<std::string> words{};                  ///< "--stanza=demo", "--no-online"
     std::map<std::string, std::string> environment{};  ///< PGBACKREST_… alone
     std::vector<ConfigText> files{};
+    /// What a repository host says of its repositories, weaker than all of these.
+    std::vector<ConfigText> hosts{};
 };
 
 /// Of a repository in a bucket: repoN-s3-… and repoN-storage-…
@@ -43,13 +45,25 @@ struct BucketOptions {
     bool operator==(const BucketOptions&) const = default;
 };
 
+/// Of a repository that another host has: repoN-host-…
+struct HostOptions {
+    std::string name{};  ///< host name or address; empty: the repository is on this one
+    std::uint16_t port = 8432;
+    std::string type = "tls";
+    std::string ca_file = "/etc/howdah/tls/ca.crt";
+    std::string cert_file = "/etc/howdah/tls/host.crt";
+    std::string key_file = "/etc/howdah/tls/host.key";
+
+    bool operator==(const HostOptions&) const = default;
+};
+
 struct RepositoryOptions {
     std::uint32_t index = 1;
     std::string type = "posix";
     std::string path = "/var/lib/pgbackrest";
     std::string cipher_pass{};  ///< empty: not encrypted
-    std::string host{};         ///< of the repository host; empty: this one
-    bool optional = false;      ///< repo-optional: WAL may come later
+    HostOptions host{};
+    bool optional = false;  ///< repo-optional: WAL may come later
     bool bundle = false, block = false, hardlink = false, symlink = true;
     std::uint64_t bundle_size = std::uint64_t{20} << 20;  ///< bytes, as the next one
     std::uint64_t bundle_limit = std::uint64_t{2} << 20;

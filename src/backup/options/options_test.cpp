@@ -220,7 +220,8 @@ std::vector<std::string> values_of(const OptionFacts& option, const std::string&
         {"repo-optional", "2"},
         {"repo-s3-key-type", "auto"},
         {"repo-s3-uri-style", "path"},
-        {"repo-host-port", "1"}};
+        {"repo-host-port", "1"},
+        {"repo-host-type", "ssh"}};
     if (const auto found = special.find(option.name); found != special.end()) {
         return {found->second};
     }

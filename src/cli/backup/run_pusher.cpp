@@ -10,7 +10,7 @@
 
 #include "backup/command/archive/pusher_socket.h"
 #include "backup/option_sources.h"
-#include "cli/backup/open_files.h"
+#include "cli/backup/repository_hosts.h"
 
 namespace howdah::cli {
 namespace {
@@ -19,11 +19,13 @@ Result<std::unique_ptr<backup::Site>> open_site(const backup::PushRequest& reque
     auto words = request.words;
     words.emplace_back("archive-push");
     HD_TRY(const auto sources, backup::find_option_sources(words, request.environment));
-    HD_TRY(auto options, backup::read_options(sources));
+    RepositoryHosts hosts;
+    HD_TRY(auto options, hosts.read(sources));
     if (!options.neutral_umask) {
         return fail(Errc::invalid, "the pusher has a umask of its own");
     }
-    HD_TRY(auto repositories, backup::open_repositories(options, open_files));
+    HD_TRY(auto repositories,
+           backup::open_repositories(options, [&](const auto& each) { return hosts.open(each); }));
     return std::make_unique<backup::Site>(
         backup::Site{.options = std::move(options), .repositories = std::move(repositories)});
 }

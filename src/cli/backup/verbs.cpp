@@ -34,8 +34,8 @@
 #include "base/version.h"
 #include "cli/backup/console.h"
 #include "cli/backup/end_on_signal.h"
-#include "cli/backup/open_files.h"
 #include "cli/backup/options_help.h"
+#include "cli/backup/repository_hosts.h"
 #include "io/files.h"
 
 extern char** environ;
@@ -51,6 +51,7 @@ struct Work {
     backup::Site& site;
     BackupConsole& console;
     bool as_pgbackrest = false;
+    std::function<Result<>()> open_again{};  ///< the repositories, as they are reached by now
 };
 
 std::map<std::string, std::string> backup_environment() {
@@ -162,6 +163,7 @@ Result<int> archive_get(Work& work) {
         if (getppid() != asked_by) {
             return std::unexpected(found.error());
         }
+        HD_TRY_VOID(work.open_again());
     }
 }
 
@@ -485,20 +487,34 @@ const std::vector<Verb>& all_verbs() {
     return verbs;
 }
 
-Result<int> run(const Options& options, BackupConsole& console, bool as_pgbackrest) {
+Result<backup::Site> open_site(const backup::OptionSources& sources, BackupConsole& console) {
+    RepositoryHosts hosts;
+    HD_TRY(const auto options, hosts.read(sources));
+    HD_TRY(auto repositories,
+           backup::open_repositories(options, [&](const auto& each) { return hosts.open(each); }));
+    return backup::Site{.options = options,
+                        .repositories = std::move(repositories),
+                        .notes = console.notes(),
+                        .program = own_path(),
+                        .environment = backup_environment(),
+                        .pusher_socket = pusher_socket(options)};
+}
+
+Result<int> run(const backup::OptionSources& sources, const Options& options,
+                BackupConsole& console, bool as_pgbackrest) {
     const auto& verbs = all_verbs();
     const auto verb =
         std::ranges::find(verbs, options.command, [](const Verb& each) { return each.verb.name; });
     HD_CHECK(verb != verbs.end());  // read_options takes no other
     HD_TRY_VOID(verb->takes_words ? Result<>{} : allows_arguments(options, 0));
-    HD_TRY(auto repositories, backup::open_repositories(options, open_files));
-    backup::Site site{.options = options,
-                      .repositories = std::move(repositories),
-                      .notes = console.notes(),
-                      .program = own_path(),
-                      .environment = backup_environment(),
-                      .pusher_socket = pusher_socket(options)};
-    Work work{.site = site, .console = console, .as_pgbackrest = as_pgbackrest};
+    HD_TRY(auto site, open_site(sources, console));
+    Work work{.site = site,
+              .console = console,
+              .as_pgbackrest = as_pgbackrest,
+              .open_again = [&]() -> Result<> {
+                  HD_TRY(site, open_site(sources, console));
+                  return {};
+              }};
     return verb->run(work);
 }
 
@@ -535,11 +551,6 @@ int print_help(const std::vector<std::string>& words) {
     return 0;
 }
 
-Result<Options> read_options(const std::vector<std::string>& words) {
-    HD_TRY(const auto sources, backup::find_option_sources(words, backup_environment()));
-    return backup::read_options(sources);
-}
-
 }  // namespace
 
 const std::vector<BackupVerb>& backup_verbs() {
@@ -568,9 +579,10 @@ std::string milliseconds_since(std::chrono::steady_clock::time_point begin) {
 }
 
 /// The verb between its first and its last line, as pgBackRest logs them.
-Result<int> run_told(const Options& options, BackupConsole& console, bool as_pgbackrest) {
+Result<int> run_told(const backup::OptionSources& sources, const Options& options,
+                     BackupConsole& console, bool as_pgbackrest) {
     if (is_quiet(options.command)) {
-        return run(options, console, as_pgbackrest);
+        return run(sources, options, console, as_pgbackrest);
     }
     const auto begin = std::chrono::steady_clock::now();
     console.info(fmt::format("{} command begin {}: {}{}", options.command, version,
@@ -578,7 +590,7 @@ Result<int> run_told(const Options& options, BackupConsole& console, bool as_pgb
                                  ? std::string()
                                  : fmt::format("[{}] ", fmt::join(options.arguments, ", ")),
                              fmt::join(options.given, " ")));
-    auto done = run(options, console, as_pgbackrest);
+    auto done = run(sources, options, console, as_pgbackrest);
     if (done) {
         console.info(fmt::format("{} command end: completed successfully ({})", options.command,
                                  milliseconds_since(begin)));
@@ -600,7 +612,9 @@ int run_backup_verb(const std::vector<std::string>& words, bool as_pgbackrest) {
     if (command && *command == "version") {
         return print_version(as_pgbackrest);
     }
-    const auto options = read_options(words);
+    const auto sources = backup::find_option_sources(words, backup_environment());
+    const auto options = sources ? backup::read_options(*sources)
+                                 : Result<Options>(std::unexpected(sources.error()));
     if (options && options->neutral_umask) {
         ::umask(0);  // each file and folder says its mode itself
     }
@@ -611,8 +625,8 @@ int run_backup_verb(const std::vector<std::string>& words, bool as_pgbackrest) {
     for (const auto& warning : options ? options->warnings : std::vector<std::string>{}) {
         console.warn(warning);
     }
-    const auto done =
-        options ? run_told(*options, console, as_pgbackrest) : std::unexpected(options.error());
+    const auto done = options ? run_told(*sources, *options, console, as_pgbackrest)
+                              : std::unexpected(options.error());
     if (done) {
         return *done;
     }

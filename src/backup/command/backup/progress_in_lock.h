@@ -3,9 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
-#include <vector>
 
-#include "backup/lock_file.h"
 #include "backup/site.h"
 
 namespace howdah::backup {
@@ -13,8 +11,7 @@ namespace howdah::backup {
 /// Notes in the lock, which `info` looks at, how far the backup has come. As long as it lives.
 class ProgressInLock {
 public:
-    ProgressInLock(Site& site, const std::vector<LockFile>& locks)
-        : site_(site), before_(site.notes.on_progress) {
+    ProgressInLock(Site& site, const Locks& locks) : site_(site), before_(site.notes.on_progress) {
         site.notes.on_progress = [this, &locks](const Progress& progress) {
             note(locks, progress);
             if (before_) {
@@ -27,7 +24,7 @@ public:
     ProgressInLock& operator=(const ProgressInLock&) = delete;
 
 private:
-    void note(const std::vector<LockFile>& locks, const Progress& progress) {
+    void note(const Locks& locks, const Progress& progress) {
         const auto done =
             progress.total == 0
                 ? std::uint32_t{0}
@@ -38,9 +35,7 @@ private:
             return;
         }
         noted_ = std::max<std::uint32_t>(done, 1);
-        for (const auto& each : locks) {
-            each.note_progress(done);
-        }
+        locks.note_progress(done);
     }
 
     Site& site_;
