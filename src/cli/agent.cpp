@@ -15,6 +15,7 @@
 #include "agent/state_dir.h"
 #include "api/rest_server.h"
 #include "cli/archive_pusher.h"
+#include "cli/backup_jobs.h"
 #include "cli/log.h"
 #include "cli/proxy.h"
 #include "cli/start_checks.h"
@@ -54,6 +55,7 @@ public:
           promise_peers_(keeper_loop_.executor(), clock_, config_),
           watchdog_(config_.watchdog),
           pusher_(clock_, state.path(), binary),
+          backup_jobs_(clock_, config_, binary),
           instance_(loop_.executor(), clock_, config_, std::move(binary)),
           keeper_(keeper_loop_.executor(), clock_, *keeper_store_, config_.prefix(), identity_,
                   deadlines, state, promise_peers_, watchdog_, wake_,
@@ -107,6 +109,7 @@ private:
         if (const auto taken = rest_.take(config->restapi); !taken) {
             spdlog::error("{} hint=\"{}\"", taken.error().message, taken.error().hint);
         }
+        backup_jobs_.reload();
         spdlog::info("the configuration was read again file={}", config_.file);
     }
 
@@ -141,6 +144,9 @@ private:
         around.spawn([this] { return feed_.run(); });
         around.spawn([this] { return rest_.run(); });
         around.spawn([this] { return pusher_.run(); });
+        if (config_.backup_jobs) {
+            around.spawn([this] { return backup_jobs_.run(); });
+        }
         around.spawn([this] { return wait_for_signal(); });
         std::unique_ptr<EmbeddedEndpoint> endpoint;
         if (config_.proxy) {
@@ -197,6 +203,7 @@ private:
     agent::DeviceWatchdog watchdog_;
     ha::WakeWatch wake_{};
     ArchivePusher pusher_;  ///< before any PostgreSQL is started: its environment names the socket
+    BackupJobs backup_jobs_;
     instance::LocalInstance instance_;
     agent::LeaseKeeper keeper_;
     agent::Agent agent_;

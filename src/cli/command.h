@@ -141,6 +141,12 @@ struct UpCommand {
 };
 struct RepoCommand {
     std::string file{};
+    bool once = false;     ///< run what is due, and leave
+    bool dry_run = false;  ///< tell what would be run
+};
+struct BackupJobsCommand {
+    std::string file{};
+    int parent = 0;  ///< ends with this process; 0: with none
 };
 struct CertCommand {
     std::string dir{};
@@ -156,7 +162,8 @@ using Command =
                  SwitchoverCommand, DcsStatusCommand, DcsRecoverCommand, VersionCommand, UpCommand,
                  DownCommand, ShowConfigCommand, EditConfigCommand, PauseCommand, DsnCommand,
                  QueryCommand, RemoveCommand, RestartCommand, ReloadCommand, ReinitCommand,
-                 FlushCommand, ConfigCommand, BackupCommand, RepoCommand, CertCommand>;
+                 FlushCommand, ConfigCommand, BackupCommand, RepoCommand, CertCommand,
+                 BackupJobsCommand>;
 
 struct CommandLine {
     std::string verb{};          ///< for messages: "list", "dcs status"

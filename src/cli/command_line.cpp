@@ -43,6 +43,7 @@ public:
         add_proxy();
         add_repo();
         add_cert();
+        add_backup_jobs();
         add_list();
         add_history();
         add_explain();
@@ -141,13 +142,35 @@ private:
         auto* verb = add_verb("repo", "Run the repository host: serve backups to other hosts",
                               run_group, repo_);
         verb->add_option("FILE", repo_.file, "YAML with a section repo")->required()->type_name("");
+        verb->add_flag("--once", repo_.once,
+                       "Serve nothing: run what of the schedule is due, and leave");
+        verb->add_flag("--dry-run", repo_.dry_run, "Only tell what is scheduled, and what is due");
         verb->footer(
             "repo:\n"
             "  config: /etc/pgbackrest/pgbackrest.conf   its repositories are served\n"
             "  listen: ADDRESS:8432                      default: all addresses\n"
             "  tls: {ca: F, cert: F, key: F}             default: "
             "/etc/howdah/tls/{ca.crt,host.crt,host.key}\n"
+            "  schedule: {full: '30 1 * * 0', incr: '30 1 * * 1-6', verify: '@weekly'}\n"
+            "                                            also diff, expire, restore-test; cron's "
+            "syntax\n"
+            "  state: /var/lib/howdah/repo-schedule.json what of it was seen to\n"
             "SIGHUP reads the certificates anew.");
+    }
+    void add_backup_jobs() {
+        auto* verb = add_verb("backup-jobs",
+                              "Run backups that the repository host asks for (the agent does)",
+                              run_group, backup_jobs_);
+        verb->add_option("FILE", backup_jobs_.file, "patroni.yml with a section backup_jobs")
+            ->type_name("");
+        verb->add_option("--parent", backup_jobs_.parent)->group("");
+        verb->footer(
+            "backup_jobs:\n"
+            "  listen: ADDRESS:8432                      default: all addresses\n"
+            "  config: /etc/pgbackrest/pgbackrest.conf   its repoN-host may ask\n"
+            "  tls: {ca: F, cert: F, key: F}             default: "
+            "/etc/howdah/tls/{ca.crt,host.crt,host.key}\n"
+            "Verbs: backup, check, stanza-create, stanza-upgrade.");
     }
     void add_cert() {
         auto* verb = add_verb("cert", "Make a CA and certificates for the hosts of a small site",
@@ -275,6 +298,7 @@ private:
     ProxyCommand proxy_{};
     RepoCommand repo_{};
     CertCommand cert_{};
+    BackupJobsCommand backup_jobs_{};
     ListCommand list_{};
     HistoryCommand history_{};
     ExplainCommand explain_{};

@@ -75,8 +75,9 @@ struct Run {
     }
     Result<int> operator()(const BackupCommand& c) const { return run_backup_verb(c.words); }
     Result<int> operator()(const UpCommand& c) const { return run(c); }
-    Result<int> operator()(const RepoCommand& c) const { return done(run(c)); }
+    Result<int> operator()(const RepoCommand& c) const { return run(c); }
     Result<int> operator()(const CertCommand& c) const { return done(run(c)); }
+    Result<int> operator()(const BackupJobsCommand& c) const { return done(run(c)); }
     Result<int> operator()(const DownCommand& c) const { return done(run(c)); }
     /// All others read or change one cluster.
     template <class Verb>

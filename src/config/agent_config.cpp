@@ -455,6 +455,7 @@ void read_sections(YamlSection root, Purpose purpose, AgentConfig& config) {
             "proxy", "is missing",
             "add for example  proxy: {listen: 10.0.0.5:5000, listen_read_only: 10.0.0.5:5001}");
     }
+    config.backup_jobs = root.has("backup_jobs");
     config.state_dir =
         root.text("state_dir",
                   config.postgresql.data_dir.empty() ? "" : config.postgresql.data_dir + ".howdah");

@@ -136,6 +136,7 @@ struct AgentConfig {
     std::string tags_json{};  ///< object, or empty
     bool nofailover = false;
     std::optional<Proxy> proxy{};
+    bool backup_jobs = false;  ///< has that section (repo_config.h)
     std::vector<Diagnostic> warnings{};
 
     /// "/<namespace>/<scope>/", the prefix of all keys.

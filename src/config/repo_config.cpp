@@ -12,7 +12,7 @@
 namespace howdah::config {
 namespace {
 
-const std::vector<std::string> section_keys{"config", "listen", "tls", "schedule"};
+const std::vector<std::string> section_keys{"config", "listen", "tls", "schedule", "state"};
 const std::vector<std::string> tls_keys{"ca", "cert", "key"};
 const std::vector<std::string> jobs{"full", "diff", "incr", "expire", "verify", "restore-test"};
 
@@ -32,6 +32,36 @@ void refuse_others(YamlSection& section, const YAML::Node& node,
     }
 }
 
+/// What both sides' servers have.
+template <class Config>
+void read_server(YamlSection& section, const YAML::Node& node, Config& config) {
+    config.pgbackrest_config = section.text("config", config.pgbackrest_config);
+    if (section.has("listen")) {
+        config.listen = section.host_port("listen", config.listen.port);
+    }
+    config.tls = usual_tls_files();
+    if (section.has("tls")) {
+        auto tls = section.section("tls");
+        refuse_others(tls, node["tls"], tls_keys);
+        config.tls.ca = tls.text("ca", config.tls.ca);
+        config.tls.cert = tls.text("cert", config.tls.cert);
+        config.tls.key = tls.text("key", config.tls.key);
+    }
+}
+
+BackupJobsConfig read_jobs(YamlSection root, const YAML::Node& document) {
+    BackupJobsConfig config;
+    if (!root.has("backup_jobs")) {
+        root.refuse("backup_jobs", "the section is missing", "backup_jobs: {listen: ADDRESS:8432}");
+        return config;
+    }
+    auto section = root.section("backup_jobs");
+    const auto node = document["backup_jobs"];
+    refuse_others(section, node, {"config", "listen", "tls"});
+    read_server(section, node, config);
+    return config;
+}
+
 RepoConfig read(YamlSection root, const YAML::Node& document) {
     RepoConfig config;
     if (!root.has("repo")) {
@@ -42,17 +72,10 @@ RepoConfig read(YamlSection root, const YAML::Node& document) {
     auto repo = root.section("repo");
     const auto node = document["repo"];
     refuse_others(repo, node, section_keys);
-    config.pgbackrest_config = repo.text("config", config.pgbackrest_config);
-    if (repo.has("listen")) {
-        config.listen = repo.host_port("listen", config.listen.port);
-    }
-    config.tls = usual_tls_files();
-    if (repo.has("tls")) {
-        auto tls = repo.section("tls");
-        refuse_others(tls, node["tls"], tls_keys);
-        config.tls.ca = tls.text("ca", config.tls.ca);
-        config.tls.cert = tls.text("cert", config.tls.cert);
-        config.tls.key = tls.text("key", config.tls.key);
+    read_server(repo, node, config);
+    config.state = repo.text("state", config.state);
+    if (config.state.find('/') != 0) {
+        repo.refuse("state", "is no absolute path", "/var/lib/howdah/repo-schedule.json");
     }
     if (repo.has("schedule")) {
         auto schedule = repo.section("schedule");
@@ -83,6 +106,13 @@ io::TlsFiles usual_tls_files() {
 Result<RepoConfig> load_repo_config(const std::string& file) {
     HD_TRY(const auto sources, gather(file, {}));
     return read(sources);
+}
+
+Result<BackupJobsConfig> load_backup_jobs_config(const std::string& file) {
+    HD_TRY(const auto sources, gather(file, process_environment()));
+    YamlSection::Shared shared{.sources = sources};
+    auto config = read_jobs(YamlSection(sources.document, "", shared), sources.document);
+    return shared.error ? Result<BackupJobsConfig>(std::unexpected(*shared.error)) : config;
 }
 
 Result<RepoConfig> parse_repo_config(const std::string& text, const std::string& file) {

@@ -42,6 +42,7 @@ const std::vector<Section>& sections() {
          "scope name namespace thread_pool_size thread_stack_size state_dir log restapi ctl etcd "
          "etcd3 consul* "
          "zookeeper* exhibitor* raft* kubernetes* bootstrap postgresql watchdog tags* citus* proxy "
+         "backup_jobs "
          "repo"},
         {"log",
          "type level traceback_level format* dateformat static_fields* max_queue_size dir mode "
@@ -99,7 +100,9 @@ const std::vector<Section>& sections() {
         {"postgresql.authentication.rewind", credentials},
         {"watchdog", "mode device safety_margin driver"},
         {"proxy", "listen listen_read_only hold_limit"},
-        {"repo", "config listen tls schedule*"},
+        {"backup_jobs", "listen tls config"},
+        {"backup_jobs.tls", "ca cert key"},
+        {"repo", "config listen tls schedule* state"},
         {"repo.tls", "ca cert key"},
     };
     return all;

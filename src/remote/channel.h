@@ -53,13 +53,19 @@ public:
     Result<> send_line(const Json& greeting);
     Result<Json> receive_line();
 
+    /// Nothing moves for so long: the other side has gone.
+    void set_limit(Millis limit) { limit_ = limit; }
+
     /// From now on this side works on an answer: until it sends one, say_working() tells the other
     /// that it has not died.
     void begin_work();
     /// Sends that when begin_work() was called and nothing was sent for five seconds.
     void say_working();
 
-    bool has_input() { return stream_->has_input(); }
+    bool has_input() {
+        const std::scoped_lock lock(mutex_);
+        return stream_->has_input();
+    }
     io::SecureStream& stream() { return *stream_; }
 
 private:

@@ -58,7 +58,7 @@ Result<> may_be_deleted(const Site& site) {
             "`stop` first, so that nobody archives or backs up meanwhile");
     }
     for (const auto& cluster : site.options.clusters) {
-        if (site.options.force || !cluster.host.empty()) {
+        if (site.options.force || !cluster.host.name.empty()) {
             continue;
         }
         HD_TRY(const auto may_run, is_there(cluster.path + "/postmaster.pid"));

@@ -95,4 +95,19 @@ Result<> Grants::check(const io::PeerNames& peer, std::string_view stanza, Right
                             peer.common_name, stanza));
 }
 
+Result<std::vector<std::string>> stanzas_in(const std::vector<ConfigText>& files) {
+    std::vector<std::string> names;
+    for (const auto& file : files) {
+        HD_TRY(const auto lines, lines_of(file));
+        for (const auto& line : lines) {
+            const auto& name = line.section;
+            if (name != "global" && !name.contains(':') &&
+                std::ranges::find(names, name) == names.end()) {
+                names.push_back(name);
+            }
+        }
+    }
+    return names;
+}
+
 }  // namespace howdah::backup

@@ -39,4 +39,7 @@ private:
     std::vector<Named> hosts_{};    ///< of pgN-host
 };
 
+/// Names of the stanzas that have a section of their own, in the order of the files.
+Result<std::vector<std::string>> stanzas_in(const std::vector<ConfigText>& files);
+
 }  // namespace howdah::backup

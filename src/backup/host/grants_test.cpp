@@ -42,6 +42,14 @@ TEST(Grants, AListAllowsWhatItNamesAndNothingElse) {
     EXPECT_FALSE(grants.check(pgvm7, "main", Right::read));
 }
 
+TEST(StanzasIn, AreTheSectionsWithoutTheGlobalOnes) {
+    EXPECT_EQ(stanzas_in({{.file = "f",
+                           .text = "[global]\nrepo1-path=/x\n[b]\npg1-host=x\n[b:backup]\nx=y\n"
+                                   "[global:backup]\nx=y\n[a]\npg1-host=y\n"}})
+                  .value(),
+              (std::vector<std::string>{"b", "a"}));
+}
+
 TEST(Grants, ALineThatSaysNothingIsRefused) {
     for (const auto* line : {"pgvm1", "=main", "pgvm1="}) {
         const auto read = Grants::of(

@@ -55,6 +55,8 @@ constexpr CommandSet repo_files = repo_get | repo_ls | repo_put | repo_rm;
 constexpr CommandSet with_repository = all & ~(start | stop);
 constexpr CommandSet with_cluster = archiving | take_backup | check | restore | stanza_changes;
 constexpr CommandSet with_session = take_backup | check | stanza_changes;
+/// Those that have to be run on the database host.
+constexpr CommandSet not_from_afar = archiving | restore | stanza_delete;
 constexpr CommandSet copying =
     archiving | take_backup | restore | verify | repo_copy | restore_test;
 
@@ -159,12 +161,12 @@ constexpr auto make_table() {
         Row("page-header-check", flag, take_backup).missing_everywhere(),
         Row("pg-database", text, with_session).idle_in(stanza_changes).of_stanzas(),
         Row("pg-host", text, with_cluster).of_stanzas(),
-        Row("pg-host-ca-file", text, with_cluster).missing_everywhere().of_stanzas(),
-        Row("pg-host-cert-file", text, with_cluster).missing_everywhere().of_stanzas(),
-        Row("pg-host-key-file", text, with_cluster).missing_everywhere().of_stanzas(),
-        Row("pg-host-port", number, with_session).missing_everywhere().of_stanzas(),
-        Row("pg-host-type", text, with_cluster).missing_everywhere().of_stanzas(),
-        Row("pg-host-user", text, with_session).missing_everywhere().of_stanzas(),
+        Row("pg-host-ca-file", text, with_cluster).missing_in(not_from_afar).of_stanzas(),
+        Row("pg-host-cert-file", text, with_cluster).missing_in(not_from_afar).of_stanzas(),
+        Row("pg-host-key-file", text, with_cluster).missing_in(not_from_afar).of_stanzas(),
+        Row("pg-host-port", number, with_session).missing_in(stanza_delete).of_stanzas(),
+        Row("pg-host-type", text, with_cluster).missing_in(not_from_afar).of_stanzas(),
+        Row("pg-host-user", text, with_session).idle_in(with_session).of_stanzas(),
         Row("pg-path", text, with_cluster).of_stanzas(),
         Row("pg-port", number, with_session).idle_in(stanza_changes).of_stanzas(),
         Row("pg-socket-path", text, with_session).idle_in(stanza_changes).of_stanzas(),

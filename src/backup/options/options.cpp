@@ -125,7 +125,7 @@ ClusterOptions take_cluster(Taker& take, std::uint32_t index) {
     ClusterOptions cluster{.index = index};
     const auto key = [&](std::string_view name) { return fmt::format("pg{}-{}", index, name); };
     take.absolute(key("path"), cluster.path);
-    take.text(key("host"), cluster.host);
+    cluster.host = take_host(take, "pg", index);
     take.number<std::uint16_t>(key("port"), 1, 65535, cluster.port);
     take.absolute(key("socket-path"), cluster.socket_path);
     take.text(key("user"), cluster.user);
@@ -226,9 +226,12 @@ std::vector<std::string> words_to_repeat(const Values& given_here) {
     return repeated;
 }
 
-std::vector<std::string> option_words(const Values& words) {
+std::vector<std::string> raw_words(const Values& values) {
     std::vector<std::string> all;
-    for (const auto& [key, given] : words) {
+    for (const auto& [key, given] : values) {
+        if (find_option(key)->facts->secret) {
+            continue;  // never on a command line
+        }
         all.push_back(fmt::format("--{}={}", key, given.value));
         for (const auto& more : given.more) {
             all.push_back(fmt::format("--{}={}", key, more));
@@ -347,13 +350,18 @@ Result<> check_command(const std::string& command) {
 
 Result<ClusterOptions> Options::cluster() const {
     for (const auto& cluster : clusters) {
-        if (cluster.host.empty() && !cluster.path.empty()) {
+        if (cluster.host.name.empty() && !cluster.path.empty()) {
             return cluster;
         }
     }
     return fail_with(ExitCode::option_required, Errc::invalid,
                      fmt::format("{} needs option 'pg1-path'", command),
                      "it names the data directory; put it into the stanza's section");
+}
+
+bool Options::clusters_are_elsewhere() const {
+    return !clusters.empty() &&
+           std::ranges::none_of(clusters, [](const auto& each) { return each.host.name.empty(); });
 }
 
 const RepositoryOptions& Options::repository(std::uint32_t index) const {
@@ -382,7 +390,7 @@ Result<Options> read_options(const OptionSources& sources) {
     auto values = std::move(words.values);
     HD_TRY_VOID(check_command(options.command));
     HD_TRY_VOID(check_words(values, options.command));
-    options.option_words = option_words(values);
+    options.option_words = raw_words(values);
     for (const auto& [key, given] : values) {
         options.named.emplace_back(find_option(key)->facts->name);
     }
@@ -405,6 +413,7 @@ Result<Options> read_options(const OptionSources& sources) {
     }
     layers.warn_of_missing();
     options.given = given_words(values);
+    options.given_raw = raw_words(values);
     std::vector<Line> told;
     for (const auto& host : sources.hosts) {
         HD_TRY(auto more, lines_of(host));

@@ -45,9 +45,9 @@ struct BucketOptions {
     bool operator==(const BucketOptions&) const = default;
 };
 
-/// Of a repository that another host has: repoN-host-…
+/// Of a repository or a cluster that another host has: repoN-host-…, pgN-host-…
 struct HostOptions {
-    std::string name{};  ///< host name or address; empty: the repository is on this one
+    std::string name{};  ///< host name or address; empty: it is this one
     std::uint16_t port = 8432;
     std::string type = "tls";
     std::string ca_file = "/etc/howdah/tls/ca.crt";
@@ -78,7 +78,7 @@ struct RepositoryOptions {
 struct ClusterOptions {
     std::uint32_t index = 1;
     std::string path{};  ///< the data directory
-    std::string host{};  ///< empty: this one
+    HostOptions host{};
     std::uint16_t port = 5432;
     std::string socket_path{}, user{}, database = "postgres";
 
@@ -189,11 +189,15 @@ struct Options {
     std::vector<std::string> named{};
     /// All that differs from the defaults, as "--repo1-path=/backups", secrets hidden.
     std::vector<std::string> given{};
+    /// The same as it stands, without secrets: "--exclude=a b", "--delta=y".
+    std::vector<std::string> given_raw{};
     /// What stands in files or environment and does not count, each with its place.
     std::vector<std::string> warnings{};
 
     /// Errors: ExitCode::option_required when the configuration names no data directory.
     Result<ClusterOptions> cluster() const;
+    /// Whether there are clusters, all of them on other hosts.
+    bool clusters_are_elsewhere() const;
     /// Of the repository with that number, which is there.
     const RepositoryOptions& repository(std::uint32_t index) const;
 

@@ -221,7 +221,9 @@ std::vector<std::string> values_of(const OptionFacts& option, const std::string&
         {"repo-s3-key-type", "auto"},
         {"repo-s3-uri-style", "path"},
         {"repo-host-port", "1"},
-        {"repo-host-type", "ssh"}};
+        {"repo-host-type", "ssh"},
+        {"pg-host-port", "1"},
+        {"pg-host-type", "ssh"}};
     if (const auto found = special.find(option.name); found != special.end()) {
         return {found->second};
     }
@@ -274,6 +276,7 @@ Options outcome(const OptionFacts& option, const std::string& command,
         return failed;
     }
     options->given.clear();
+    options->given_raw.clear();
     options->named.clear();
     options->words_to_repeat.clear();
     options->option_words.clear();

@@ -9,11 +9,14 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <set>
 
+#include "backup/jobs/job.h"
 #include "cli/backup/progress_text.h"
+#include "remote/channel.h"
 
 namespace howdah::cli {
 namespace {
@@ -34,12 +37,18 @@ std::string time_now() {
                        ms);
 }
 
+void print_object(const remote::Json& object) {
+    fmt::print("{}\n", object.dump(-1, ' ', false, remote::Json::error_handler_t::replace));
+    std::fflush(stdout);
+}
+
 }  // namespace
 
 BackupConsole::BackupConsole(const backup::Options& options)
     : level_(level_of(options.log.console)),
       error_level_(level_of(options.log.standard_error)),
       timestamp_(options.log.timestamp),
+      is_job_(std::getenv(backup::job_variable) != nullptr),
       terminal_(isatty(STDERR_FILENO) != 0) {}
 
 void BackupConsole::open_log_file(const backup::Options& options) {
@@ -73,8 +82,16 @@ void BackupConsole::open_log_file(const backup::Options& options) {
     file_level_ = level_of(options.log.file);
 }
 
-void BackupConsole::error(backup::ExitCode code, std::string_view text) {
-    line(0, "ERROR", fmt::format("[{:03}]: {}", static_cast<int>(code), text));
+void BackupConsole::error(const Error& error) {
+    const auto code = backup::exit_code_of(error);
+    if (is_job_) {
+        auto told = error;
+        told.exit_code = static_cast<std::uint8_t>(code);
+        print_object({{"error", remote::to_json(told)}});
+    }
+    line(0, "ERROR",
+         fmt::format("[{:03}]: {}{}", static_cast<int>(code), error.message,
+                     error.hint.empty() ? "" : "\nHINT: " + error.hint));
 }
 
 void BackupConsole::line(int level, std::string_view word, std::string_view text) {
@@ -82,6 +99,12 @@ void BackupConsole::line(int level, std::string_view word, std::string_view text
         // A log that is full or gone is no reason to end what is being logged.
         const auto logged = fmt::format("{}P00 {:>6}: {}\n", time_now(), word, text);
         (void)::write(log_file_.get(), logged.data(), logged.size());
+    }
+    if (is_job_) {
+        if (level > 0) {
+            print_object({{"level", level}, {"text", text}});
+        }
+        return;
     }
     if (level <= error_level_) {
         clear();
@@ -93,7 +116,23 @@ void BackupConsole::line(int level, std::string_view word, std::string_view text
     }
 }
 
+void BackupConsole::job_progress(const backup::Progress& progress) {
+    constexpr Millis between{500};
+    const auto now = std::chrono::steady_clock::now();
+    const std::scoped_lock lock(mutex_);
+    if (now - began_ >= between) {
+        began_ = now;
+        print_object({{"what", progress.what},
+                      {"done", progress.done},
+                      {"total", progress.total},
+                      {"in_bytes", progress.in_bytes}});
+    }
+}
+
 void BackupConsole::progress(const backup::Progress& progress) {
+    if (is_job_) {
+        return job_progress(progress);
+    }
     if (!terminal_) {
         return;
     }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,7 +30,10 @@
 #include "backup/command/stanza.h"
 #include "backup/command/stanza_change.h"
 #include "backup/command/verify.h"
+#include "backup/jobs/job.h"
+#include "backup/jobs/verbs_on_hosts.h"
 #include "backup/option_sources.h"
+#include "backup/options/option_table.h"
 #include "backup/stop_file.h"
 #include "base/version.h"
 #include "cli/backup/console.h"
@@ -46,10 +50,76 @@ namespace {
 using backup::ExitCode;
 using backup::Options;
 
+std::string milliseconds_since(std::chrono::steady_clock::time_point begin) {
+    const auto taken = std::chrono::steady_clock::now() - begin;
+    return fmt::format("{}ms",
+                       std::chrono::duration_cast<std::chrono::milliseconds>(taken).count());
+}
+
+/// Whether a verb's output is all that it shall say: no lines of begin and end.
+bool is_quiet(const Options& options) {
+    const auto& command = options.command;
+    return command == "info" || std::getenv(backup::job_variable) != nullptr ||
+           (command.starts_with("repo-") && command != "repo-copy");
+}
+
+/// First and last line of a command, and of the one that follows it, as pgBackRest logs them.
+class Frame {
+public:
+    Frame(const Options& options, BackupConsole& console)
+        : options_(options), console_(console), quiet_(is_quiet(options)) {}
+
+    void begin(const std::string& command) {
+        command_ = command;
+        begin_ = std::chrono::steady_clock::now();
+        std::vector<std::string> words;
+        std::ranges::copy_if(options_.given, std::back_inserter(words),
+                             [&](const std::string& word) { return is_of(command, word); });
+        tell(fmt::format("begin {}: {}{}", version,
+                         options_.arguments.empty()
+                             ? std::string()
+                             : fmt::format("[{}] ", fmt::join(options_.arguments, ", ")),
+                         fmt::join(words, " ")));
+    }
+    void end() { tell("end: completed successfully (" + milliseconds_since(begin_) + ")"); }
+    void abort(ExitCode code) {
+        tell(fmt::format("end: aborted with exception [{:03}]", static_cast<int>(code)));
+    }
+    void ended_by(const char* signal) {
+        tell(fmt::format("end: terminated on signal [{}]", signal));
+    }
+
+private:
+    /// Whether the option in "--no-repo1-bundle" or "--repo1-path=/x" is one of the command's.
+    bool is_of(const std::string& command, const std::string& word) const {
+        if (command == options_.command) {
+            return true;
+        }
+        const auto name = word.substr(2, word.find('=') - 2);
+        auto key = backup::find_option(name);
+        if (!key && name.starts_with("no-")) {
+            key = backup::find_option(name.substr(3));
+        }
+        return key && backup::use_of(*key->facts, command) != backup::OptionUse::foreign;
+    }
+    void tell(const std::string& text) {
+        if (!quiet_) {
+            console_.info(fmt::format("{} command {}", command_, text));
+        }
+    }
+
+    const Options& options_;
+    BackupConsole& console_;
+    bool quiet_;
+    std::string command_{};
+    std::chrono::steady_clock::time_point begin_{};
+};
+
 /// What one verb works with.
 struct Work {
     backup::Site& site;
     BackupConsole& console;
+    Frame& frame;
     bool as_pgbackrest = false;
     std::function<Result<>()> open_again{};  ///< the repositories, as they are reached by now
 };
@@ -168,22 +238,26 @@ Result<int> archive_get(Work& work) {
 }
 
 EndOnSignal ending_on_signal(Work& work) {
-    return EndOnSignal([&work](const char* signal) {
-        work.console.info(fmt::format("{} command end: terminated on signal [{}]",
-                                      work.site.options.command, signal));
-    });
+    return EndOnSignal([&work](const char* signal) { work.frame.ended_by(signal); });
+}
+
+/// What `backup` does at its end.
+Result<int> expire_behind(Work& work) {
+    if (work.site.options.backup.expire_auto) {
+        work.frame.end();
+        work.frame.begin("expire");
+        HD_TRY_VOID(backup::expire(work.site));
+    }
+    return 0;
 }
 
 Result<int> take_backup(Work& work) {
     const EndOnSignal end = ending_on_signal(work);
     HD_TRY(const auto into, backup::backup(work.site));
-    if (work.site.options.backup.expire_auto) {
-        std::erase_if(work.site.repositories, [&](const backup::Repository& each) {
-            return std::ranges::find(into, each.index()) == into.end();
-        });
-        HD_TRY_VOID(backup::expire(work.site));
-    }
-    return 0;
+    std::erase_if(work.site.repositories, [&](const backup::Repository& each) {
+        return std::ranges::find(into, each.index()) == into.end();
+    });
+    return expire_behind(work);
 }
 
 Result<int> expire(Work& work) {
@@ -501,7 +575,7 @@ Result<backup::Site> open_site(const backup::OptionSources& sources, BackupConso
 }
 
 Result<int> run(const backup::OptionSources& sources, const Options& options,
-                BackupConsole& console, bool as_pgbackrest) {
+                BackupConsole& console, Frame& frame, bool as_pgbackrest) {
     const auto& verbs = all_verbs();
     const auto verb =
         std::ranges::find(verbs, options.command, [](const Verb& each) { return each.verb.name; });
@@ -510,11 +584,17 @@ Result<int> run(const backup::OptionSources& sources, const Options& options,
     HD_TRY(auto site, open_site(sources, console));
     Work work{.site = site,
               .console = console,
+              .frame = frame,
               .as_pgbackrest = as_pgbackrest,
               .open_again = [&]() -> Result<> {
                   HD_TRY(site, open_site(sources, console));
                   return {};
               }};
+    if (backup::is_job(options.command) && options.clusters_are_elsewhere()) {
+        const EndOnSignal end = ending_on_signal(work);
+        HD_TRY_VOID(backup::run_on_database_hosts(work.site));
+        return options.command == "backup" ? expire_behind(work) : 0;
+    }
     return verb->run(work);
 }
 
@@ -566,36 +646,15 @@ const std::vector<BackupVerb>& backup_verbs() {
 
 namespace {
 
-/// Whether a verb's output is all that it shall say: no lines of begin and end.
-bool is_quiet(const std::string& command) {
-    return command == "info" || command == "version" ||
-           (command.starts_with("repo-") && command != "repo-copy");
-}
-
-std::string milliseconds_since(std::chrono::steady_clock::time_point begin) {
-    const auto taken = std::chrono::steady_clock::now() - begin;
-    return fmt::format("{}ms",
-                       std::chrono::duration_cast<std::chrono::milliseconds>(taken).count());
-}
-
-/// The verb between its first and its last line, as pgBackRest logs them.
-Result<int> run_told(const backup::OptionSources& sources, const Options& options,
-                     BackupConsole& console, bool as_pgbackrest) {
-    if (is_quiet(options.command)) {
-        return run(sources, options, console, as_pgbackrest);
+/// A job ends with the repository host's connection, also when the process that holds it is killed.
+void end_with_parent() {
+    const auto* parent = std::getenv(backup::job_variable);
+    if (parent != nullptr) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (std::to_string(getppid()) != parent) {
+            std::exit(static_cast<int>(ExitCode::terminated));
+        }
     }
-    const auto begin = std::chrono::steady_clock::now();
-    console.info(fmt::format("{} command begin {}: {}{}", options.command, version,
-                             options.arguments.empty()
-                                 ? std::string()
-                                 : fmt::format("[{}] ", fmt::join(options.arguments, ", ")),
-                             fmt::join(options.given, " ")));
-    auto done = run(sources, options, console, as_pgbackrest);
-    if (done) {
-        console.info(fmt::format("{} command end: completed successfully ({})", options.command,
-                                 milliseconds_since(begin)));
-    }
-    return done;
 }
 
 }  // namespace
@@ -605,6 +664,7 @@ std::string backup_verb_help(const BackupVerb& verb) {
 }
 
 int run_backup_verb(const std::vector<std::string>& words, bool as_pgbackrest) {
+    end_with_parent();
     const auto command = backup::find_command(words);
     if (words.empty() || (command && *command == "help")) {
         return print_help(words);
@@ -618,25 +678,29 @@ int run_backup_verb(const std::vector<std::string>& words, bool as_pgbackrest) {
     if (options && options->neutral_umask) {
         ::umask(0);  // each file and folder says its mode itself
     }
-    BackupConsole console(options ? *options : Options{});
+    const Options none;
+    BackupConsole console(options ? *options : none);
     if (options) {
         console.open_log_file(*options);
     }
     for (const auto& warning : options ? options->warnings : std::vector<std::string>{}) {
         console.warn(warning);
     }
-    const auto done = options ? run_told(*sources, *options, console, as_pgbackrest)
+    Frame frame(options ? *options : none, console);
+    if (options) {
+        frame.begin(options->command);
+    }
+    const auto done = options ? run(*sources, *options, console, frame, as_pgbackrest)
                               : std::unexpected(options.error());
     if (done) {
+        frame.end();
         return *done;
     }
     const auto& error = done.error();
     const auto code = backup::exit_code_of(error);
-    console.error(code,
-                  error.hint.empty() ? error.message : error.message + "\nHINT: " + error.hint);
-    if (options && !is_quiet(options->command)) {
-        console.info(fmt::format("{} command end: aborted with exception [{:03}]", options->command,
-                                 static_cast<int>(code)));
+    console.error(error);
+    if (options) {
+        frame.abort(code);
     }
     const auto is_archive_get = std::ranges::find(words, "archive-get") != words.end();
     const bool ends = is_archive_get && !as_pgbackrest && !asked_by_standby();

@@ -91,11 +91,11 @@ private:
     bool complete() const { return origin_.primary && (!wants_standby_ || origin_.standby); }
 
     Result<> look_at(const ClusterOptions& cluster) {
-        if (!cluster.host.empty()) {
+        if (!cluster.host.name.empty()) {
             site_.notes.warn(
-                fmt::format("pg{}-host={}: Howdah does not reach a data directory on "
-                            "another host yet, it is left out",
-                            cluster.index, cluster.host));
+                fmt::format("pg{}-host={}: it is left out, since another cluster of this stanza is "
+                            "on this host",
+                            cluster.index, cluster.host.name));
             return {};
         }
         auto opened = open_server(cluster, site_.options.backup.db_timeout);
@@ -140,15 +140,6 @@ private:
 }  // namespace
 
 Result<Origin> open_origin(const Site& site) {
-    const auto& clusters = site.options.clusters;
-    const auto elsewhere = [](const ClusterOptions& each) { return !each.host.empty(); };
-    if (!clusters.empty() && std::ranges::all_of(clusters, elsewhere)) {
-        return fail_with(ExitCode::option_invalid, Errc::invalid,
-                         fmt::format("pg{}-host={}: Howdah does not reach a data directory on "
-                                     "another host yet",
-                                     clusters.front().index, clusters.front().host),
-                         "run backup on the database host");
-    }
     HD_TRY(auto data, site.data_directory());
     if (site.options.online) {
         return Search(site).run();

@@ -88,6 +88,26 @@ Result<ServerFacts> Session::facts() {
                        .checkpoint_timeout = Seconds(number_of<std::int64_t>(row[6]))};
 }
 
+Result<ServerState> Session::state() {
+    HD_TRY(const auto row,
+           ask_row(before_10() ? "select pg_is_in_recovery(), case when pg_is_in_recovery()"
+                                 " then (pg_control_checkpoint()).timeline_id else"
+                                 " ('x' || substr(pg_xlogfile_name(pg_current_xlog_location()), 1,"
+                                 " 8))::bit(32)::int end, (case when pg_is_in_recovery() then"
+                                 " greatest(pg_last_xlog_receive_location(),"
+                                 " pg_last_xlog_replay_location())"
+                                 " else pg_current_xlog_location() end)::text"
+                               : "select pg_is_in_recovery(), case when pg_is_in_recovery()"
+                                 " then (pg_control_checkpoint()).timeline_id else"
+                                 " ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1,"
+                                 " 8))::bit(32)::int end, (case when pg_is_in_recovery() then"
+                                 " greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())"
+                                 " else pg_current_wal_lsn() end)::text"));
+    return ServerState{.in_recovery = row[0] == "t",
+                       .timeline = number_of<std::uint32_t>(row[1]),
+                       .lsn = pg::Lsn::parse(row[2].value_or("0/0")).value_or(pg::Lsn())};
+}
+
 Result<std::int64_t> Session::now() {
     HD_TRY(const auto row, ask_row("select floor(extract(epoch from clock_timestamp()))::bigint"));
     return number_of<std::int64_t>(row[0]);

@@ -24,6 +24,15 @@ struct ServerFacts {
     Seconds checkpoint_timeout{};
 };
 
+/// Where a server is in its cluster's history.
+struct ServerState {
+    bool in_recovery = false;
+    std::uint32_t timeline = 0;  ///< of a standby: of its last checkpoint
+    pg::Lsn lsn{};               ///< written; of a standby: received or replayed
+
+    bool operator==(const ServerState&) const = default;
+};
+
 /// Where a backup begins or ends in the WAL.
 struct WalPlace {
     pg::Lsn lsn{};
@@ -52,6 +61,7 @@ public:
     static Result<Session> open(const ClusterOptions& cluster, Nanos limit);
 
     Result<ServerFacts> facts();
+    Result<ServerState> state();
     /// Seconds since 1970 by its clock.
     Result<std::int64_t> now();
     Result<std::vector<repo::ManifestDatabase>> databases();
