@@ -156,6 +156,19 @@ Profile draw_profile(const Options& o, Random& random) {
         const auto drawn = random.chance(0.15) ? usual_weight(kind) * (0.2 + random.fraction()) : 0;
         p.weight[i] = o.favour.contains(kind) ? favoured : drawn;
     }
+    const auto restored = random.chance(0.15) ? static_cast<int>(random.between(1, o.hosts)) : 0;
+    p.restored = std::min(o.restored.value_or(restored), o.hosts);
+    p.archive_recovery = Millis(random.between(1000, 8000));
+    // Faults come while they recover. Who has nothing comes when the first restored one can be
+    // seen before an initdb has ended: later ones would find another cluster.
+    const auto begins = Nanos(Millis(random.between(12'000, 17'000)));
+    for (std::size_t i = 0; i < p.joins.size() && p.restored > 0; ++i) {
+        const auto after = Nanos(Millis(random.between(0, 2000)));
+        p.joins[i] = i == 0 ? begins + Millis(500)
+                     : static_cast<int>(i) < p.restored
+                         ? std::max(p.joins[i], begins + after)
+                         : std::max(p.joins[i], begins + Millis(100) + after);
+    }
     return p;
 }
 

@@ -24,6 +24,7 @@ struct Options {
     std::optional<ha::SyncMode> sync_mode{};  ///< instead of what the seed draws
     std::optional<bool> strict{};
     std::optional<bool> failsafe{};
+    std::optional<int> restored{};  ///< so many hosts begin with what a restore left
     std::optional<bool> late_hosts{};              ///< some begin late
     std::string lease{};                           ///< instead of what the seed draws
     std::set<FaultKind> favour{};                  ///< drawn often
@@ -53,6 +54,8 @@ struct Profile {
     Nanos orphans{};      ///< at most; so long backends outlive their postmaster
     Nanos client_pause{};
     int clients = 2;
+    int restored = 0;  ///< the first hosts, that a restore gave a cluster to begin with
+    Nanos archive_recovery{};
     std::vector<Nanos> joins{};  ///< of each host: when it begins; some come late
 
     std::string config_json() const;

@@ -49,6 +49,10 @@ World::World(Options o)
                                                random.between(-9000, 9000)));
         hosts.back()->postgres.number = i;
         draw_times(*hosts.back());
+        if (i < profile.restored) {
+            hosts.back()->postgres.restore_backup();
+            hosts.back()->postgres.times.archive_recovery = to_millis(profile.archive_recovery);
+        }
     }
     endpoint = std::make_unique<Endpoint>(*this, nodes - 1, Millis(random.between(0, 100'000)),
                                           random.between(-9000, 9000));

@@ -14,10 +14,19 @@ namespace {
 constexpr Nanos fence_limit = Seconds(3);
 
 /// New clusters have the peer lease on, unless they say otherwise (safety-model.md, section 10).
-std::string first_configuration(const std::string& dcs_json) {
+/// What a cluster was made from stands in its configuration before it has a second member: one that
+/// brings a directory of its own must not archive where this one may not.
+std::string first_configuration(const std::string& dcs_json,
+                                const std::optional<ha::Origin>& origin = {}) {
     auto doc = nlohmann::ordered_json::parse(dcs_json.empty() ? "{}" : dcs_json, nullptr, false);
     if (doc.is_object() && !doc.contains("failsafe_mode")) {
         doc["failsafe_mode"] = true;
+    }
+    if (doc.is_object() && origin) {
+        if (!doc.contains("howdah") || !doc["howdah"].is_object()) {
+            doc["howdah"] = nlohmann::ordered_json::object();
+        }
+        doc["howdah"]["origin"] = origin->stanzas;
     }
     return doc.dump();
 }
@@ -95,6 +104,18 @@ struct Agent::Doing {
     io::Task<Result<>> operator()(ha::RaceInitialize) { return agent.race_initialize(); }
     io::Task<Result<>> operator()(ha::Initialize) {
         return ready(pg.initialize(*agent.parts_.config.bootstrap));
+    }
+    io::Task<Result<>> operator()(ha::AdoptRestored) {
+        return pg.adopt_restored(*agent.parts_.config.bootstrap);
+    }
+    io::Task<Result<>> operator()(ha::YieldBootstrap) { return agent.yield_bootstrap(); }
+    io::Task<Result<>> operator()(ha::ResumeBootstrap) {
+        agent.won_initialize_ = true;
+        return ready({});
+    }
+    io::Task<Result<>> operator()(ha::RecoverRestored) {
+        agent.parts_.deadlines.guard();
+        return ready(pg.start(instance::StartAs::restored, std::nullopt));
     }
     io::Task<Result<>> operator()(ha::FinishBootstrap) { return agent.finish_bootstrap(); }
     io::Task<Result<>> operator()(ha::Clone clone) { return ready(pg.clone(clone.from)); }
@@ -299,15 +320,35 @@ io::Task<Result<>> Agent::race_initialize() {
     co_return Result<>{};
 }
 
+io::Task<Result<>> Agent::yield_bootstrap() {
+    HD_CO_TRY_VOID(co_await parts_.instance.abandon_bootstrap());
+    const auto key = prefix_ + "initialize";
+    const dcs::Patience patience{.total = Seconds(2), .hedge = Millis(500)};
+    HD_CO_TRY(const auto snapshot, co_await parts_.store.get(key, false, patience));
+    for (const auto& kv : snapshot.keys) {
+        if (kv.key != key || !kv.value.empty() || kv.lease != member_lease_) {
+            continue;
+        }
+        dcs::Txn txn{.when = {dcs::Compare::unchanged(kv)}};
+        txn.then.emplace_back(dcs::Delete{.key = key});
+        if (const auto answer = co_await parts_.store.commit(std::move(txn), patience); !answer) {
+            co_return std::unexpected(answer.error());
+        }
+    }
+    won_initialize_ = false;
+    co_return Result<>{};
+}
+
 io::Task<Result<>> Agent::finish_bootstrap() {
     HD_CO_TRY_VOID(co_await parts_.instance.create_users(*parts_.config.bootstrap));
     const dcs::Patience patience{.total = Seconds(2), .hedge = Millis(500)};
     dcs::Txn txn;
     txn.then.emplace_back(dcs::Put{.key = prefix_ + "initialize", .value = local_.system_id});
-    if (parts_.feed.current()->config_json.empty()) {
+    const auto& there = std::as_const(parts_.feed.current())->config_json;
+    if (there.empty() || local_.origin) {
+        const auto& text = there.empty() ? parts_.config.bootstrap->dcs_json : there;
         txn.then.emplace_back(
-            dcs::Put{.key = prefix_ + "config",
-                     .value = first_configuration(parts_.config.bootstrap->dcs_json)});
+            dcs::Put{.key = prefix_ + "config", .value = first_configuration(text, local_.origin)});
     }
     const auto answer = co_await parts_.store.commit(std::move(txn), patience);
     if (!answer) {
@@ -315,7 +356,16 @@ io::Task<Result<>> Agent::finish_bootstrap() {
     }
     won_initialize_ = false;
     spdlog::info("bootstrapped the cluster system_id={}", local_.system_id);
+    co_await forget_bootstrap();
     co_return Result<>{};
+}
+
+/// The scope has its cluster: a mark that says otherwise would only lead the next run astray.
+io::Task<> Agent::forget_bootstrap() {
+    if (const auto done = co_await parts_.instance.end_bootstrap(); !done) {
+        spdlog::warn("the mark of the bootstrap is left in the data directory why=\"{}\"",
+                     done.error().message);
+    }
 }
 
 io::Task<> Agent::ask_peers(ha::AskPeers question) {

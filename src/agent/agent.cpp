@@ -144,6 +144,9 @@ io::Task<> Agent::cycle() {
     }
     co_await rank_history();
     note_held_wal();
+    if (local_.bootstrap_begun && !won_initialize_ && is_initialized()) {
+        co_await forget_bootstrap();
+    }
     tell_keeper_of_peers();
     confirm_standbys_when_due();
     const auto view = look();
@@ -160,11 +163,18 @@ io::Task<> Agent::cycle() {
     reinitializing_ =
         reinitializing_ && (standby_order_ || local_.job.running || !local_.accepting);
     co_await keep_house();
+    prove_archive_when_due();
     const auto now = parts_.clock.now();
     next_cycle_ = now + tick;
     if (!plan.wake.never() && plan.wake < next_cycle_) {
         next_cycle_ = std::max(plan.wake, now + Millis(5));
     }
+}
+
+/// The scope names its cluster.
+bool Agent::is_initialized() const {
+    const auto& cluster = std::as_const(parts_.feed.current());
+    return cluster && cluster->initialize && !cluster->initialize->empty();
 }
 
 ha::View Agent::look() const {
@@ -296,9 +306,11 @@ Status Agent::status() const {
     s.local = local_;
     s.local.state = shown_state();
     s.scheduled_restart_json = scheduled_restart_json();
-    s.holds_leader = holds_for_certain();
+    // A cluster that is being made is nobody's to use.
+    s.holds_leader = holds_for_certain() && !won_initialize_;
     s.epoch = tenure ? tenure->epoch : s.cluster.record.record ? s.cluster.record.record->epoch : 0;
     s.trouble = ha::sickness(local_, now);
+    s.archiving_off = archiving_off();
     s.term_left = tenure ? std::max(to_millis(tenure->deadline - now), Millis{}) : Millis{};
     const auto last = parts_.feed.last_answer();
     s.dcs_last_seen =

@@ -100,6 +100,7 @@ private:
     pg::Timeline greatest_timeline() const;
     std::vector<std::string> not_counted() const;
     bool paused() const;
+    bool is_initialized() const;
     io::Task<Result<>> act(const ha::Plan& plan);
     ha::View look() const;
     void take_configuration();
@@ -110,6 +111,8 @@ private:
     io::Task<Result<>> claim(bool take_over);
     io::Task<Result<>> race_initialize();
     io::Task<Result<>> finish_bootstrap();
+    io::Task<> forget_bootstrap();
+    io::Task<Result<>> yield_bootstrap();
     io::Task<Result<>> tell_timeline(pg::Timeline timeline, ha::RecordState state);
     std::map<std::string, std::string> sync_of_new_leader() const;
     io::Task<Result<>> publish_sync(ha::SyncSet set);
@@ -191,6 +194,12 @@ private:
     void learn(const std::optional<ha::Record>& seen);
     io::Task<> collect_votes(ha::Seal order);
 
+    // archiving.cpp: where a cluster that was made from a backup may archive
+    void prove_archive_when_due();
+    io::Task<> prove_archive();
+    io::Task<Result<>> allow_archive(std::string stanza);
+    std::string archiving_off() const;
+
     // housekeeping.cpp: what the store is told
     io::Task<> keep_house();
     io::Task<> publish_member();
@@ -263,6 +272,10 @@ private:
     std::int64_t seen_revision_ = 0;
     Compaction compaction_{};
     bool told_of_space_ = false;
+    bool proving_archive_ = false;
+    Instant archive_proof_due_{};
+    std::string archive_unproven_{};  ///< what the last proof ended with
+    std::string told_archiving_{};    ///< what the log said last of why nothing is archived
     std::int64_t handled_failover_ = 0;
 
     io::Bell bell_;

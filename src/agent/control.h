@@ -37,9 +37,10 @@ struct Status {
     std::uint64_t maximum_lag_on_failover = 1048576;
     ha::LeaseTimes lease{};
     Instant next_cycle_due{};
-    std::string rule{};     ///< which rule decided last
-    std::string why{};      ///< in one sentence
-    std::string trouble{};  ///< PostgreSQL lives and can't do its work: why; empty: it can
+    std::string rule{};           ///< which rule decided last
+    std::string why{};            ///< in one sentence
+    std::string trouble{};        ///< PostgreSQL lives and can't do its work: why; empty: it can
+    std::string archiving_off{};  ///< why a cluster made from a backup archives nothing; or empty
 };
 
 using ha::Standing;

@@ -54,6 +54,9 @@ ha::Member Agent::self_member() const {
         .scheduled_restart_json = scheduled_restart_json(),
         // Of the holder only when its PostgreSQL outlives this agent.
         .pause = dynamic_.pause && (!keeping_.tenure || keeping_.tenure->record.paused),
+        .restored = local_.restored && !local_.restored->shuts_down && parts_.config.bootstrap &&
+                    !parts_.config.nofailover,
+        .archiving_off = archiving_off(),
         .copy_order = to_be_copied() ? standby_order_->id : "",
         .uuid = parts_.identity.uuid};
     if (local_.accepting) {

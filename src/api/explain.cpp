@@ -27,6 +27,7 @@ io::HttpResponse explain(const agent::Status& s, const std::vector<std::string>&
                              {"rule", s.rule},
                              {"why", s.why},
                              {"trouble", s.trouble},
+                             {"archiving_off", s.archiving_off},
                              {"obstacles", obstacles},
                              {"epoch", s.epoch},
                              {"holds_leader", s.holds_leader},

@@ -34,6 +34,7 @@ MemberExplanation read(const std::string& name, const Result<Json>& doc) {
             .rule = doc->value("rule", ""),
             .why = doc->value("why", ""),
             .trouble = doc->value("trouble", ""),
+            .archiving_off = doc->value("archiving_off", ""),
             .obstacles = doc->value("obstacles", std::vector<std::string>{})};
 }
 
@@ -49,6 +50,8 @@ std::string render_explanations(const std::vector<MemberExplanation>& members) {
         }
         out += fmt::format("{} is {}: {} (rule {})\n", m.name, m.role, m.why, m.rule);
         out += m.trouble.empty() ? "" : fmt::format("  trouble: {}\n", m.trouble);
+        out +=
+            m.archiving_off.empty() ? "" : fmt::format("  archiving is off: {}\n", m.archiving_off);
         out += m.obstacles.empty() ? "" : "  to become primary:\n";
         for (const auto& obstacle : m.obstacles) {
             out += fmt::format("    - {}\n", obstacle);

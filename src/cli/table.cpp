@@ -283,6 +283,11 @@ std::string note(const std::string& label, const std::string& value) {
 
 std::string footer(const ha::Cluster& cluster) {
     std::string out = api::mode_of(cluster).pause ? " Maintenance mode: on\n" : "";
+    // Of a standby it matters when it leads.
+    if (const auto* leader = cluster.member(cluster.leader_name());
+        leader != nullptr && !leader->archiving_off.empty()) {
+        out += " Archiving: off: " + leader->archiving_off + "\n";
+    }
     const auto& planned = cluster.failover;
     if (!planned.scheduled_at.empty()) {
         out += note("Switchover scheduled at", planned.scheduled_at);

@@ -9,10 +9,12 @@
 #include <tuple>
 
 #include "config/dynamic_check.h"
+#include "config/dynamic_config.h"
 #include "config/own_paths.h"
 #include "config/quantity.h"
 #include "config/schema.h"
 #include "config/sources.h"
+#include "config/words.h"
 #include "config/yaml.h"
 
 namespace howdah::config {
@@ -30,8 +32,30 @@ Diagnostic diagnostic(const Origin& origin, std::string key, std::string message
             .message = std::move(message)};
 }
 
+/// Sections that the file itself names: ways to make the first cluster, or a standby.
+std::set<std::string> named_sections(const YAML::Node& document) {
+    std::set<std::string> out;
+    const auto all = document.IsMap() ? to_json(document) : nlohmann::ordered_json::object();
+    const auto section = [](const nlohmann::ordered_json& in, const char* key) {
+        const auto found = in.is_object() ? in.find(key) : in.end();
+        return found != in.end() ? *found : nlohmann::ordered_json();
+    };
+    const auto bootstrap = section(all, "bootstrap");
+    if (const auto method = section(bootstrap, "method"); method.is_string()) {
+        out.insert("bootstrap." + method.get<std::string>());
+    }
+    for (const auto& name : replica_method_names(section(all, "postgresql"))) {
+        out.insert("postgresql." + name);
+    }
+    for (const auto& name :
+         replica_method_names(section(section(bootstrap, "dcs"), "postgresql"))) {
+        out.insert("bootstrap.dcs.postgresql." + name);
+    }
+    return out;
+}
+
 void warn_of_keys(const YAML::Node& node, const std::string& path, const Sources& sources,
-                  AgentConfig& config) {
+                  const std::set<std::string>& named, AgentConfig& config) {
     if (!node.IsMap()) {
         return;
     }
@@ -39,6 +63,9 @@ void warn_of_keys(const YAML::Node& node, const std::string& path, const Sources
         const auto key = item.first.Scalar();
         const auto full = path.empty() ? key : path + "." + key;
         const auto origin = sources.origin_of(full);
+        if (named.contains(full)) {
+            continue;
+        }
         if (!is_known(full)) {
             config.warnings.push_back(
                 diagnostic(origin, full, "unknown key, ignored; " + guess(full)));
@@ -47,7 +74,7 @@ void warn_of_keys(const YAML::Node& node, const std::string& path, const Sources
         if (const auto why = not_yet(full)) {
             config.warnings.push_back(diagnostic(origin, full, *why));
         }
-        warn_of_keys(item.second, full, sources, config);
+        warn_of_keys(item.second, full, sources, named, config);
     }
 }
 
@@ -270,10 +297,54 @@ void check_bootstrap_dcs(YamlSection& bootstrap, const nlohmann::ordered_json& d
     }
 }
 
+/// `<method>` of 1.7. As with Patroni a name without a command means initdb, which would make an
+/// empty cluster where a restore was meant: refused.
+std::optional<BootstrapMethod> read_method(YamlSection& bootstrap) {
+    const auto name = bootstrap.text("method", "initdb");
+    if (name.empty() || name == "initdb") {
+        return std::nullopt;
+    }
+    auto section = bootstrap.section(name);
+    const auto command = section.text("command");
+    if (command.empty()) {
+        bootstrap.refuse("method",
+                         fmt::format("is \"{0}\", and bootstrap.{0} has no command", name),
+                         "write the command that makes the data directory, or remove method to "
+                         "make an empty cluster by initdb");
+        return std::nullopt;
+    }
+    BootstrapMethod method{
+        .name = name,
+        .no_params = section.flag("no_params", false),
+        .keep_existing_recovery_conf = section.flag("keep_existing_recovery_conf", false)};
+    if (auto words = shell_words(command)) {
+        method.command = *std::move(words);
+    } else {
+        section.refuse("command", words.error().message, words.error().hint);
+    }
+    for (const auto& item : bootstrap.raw(name)) {
+        const auto key = item.first.Scalar();
+        if (key == "recovery_conf" || key == "command" || key == "no_params" ||
+            key == "keep_existing_recovery_conf") {
+            continue;
+        }
+        method.parameters.push_back(fmt::format("--{}={}", key, section.text(key)));
+    }
+    auto recovery = section.section("recovery_conf");
+    if (recovery.present()) {
+        for (const auto& item : section.raw("recovery_conf")) {
+            const auto key = item.first.Scalar();
+            method.recovery_conf[key] = recovery.text(key);
+        }
+    }
+    return method;
+}
+
 Bootstrap read_bootstrap(YamlSection section, AgentConfig& config) {
     Bootstrap b{.initdb = read_initdb(section),
                 .pg_hba = section.list("pg_hba"),
-                .post_bootstrap = section.text("post_bootstrap", section.text("post_init"))};
+                .post_bootstrap = section.text("post_bootstrap", section.text("post_init")),
+                .method = read_method(section)};
     (void)section.section("dcs");  // must be a mapping
     if (section.has("dcs")) {
         const auto dcs = to_json(section.raw("dcs"));
@@ -321,8 +392,11 @@ std::string shared_settings(const YAML::Node& node) {
         "pgpass", "authentication",  "config_base_name", "name",     "use_slots"};
     auto json = node ? to_json(node) : nlohmann::ordered_json::object();
     auto out = nlohmann::ordered_json::object();
+    const auto methods = replica_method_names(json);
     for (auto it = json.begin(); json.is_object() && it != json.end(); ++it) {
-        if (!local_only.contains(it.key()) && is_known("postgresql." + it.key())) {
+        const auto known = is_known("postgresql." + it.key()) ||
+                           std::ranges::find(methods, it.key()) != methods.end();
+        if (!local_only.contains(it.key()) && known) {
             out[it.key()] = it.value();
         }
     }
@@ -491,7 +565,7 @@ AgentConfig understand(const Sources& sources, const std::string& file, Purpose 
                        std::vector<Error>& wrong) {
     AgentConfig config{.file = file};
     YamlSection::Shared shared{.sources = sources};
-    warn_of_keys(sources.document, "", sources, config);
+    warn_of_keys(sources.document, "", sources, named_sections(sources.document), config);
     read_sections(YamlSection(sources.document, "", shared), purpose, config);
     warn_of_own_paths(sources.document, sources, config);
     std::sort(config.warnings.begin(), config.warnings.end(),

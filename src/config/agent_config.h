@@ -79,12 +79,23 @@ struct BootstrapUser {
     std::vector<std::string> options{};
 };
 
+/// A custom way to make the first data directory (1.7, 13.2).
+struct BootstrapMethod {
+    std::string name{};
+    std::vector<std::string> command{};     ///< words, as a shell would split them
+    std::vector<std::string> parameters{};  ///< "--key=value", besides --scope and --datadir
+    bool no_params = false;
+    bool keep_existing_recovery_conf = false;
+    std::map<std::string, std::string> recovery_conf{};  ///< what PostgreSQL recovers with
+};
+
 struct Bootstrap {
     std::string dcs_json{};             ///< initial `/config`, compact JSON
     std::vector<std::string> initdb{};  ///< ready arguments: "--encoding=UTF8", "--data-checksums"
     std::vector<std::string> pg_hba{};
     std::vector<BootstrapUser> users{};
     std::string post_bootstrap{};
+    std::optional<BootstrapMethod> method{};  ///< nullopt: initdb
 };
 
 /// Parameters by name; values as PostgreSQL's configuration file takes them, unquoted.

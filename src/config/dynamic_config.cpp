@@ -208,6 +208,30 @@ std::vector<std::string> options_of(const Json& doc, const char* key) {
     return out;
 }
 
+/// create_replica_methods (13.3): a name whose section has no command is itself the command.
+std::vector<ReplicaMethod> replica_methods_of(const Json& doc) {
+    std::vector<ReplicaMethod> out;
+    for (const auto& name : replica_method_names(doc)) {
+        ReplicaMethod method{.name = name, .command = name == "basebackup" ? "" : name};
+        const auto section = name == "basebackup" ? doc.end() : doc.find(name);
+        if (section != doc.end() && section->is_object()) {
+            for (const auto& [key, value] : section->items()) {
+                if (key == "command") {
+                    method.command = text_of(value);
+                } else if (key == "keep_data") {
+                    method.keep_data = truth(*section, "keep_data", false);
+                } else if (key == "no_params") {
+                    method.no_params = truth(*section, "no_params", false);
+                } else if (key != "no_leader" && key != "no_master") {
+                    method.parameters.push_back(fmt::format("--{}={}", key, text_of(value)));
+                }
+            }
+        }
+        out.push_back(std::move(method));
+    }
+    return out;
+}
+
 /// Parameters that recovery_conf may not set (1.8).
 bool is_refused_recovery(const std::string& name) {
     return name.starts_with("recovery_target") || name == "primary_conninfo" ||
@@ -224,6 +248,16 @@ bool names_a_remote(const Json& standby_cluster) {
 }
 
 }  // namespace
+
+std::vector<std::string> replica_method_names(const Json& postgresql) {
+    for (const auto* key : {"create_replica_methods", "create_replica_method"}) {
+        const auto list = postgresql.is_object() ? postgresql.find(key) : postgresql.end();
+        if (list != postgresql.end() && list->is_array()) {
+            return lines_of(postgresql, key);
+        }
+    }
+    return {};
+}
 
 Result<DynamicConfig> parse_dynamic_config(const std::string& json) {
     const auto doc = Json::parse(json, nullptr, false);
@@ -244,6 +278,14 @@ Result<DynamicConfig> parse_dynamic_config(const std::string& json) {
     c.maximum_lag_on_failover = static_cast<std::uint64_t>(lag);
     c.primary_start_timeout = Seconds(start);
     c.pause = truth(doc, "pause", false);
+    if (const auto howdah = doc.find("howdah"); howdah != doc.end() && howdah->is_object()) {
+        const auto into = howdah->value("archive_into", Json());
+        c.archive_into = into.is_null() ? std::string() : text_of(into);
+        if (const auto origin = howdah->find("origin");
+            origin != howdah->end() && !origin->is_null()) {
+            c.origin = ha::Origin{.stanzas = lines_of(*howdah, "origin")};
+        }
+    }
     c.standby_cluster = names_a_remote(doc.value("standby_cluster", Json()));
     c.failsafe_mode = truth(doc, "failsafe_mode", false);
     HD_TRY(c.synchronous_mode, sync_mode_of(doc));
@@ -311,6 +353,9 @@ Result<EffectivePostgresql> effective_postgresql(const AgentConfig& local,
         truth(merged, "remove_data_directory_on_diverged_timelines", false);
     out.custom_conf = merged.contains("custom_conf") ? text_of(merged["custom_conf"]) : "";
     out.basebackup = options_of(merged, "basebackup");
+    out.replica_methods = replica_methods_of(merged);
+    out.archive_into = dynamic.archive_into;
+    out.origin = dynamic.origin;
     HD_TRY(const auto ctl, number(merged, "pg_ctl_timeout", 60, 1));
     out.pg_ctl_timeout = Seconds(ctl);
     return out;

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "config/agent_config.h"
+#include "ha/archive_gate.h"
 #include "ha/settings.h"
 #include "ha/sync.h"
 
@@ -27,6 +29,9 @@ struct DynamicConfig {
     ha::LeaseTimes
         lease{};  ///< from `howdah.lease` or `ttl` (1.14): ttl wins; neither: profile default
     std::string postgresql_json{};  ///< its `postgresql` section
+    /// howdah.archive_into: the stanza that a cluster made from a backup may archive into.
+    std::string archive_into{};
+    std::optional<ha::Origin> origin{};  ///< howdah.origin: the cluster was made from a backup
 };
 
 /// Errors: Errc::invalid with the key and the allowed range.
@@ -39,6 +44,18 @@ struct ReadDynamicConfig {
 /// The same of a document that another tool may have written: a bad value counts as its minimum or
 /// as absent (1.14). Errors: Errc::invalid when it is no JSON object.
 Result<ReadDynamicConfig> read_dynamic_config(const std::string& json);
+
+/// A way to make a standby (patroni-compatibility.md 13.3).
+struct ReplicaMethod {
+    std::string name{};
+    std::string command{};  ///< empty: pg_basebackup
+    bool keep_data = false, no_params = false;
+    std::vector<std::string> parameters{};  ///< "--key=value", besides Patroni's own
+    bool operator==(const ReplicaMethod&) const = default;
+};
+
+/// Names of create_replica_methods of a section `postgresql`, in their order.
+std::vector<std::string> replica_method_names(const nlohmann::ordered_json& postgresql);
 
 /// The configuration that the local PostgreSQL runs with: `/config` and the local file merged
 /// by 1.1, and the controlled parameters of 1.12 settled.
@@ -53,7 +70,10 @@ struct EffectivePostgresql {
     bool remove_data_directory_on_rewind_failure = false;
     bool remove_data_directory_on_diverged_timelines = false;
     std::string custom_conf{};
-    std::vector<std::string> basebackup{};  ///< extra arguments for pg_basebackup
+    std::vector<std::string> basebackup{};         ///< extra arguments for pg_basebackup
+    std::vector<ReplicaMethod> replica_methods{};  ///< in their order; empty: basebackup alone
+    std::string archive_into{};                    ///< both as DynamicConfig has them
+    std::optional<ha::Origin> origin{};
     Seconds pg_ctl_timeout{60};
     std::vector<std::string> warnings{};  ///< e.g. wal_keep_segments converted to wal_keep_size
 };

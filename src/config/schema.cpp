@@ -71,7 +71,7 @@ const std::vector<Section>& sections() {
          "standby_cluster* slots* permanent_slots* permanent_replication_slots* ignore_slots* "
          "member_slots_ttl "
          "postgresql howdah"},
-        {"bootstrap.dcs.howdah", "lease"},
+        {"bootstrap.dcs.howdah", "lease archive_into origin"},
         {"bootstrap.dcs.postgresql",
          "use_slots parameters* parameters_primary* parameters_replica* "
          "parameters_standby_leader* pg_hba pg_ident pg_hba_primary pg_hba_replica "
@@ -196,13 +196,11 @@ std::optional<std::string> not_yet(const std::string& path) {
                                                 "kubernetes",
                                                 "exhibitor",
                                                 "raft",
-                                                "bootstrap.method",
                                                 "bootstrap.dcs.standby_cluster",
                                                 "bootstrap.dcs.slots",
                                                 "postgresql.callbacks",
                                                 "postgresql.pre_promote",
-                                                "postgresql.before_stop",
-                                                "postgresql.create_replica_methods"};
+                                                "postgresql.before_stop"};
     if (std::find(later.begin(), later.end(), path) != later.end()) {
         return "not supported yet, ignored";
     }

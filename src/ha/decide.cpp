@@ -160,6 +160,7 @@ constexpr std::array rules{
     // What the holder of the record does. `lead` ends its turn: all below have no term.
     Rule{"hand_over", rule::hand_over},
     Rule{"report_death", rule::report_death},
+    Rule{"recover_restored", rule::recover_restored},
     Rule{"start_in_place", rule::start_in_place},
     Rule{"give_back", rule::give_back},
     Rule{"reserve_timeline", rule::reserve_timeline},
@@ -178,7 +179,10 @@ constexpr std::array rules{
     Rule{"wait_for_death", rule::wait_for_death},
     Rule{"refuse_broken_directory", rule::refuse_broken_directory},
     Rule{"refuse_other_cluster", rule::refuse_other_cluster},
+    Rule{"resume_bootstrap", rule::resume_bootstrap},
+    Rule{"wait_with_restored", rule::wait_with_restored},
     Rule{"race_initialize", rule::race_initialize},
+    Rule{"yield_to_restored", rule::yield_to_restored},
     Rule{"bootstrap", rule::bootstrap},
     Rule{"refuse_adoption", rule::refuse_adoption},
     Rule{"obey", rule::obey},

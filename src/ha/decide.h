@@ -232,6 +232,15 @@ struct Follow {
 /// Creates `/initialize`, so that one member alone bootstraps.
 struct RaceInitialize {};
 struct Initialize {};
+/// Claims a directory that a restore made for the bootstrap that this member won: its mark, its
+/// origin, and bootstrap.pg_hba.
+struct AdoptRestored {};
+/// Lets another member begin the scope: removes what this one made for it, and its `/initialize`.
+struct YieldBootstrap {};
+/// Goes on with the bootstrap that an earlier run of this agent began.
+struct ResumeBootstrap {};
+/// Starts PostgreSQL so that it recovers to its target and becomes primary by itself.
+struct RecoverRestored {};
 /// Users, `/initialize`, `/config` of a cluster that this member just created.
 struct FinishBootstrap {};
 struct Clone {
@@ -282,9 +291,10 @@ struct Halt {};
 using Action =
     std::variant<ClaimRecord, TakeOver, AskPeers, Seal, EndWalsender, SetStandbyNames, PublishSync,
                  ShowTimeline, ReserveTimeline, Promote, Fence, Stop, StartStandby, StartPrimary,
-                 Follow, RaceInitialize, Initialize, FinishBootstrap, Clone, Reinitialize,
-                 EndStandbyOrder, CheckDivergence, Rewind, MarkPrimary, Release, HandOver,
-                 LetTermEnd, BeginCheckpoint, EndSwitchover, SetClaimers, RestoreScope, Halt>;
+                 Follow, RaceInitialize, Initialize, AdoptRestored, YieldBootstrap, ResumeBootstrap,
+                 RecoverRestored, FinishBootstrap, Clone, Reinitialize, EndStandbyOrder,
+                 CheckDivergence, Rewind, MarkPrimary, Release, HandOver, LetTermEnd,
+                 BeginCheckpoint, EndSwitchover, SetClaimers, RestoreScope, Halt>;
 
 struct Plan {
     std::string_view rule{};         ///< which rule decided: logged, and shown by `howdah explain`

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/instant.h"
+#include "ha/archive_gate.h"
 #include "ha/held_wal.h"
 #include "ha/member.h"
 #include "pg/control_data.h"
@@ -85,6 +86,14 @@ int members_caught_up(const std::vector<Walsender>& walsenders, pg::Lsn lsn,
 int flushed_by(const std::vector<Walsender>& walsenders, pg::Lsn lsn,
                const std::vector<std::string>& of);
 
+/// What a restore left to do: recovery.signal is there, so PostgreSQL recovers from an archive,
+/// ends that at its target, and opens a timeline of its own.
+struct Restored {
+    std::string target{};     ///< for sentences: "the end of the archive", "time 2026-11-30 12:00"
+    std::string stanza{};     ///< that its restore_command names; empty: none
+    bool shuts_down = false;  ///< recovery_target_action: it would end instead of being promoted
+};
+
 /// The local PostgreSQL at one moment. Nothing in it is live.
 struct Local {
     DataDir data_dir = DataDir::empty;
@@ -144,6 +153,13 @@ struct Local {
     std::string fencer_trouble{};
     /// Why the watchdog that must be there can't back the fencer; empty: it can, or need not.
     std::string watchdog_trouble{};
+    /// The directory was restored, and PostgreSQL has not ended its recovery. While it recovers so
+    /// it counts as a primary that does not accept yet: it becomes writable by itself.
+    std::optional<Restored> restored{};
+    bool bootstrap_begun = false;  ///< the mark of this member's unfinished bootstrap is in it
+    /// Of a cluster that was made from a backup: from where; nullopt for all others.
+    std::optional<Origin> origin{};
+    ArchiveGate archive_gate{};  ///< of such a one; open for all others
 };
 
 /// What WAL the data directory holds; timeline 0: not known.

@@ -148,6 +148,8 @@ Member parse_member(std::string name, const std::string& json) {
     if (const auto howdah = doc.find("howdah"); howdah != doc.end() && howdah->is_object()) {
         m.uuid = text_of(*howdah, "uuid");
         m.copy_order = text_of(*howdah, "copy_order");
+        m.archiving_off = text_of(*howdah, "archiving_off");
+        m.restored = truth_of(*howdah, "restored");
     }
     return m;
 }
@@ -195,6 +197,12 @@ std::string render(const Member& m) {
         doc["howdah"] = {{"uuid", m.uuid}};
         if (!m.copy_order.empty()) {
             doc["howdah"]["copy_order"] = m.copy_order;
+        }
+        if (m.restored) {
+            doc["howdah"]["restored"] = true;
+        }
+        if (!m.archiving_off.empty()) {
+            doc["howdah"]["archiving_off"] = m.archiving_off;
         }
     }
     return doc.dump();

@@ -56,7 +56,10 @@ struct Member {
     std::string pending_restart_reason_json{};  ///< object, or empty
     std::string scheduled_restart_json{};       ///< object, or empty
     bool pause = false;
-    std::string copy_order{};  ///< howdah.copy_order: wants a new copy, and in which order
+    /// howdah.restored: a restore left a cluster with it that may begin the scope.
+    bool restored = false;
+    std::string archiving_off{};  ///< howdah.archiving_off: why; empty: nothing holds it back
+    std::string copy_order{};     ///< howdah.copy_order: wants a new copy, and in which order
     Uuid uuid{};  ///< howdah.uuid; empty: a Patroni member (safety-model.md, section 9)
     bool operator==(const Member&) const = default;
 

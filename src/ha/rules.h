@@ -58,6 +58,7 @@ RuleResult wait_for_barrier(const View& v);
 // rules_holder.cpp
 RuleResult hand_over(const View& v);
 RuleResult report_death(const View& v);
+RuleResult recover_restored(const View& v);
 RuleResult start_in_place(const View& v);
 RuleResult give_back(const View& v);
 RuleResult reserve_timeline(const View& v);
@@ -77,7 +78,10 @@ RuleResult wait_for_job(const View& v);
 RuleResult wait_for_death(const View& v);
 RuleResult refuse_broken_directory(const View& v);
 RuleResult refuse_other_cluster(const View& v);
+RuleResult resume_bootstrap(const View& v);
+RuleResult wait_with_restored(const View& v);
 RuleResult race_initialize(const View& v);
+RuleResult yield_to_restored(const View& v);
 RuleResult bootstrap(const View& v);
 RuleResult refuse_adoption(const View& v);
 RuleResult obey(const View& v);

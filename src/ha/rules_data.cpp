@@ -22,6 +22,9 @@ constexpr Nanos check_astray_every = Seconds(10);
 constexpr Nanos ask_primary_every = Millis(500);
 constexpr Millis ask_primary_limit{400};
 constexpr Nanos ask_again_after = Millis(500);
+/// A recovery that failed is tried again: the archive may have more by then.
+constexpr Nanos recover_again_after = Seconds(5);
+constexpr int recover_again_at_most = 3;  // times that
 
 }  // namespace
 
@@ -102,16 +105,159 @@ bool new_scope(const View& v) {
 
 }  // namespace
 
+namespace {
+
+bool is_restored(const View& v) {
+    return v.local.data_dir == DataDir::initialized && v.local.restored;
+}
+
+/// Nobody has ever been primary here: no cluster is named, and what record there is, of a claim for
+/// a bootstrap, names no promotion.
+bool is_unborn(const View& v) {
+    const auto& record = v.cluster->record;
+    const auto unnamed = !v.cluster->initialize || v.cluster->initialize->empty();
+    return unnamed && !record.foreign() &&
+           (record.absent() || (record.record && record.record->promoted.epoch == 0));
+}
+
+/// The record is what is left of a bootstrap that this member began: nobody else may claim it.
+bool began_the_bootstrap(const View& v) {
+    const auto* record = record_of(v);
+    return record != nullptr && record->holder == v.self.uuid && is_unborn(v);
+}
+
+/// What makes a restored directory the wrong one to begin this scope with; empty: nothing.
+std::string objection_to_restored(const View& v) {
+    if (v.local.restored->shuts_down) {
+        return "recovery_target_action is shutdown, so PostgreSQL would end at its target instead "
+               "of leading: restore with --target-action=promote";
+    }
+    if (v.settings.standby_cluster) {
+        return std::string(standby_cluster_refused);
+    }
+    if (v.self.nofailover) {
+        return "the tag nofailover forbids this member to lead";
+    }
+    if ((v.last_record && v.last_record->promoted.epoch != 0) ||
+        (!v.last_record && v.cluster->record.absent() && v.self.stored_epoch > 0)) {
+        return "this member's state directory knows a primary of this scope, so the store has lost "
+               "it: run `howdah dcs recover` on a member that has the cluster's data; if that "
+               "cluster is gone for good, remove the state directory";
+    }
+    for (const auto& member : v.cluster->members) {
+        if (member.name != v.self.name && member.xlog_location) {
+            return fmt::format("{} of this scope serves a cluster already", member.name);
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+namespace {
+
+/// Another member of this scope that a restore gave a cluster to begin with.
+const Member* brings_restored(const View& v) {
+    for (const auto& member : v.cluster->members) {
+        if (member.restored && member.name != v.self.name) {
+            return &member;
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+RuleResult rule::resume_bootstrap(const View& v) {
+    const auto may_go_on = v.local.data_dir == DataDir::empty || v.local.bootstrap_begun ||
+                           (is_restored(v) && objection_to_restored(v).empty());
+    if (v.self.won_initialize || v.tenure || v.claim_unresolved || v.local.postmaster ||
+        !v.self.can_bootstrap || !began_the_bootstrap(v) || !may_go_on) {
+        return std::nullopt;
+    }
+    return Plan{.why = "an earlier run of this agent began to bootstrap this scope: going on",
+                .actions = {ResumeBootstrap{}}};
+}
+
+/// Only the member that wins the race uses what a restore left here; nobody starts it before.
+RuleResult rule::wait_with_restored(const View& v) {
+    if (!is_restored(v) || !is_unborn(v) || v.local.postmaster || v.self.won_initialize ||
+        v.tenure || v.claim_unresolved || v.recover) {
+        return std::nullopt;
+    }
+    if (const auto wrong = objection_to_restored(v); !wrong.empty()) {
+        return Plan{.why = "the restored directory is not used: " + wrong};
+    }
+    if (!v.self.can_bootstrap) {
+        return Plan{.why =
+                        "a restored cluster lies here; to begin the scope with it takes a section "
+                        "bootstrap in patroni.yml, and a lease from the store"};
+    }
+    if (new_scope(v) && v.cluster->record.leader_revision == 0) {
+        return std::nullopt;
+    }
+    const auto* record = record_of(v);
+    return Plan{.why = fmt::format(
+                    "the restored directory is not used: {} bootstraps this scope; if that never "
+                    "ends, `howdah remove` clears the scope",
+                    record != nullptr ? record->holder_name : "another member")};
+}
+
 RuleResult rule::race_initialize(const View& v) {
-    if (v.local.data_dir != DataDir::empty || !new_scope(v) || !v.self.can_bootstrap ||
-        v.self.nofailover || v.self.won_initialize || v.cluster->record.leader_revision != 0) {
+    const auto may_begin =
+        v.local.data_dir == DataDir::empty ? brings_restored(v) == nullptr : is_restored(v);
+    if (!may_begin || !new_scope(v) || !v.self.can_bootstrap || v.self.nofailover ||
+        v.self.won_initialize || v.cluster->record.leader_revision != 0) {
         return std::nullopt;
     }
     if (v.settings.standby_cluster) {
         return Plan{.why = fmt::format("no bootstrap: {}", standby_cluster_refused)};
     }
-    return Plan{.why = "the scope is new and this member may bootstrap it",
+    return Plan{.why = is_restored(v) ? "the scope is new, and a restored cluster lies here"
+                                      : "the scope is new and this member may bootstrap it",
                 .actions = {RaceInitialize{}}};
+}
+
+namespace {
+
+Nanos recover_again(const Job& job) {
+    return recover_again_after * std::min(job.failures, recover_again_at_most);
+}
+
+/// What the last attempt ended with, and when the next one may begin; nullopt: none failed.
+RuleResult recovery_failed(const View& v) {
+    const auto& job = v.local.job;
+    if (job.kind != JobKind::start || job.running || job.failures == 0) {
+        return std::nullopt;
+    }
+    if (!is_restored(v)) {
+        return gave_up_starting(job)
+                   ? RuleResult(Plan{.why = "bootstrap failed: " + job.error, .actions = {Halt{}}})
+                   : std::nullopt;
+    }
+    const auto when = job.since + recover_again(job);
+    if (v.now >= when) {
+        return std::nullopt;
+    }
+    return Plan{.why = fmt::format("the restored cluster was not recovered to {}, so this scope is "
+                                   "not initialized; trying again in {}; {}",
+                                   v.local.restored->target, seconds_text(when - v.now), job.error),
+                .wake = when};
+}
+
+}  // namespace
+
+/// What initdb makes is worth nothing beside what a restore brought: whoever comes first.
+RuleResult rule::yield_to_restored(const View& v) {
+    const auto made_here = v.local.data_dir == DataDir::empty || v.local.bootstrap_begun;
+    if (!v.self.won_initialize || v.tenure || v.claim_unresolved || v.local.postmaster ||
+        v.local.restored || !made_here || !v.cluster->record.absent() ||
+        brings_restored(v) == nullptr) {
+        return std::nullopt;
+    }
+    return Plan{.why = fmt::format("{} brings a restored cluster: it begins the scope",
+                                   brings_restored(v)->name),
+                .actions = {YieldBootstrap{}}};
 }
 
 RuleResult rule::bootstrap(const View& v) {
@@ -121,10 +267,29 @@ RuleResult rule::bootstrap(const View& v) {
     if (v.local.job.kind == JobKind::initdb && v.local.job.failures > 0) {
         return Plan{.why = "bootstrap failed: " + v.local.job.error, .actions = {Halt{}}};
     }
+    if (!v.cluster->record.absent() && !began_the_bootstrap(v)) {
+        return Plan{.why = "another member has begun to bootstrap this scope meanwhile",
+                    .actions = {Halt{}}};
+    }
     if (v.local.data_dir == DataDir::empty) {
         return Plan{.why = "creating a new cluster", .actions = {Initialize{}}};
     }
-    return Plan{.why = "a new cluster was created here", .actions = {ClaimRecord{}}};
+    if (auto failed = recovery_failed(v)) {
+        return failed;
+    }
+    if (is_restored(v) && !v.local.bootstrap_begun) {
+        return Plan{.why = fmt::format("a restored cluster is to be recovered to {}",
+                                       v.local.restored->target),
+                    .actions = {AdoptRestored{}}};
+    }
+    const auto* record = record_of(v);
+    if (record != nullptr && record->state != RecordState::released && v.now < wait_ends(v)) {
+        return Plan{.why = "an earlier run of this agent may still hold the record",
+                    .wake = wait_ends(v)};
+    }
+    return Plan{
+        .why = is_restored(v) ? "a restored cluster lies here" : "a new cluster was created here",
+        .actions = {ClaimRecord{}}};
 }
 
 namespace {
@@ -214,7 +379,8 @@ RuleResult rule::refuse_adoption(const View& v) {
     return Plan{.why =
                     "the data directory holds a cluster, but the scope is new: move the directory "
                     "away to let this member join; if the store lost its data, run `howdah dcs "
-                    "recover`"};
+                    "recover`; a new cluster begins with an empty directory, or with one that "
+                    "`howdah restore` made and nobody has started (it has a recovery.signal)"};
 }
 
 RuleResult rule::clone(const View& v) {
@@ -223,8 +389,10 @@ RuleResult rule::clone(const View& v) {
     }
     const auto leader = source_of(v);
     if (!leader) {
-        return Plan{.why = v.cluster && v.cluster->initialize
-                               ? "waiting for a primary to copy"
+        return Plan{.why = v.cluster && v.cluster->initialize ? "waiting for a primary to copy"
+                           : v.cluster && brings_restored(v) != nullptr
+                               ? fmt::format("waiting for {}, which brings a restored cluster",
+                                             brings_restored(v)->name)
                                : "waiting for a leader to bootstrap"};
     }
     if (backing_off(v, JobKind::clone, retry_after)) {

@@ -92,12 +92,55 @@ bool tried_to_start_just_now(const View& v) {
 
 bool can_start_in_place(const View& v) {
     return holds_as(v, RecordState::claimed) && postgres_is_down(v) && !v.local.job.running &&
-           v.local.data_dir == DataDir::initialized && may_start_in_place(v) &&
+           v.local.data_dir == DataDir::initialized && !v.local.restored && may_start_in_place(v) &&
            has_room_to_promote(v) && !votes_missing(v) && !promise_stands(v) &&
            v.memory.decided.gave_up_epoch != v.tenure->epoch && !gave_up_starting(v.local.job);
 }
 
 }  // namespace
+
+namespace {
+
+/// How far a recovery has come, for people.
+std::string recovery_stands(const View& v) {
+    const auto& local = v.local;
+    const auto at = local.replayed == pg::Lsn{} ? "" : ", now at " + local.replayed.text();
+    if (!local.replay_paused) {
+        return fmt::format("recovering the restored cluster to {}{}", local.restored->target, at);
+    }
+    return fmt::format(
+        "PostgreSQL has paused its recovery to {}{}: where it is at its target, look at the data, "
+        "then `SELECT pg_wal_replay_resume()` ends the recovery, and this member leads; else its "
+        "log names the parameter that is lower than the old primary's",
+        local.restored->target, at);
+}
+
+}  // namespace
+
+/// What a restore left becomes the scope's first primary by its own recovery, which ends by itself:
+/// so it runs only while this member holds the record, and the fencer is armed (L11).
+RuleResult rule::recover_restored(const View& v) {
+    if (!holds_as(v, RecordState::claimed) || !v.self.won_initialize || !v.local.restored ||
+        v.local.data_dir != DataDir::initialized) {
+        return std::nullopt;
+    }
+    if (v.local.postmaster) {
+        return Plan{.why = recovery_stands(v)};
+    }
+    if (!postgres_is_down(v) || v.local.job.running || !has_room_to_promote(v) ||
+        promise_stands(v)) {
+        return std::nullopt;
+    }
+    // `bootstrap` claims again when it is time for the next attempt.
+    if (backing_off(v, JobKind::start, start_again_after)) {
+        return Plan{.why = "the restored cluster was not recovered: " + v.local.job.error,
+                    .actions = {Release{.lsn = end_of_wal(v)}}};
+    }
+    return Plan{.why = fmt::format("recovering the restored cluster to {}; nothing is archived "
+                                   "before it has an archive of its own",
+                                   v.local.restored->target),
+                .actions = {RecoverRestored{}}};
+}
 
 RuleResult rule::start_in_place(const View& v) {
     if (!can_start_in_place(v) || tried_to_start_just_now(v)) {

@@ -28,6 +28,9 @@ using ha::Walsender;
 enum class StartAs : std::uint8_t {
     standby,  ///< with standby.signal: can't become writable by itself (L11)
     primary,  ///< only while this incarnation holds the record and the fencer is armed
+    /// As `primary`, of a restored directory: by its recovery.signal it recovers to its target
+    /// first, for as long as that takes, and the job ends when it is out of recovery.
+    restored,
 };
 enum class StopMode : std::uint8_t { fast, immediate };
 
@@ -56,6 +59,18 @@ public:
     virtual io::Task<Result<>> adopt() = 0;
 
     virtual Result<> initialize(config::Bootstrap how) = 0;  ///< initdb, pg_hba; not started
+    /// Marks a restored directory as this member's bootstrap, notes which archive it came from and
+    /// adds bootstrap.pg_hba. Again: nothing happens. Errors: Errc::io, Errc::invalid: not
+    /// restored.
+    virtual io::Task<Result<>> adopt_restored(config::Bootstrap how) = 0;
+    /// Empties a directory that this member's bootstrap made and that nobody has started. Errors:
+    /// Errc::unsafe: it may hold more than that.
+    virtual io::Task<Result<>> abandon_bootstrap() = 0;
+    /// What `info --output=json` says of the stanza that these options name. Errors: Errc::io,
+    /// Errc::not_found.
+    virtual io::Task<Result<std::string>> ask_archive(std::vector<std::string> options) = 0;
+    /// Takes the mark of an unfinished bootstrap away, and with it what only its recovery needed.
+    virtual io::Task<Result<>> end_bootstrap() = 0;
     virtual Result<> clone(Upstream from) = 0;  ///< pg_basebackup into an empty directory
     /// Removes the data directory of a server that is down, and copies `from`; WAL that left the
     /// history is set aside first. Errors of the job: Errc::unsafe, when `from` is another cluster.

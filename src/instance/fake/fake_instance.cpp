@@ -241,6 +241,18 @@ void FakeInstance::mount(bool foreign) {
     needs_rewind_ = next.needs_rewind;
 }
 
+void FakeInstance::restore_backup() {
+    if (initialized_ || up_) {
+        return;
+    }
+    constexpr auto branch_of_backup = ~std::uint64_t{0};  // the same WAL wherever it is restored
+    initialized_ = restored_ = true;
+    system_id_ = "7500000000000000000";
+    branches_ = std::make_shared<const std::vector<WalBranch>>(
+        1, WalBranch{.id = branch_of_backup, .timeline = 1, .begin = pg::Lsn(1)});
+    end_ = flushed_ = pg::Lsn(0x1000000);
+}
+
 void FakeInstance::fence_now() {
     if (up_ || orphans_) {
         die(true);
@@ -303,6 +315,10 @@ void FakeInstance::end_job(std::uint64_t job) {
 io::Task<Local> FakeInstance::observe(Nanos /*limit*/) {
     Local local{.data_dir = initialized_ ? DataDir::initialized : DataDir::empty,
                 .system_id = system_id_};
+    local.bootstrap_begun = bootstrap_begun_;
+    if (restored_) {
+        local.restored = ha::Restored{.target = "the end of the archive", .stanza = "elsewhere"};
+    }
     local.postmaster = up_;
     local.accepting = up_ && accepting_;
     local.role = role_;
@@ -364,13 +380,40 @@ Result<> FakeInstance::initialize(config::Bootstrap /*how*/) {
         return fail(Errc::unsafe, "initialize: there is a cluster");
     }
     return begin(JobKind::initdb, times.initdb, [this]() -> Result<> {
-        initialized_ = true;
+        initialized_ = bootstrap_begun_ = true;
         system_id_ = fmt::format("{}", 7000000000000000000ULL + servers_.next_branch());
         branches_ = std::make_shared<const std::vector<WalBranch>>(
             1, WalBranch{.id = servers_.next_branch(), .timeline = 1, .begin = pg::Lsn(1)});
         end_ = flushed_ = pg::Lsn(0x1000000);
         return {};
     });
+}
+
+io::Task<Result<>> FakeInstance::adopt_restored(config::Bootstrap /*how*/) {
+    if (!restored_) {
+        co_return fail(Errc::invalid, "no restored cluster lies here");
+    }
+    bootstrap_begun_ = true;
+    co_return Result<>{};
+}
+
+io::Task<Result<>> FakeInstance::end_bootstrap() {
+    bootstrap_begun_ = false;
+    return done();
+}
+
+io::Task<Result<>> FakeInstance::abandon_bootstrap() {
+    if (initialized_ && (!bootstrap_begun_ || restored_ || up_)) {
+        return done(fail(Errc::unsafe, "abandon the bootstrap: more lies here"));
+    }
+    initialized_ = bootstrap_begun_ = false;
+    branches_ = std::make_shared<const std::vector<WalBranch>>();
+    end_ = flushed_ = visible_ = {};
+    return done();
+}
+
+io::Task<Result<std::string>> FakeInstance::ask_archive(std::vector<std::string> /*options*/) {
+    co_return fail(Errc::not_found, "there is no archive");
 }
 
 Result<> FakeInstance::clone(Upstream from) {
@@ -432,12 +475,20 @@ Result<> FakeInstance::start(StartAs as, std::optional<Upstream> follow) {
     if (orphans_ || reaping_) {
         return fail(Errc::conflict, "start: processes of the last one are left");
     }
-    const auto lasts = times.start + (crashed_ ? times.crash_recovery : Millis{});
+    if ((as == StartAs::restored) != (restored_ && as != StartAs::standby)) {
+        return fail(Errc::invalid,
+                    "start: what was restored has to be recovered, and nothing else");
+    }
+    const auto lasts = times.start + (crashed_ ? times.crash_recovery : Millis{}) +
+                       (as == StartAs::restored ? times.archive_recovery : Millis{});
     if (auto begun = begin(JobKind::start, lasts,
-                           [this]() -> Result<> {
-                               if (!disk_trouble.empty()) {
+                           [this, as]() -> Result<> {
+                               if (!disk_trouble.empty() || !up_) {
                                    die(true);
                                    return fail(Errc::io, "start: " + disk_trouble);
+                               }
+                               if (as == StartAs::restored) {
+                                   end_archive_recovery();
                                }
                                const auto before = writable();
                                accepting_ = up_;
@@ -452,10 +503,21 @@ Result<> FakeInstance::start(StartAs as, std::optional<Upstream> follow) {
     ++life_;
     up_ = true;
     crashed_ = false;
-    role_ = as == StartAs::primary ? ha::Role::primary : ha::Role::standby;
+    role_ = as == StartAs::standby ? ha::Role::standby : ha::Role::primary;
+    restored_ = restored_ && as == StartAs::restored;
     following_ = std::move(follow);
     reload(sync_standbys_.value_or(""));
     return {};
+}
+
+/// It found the archive's end, and opened a timeline of its own.
+void FakeInstance::end_archive_recovery() {
+    auto branches = *branches_;
+    end_ = pg::Lsn(end_.bytes() + 0x1000000);
+    branches.push_back(
+        {.id = servers_.next_branch(), .timeline = branches.back().timeline + 1, .begin = end_});
+    branches_ = std::make_shared<const std::vector<WalBranch>>(std::move(branches));
+    restored_ = false;
 }
 
 Result<> FakeInstance::stop(StopMode mode) {

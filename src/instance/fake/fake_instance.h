@@ -49,7 +49,8 @@ struct Committed {
 /// How long work takes in the model.
 struct FakeTimes {
     Millis initdb{800}, clone{1500}, rewind{600}, start{200}, stop{80}, promote{120}, replicate{5};
-    Millis crash_recovery{}, flush{1}, reload{10}, fence{20}, orphans{}, checkpoint{300};
+    Millis archive_recovery{3000}, crash_recovery{}, flush{1}, reload{10}, fence{20}, orphans{},
+        checkpoint{300};
 };
 
 /// A model of one local PostgreSQL with its fencer: timelines, WAL positions, replication with
@@ -77,6 +78,9 @@ public:
     /// The data directory of a foreign cluster lies in the place of its own, or its own again. For
     /// a server that is down.
     void mount(bool foreign);
+    /// A restore made this server's directory, from a backup of a cluster elsewhere. For one that
+    /// has no data.
+    void restore_backup();
     /// So long this standby receives nothing, though it looks connected.
     void stall_receiving(Instant until) { receives_from_ = until; }
     /// Its storage stands still: nothing is flushed, no job ends, and what is killed is not proven
@@ -138,6 +142,10 @@ public:
     io::Task<Result<>> configure(config::EffectivePostgresql settings) override;
     io::Task<Result<>> adopt() override;
     Result<> initialize(config::Bootstrap how) override;
+    io::Task<Result<>> adopt_restored(config::Bootstrap how) override;
+    io::Task<Result<>> end_bootstrap() override;
+    io::Task<Result<>> abandon_bootstrap() override;
+    io::Task<Result<std::string>> ask_archive(std::vector<std::string> options) override;
     Result<> clone(Upstream from) override;
     Result<> reinitialize(Upstream from) override;
     Result<> rewind(Upstream from) override;
@@ -181,6 +189,7 @@ private:
     Result<> begin(JobKind kind, Millis lasts, std::function<Result<>()> then);
     void end_job(std::uint64_t job);
     Result<> finish_stop(Instant until);
+    void end_archive_recovery();
     static bool contains(const std::vector<WalBranch>& all, const WalMark& mark, pg::Lsn end);
     void die(bool crashed);
     void set_writable(bool before) const;
@@ -229,6 +238,7 @@ private:
     std::optional<Data> own_data_{};  ///< while a foreign directory is in its place
 
     bool initialized_ = false;
+    bool restored_ = false, bootstrap_begun_ = false;
     std::string system_id_{};
     WalHistory branches_ = std::make_shared<const std::vector<WalBranch>>();
     pg::Lsn end_{};      ///< written

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "config/words.h"
 #include "instance/local/local_instance.h"
 #include "instance/local/pg_process.h"
 #include "io/child.h"
@@ -28,6 +29,7 @@ namespace fs = std::filesystem;
 constexpr Nanos initdb_limit = Seconds(600);
 constexpr Nanos copy_limit = Seconds(7 * 24 * 3600);
 constexpr Nanos query_limit = Seconds(10);
+constexpr Nanos archive_limit = Seconds(60);
 constexpr Nanos checkpoint_limit = Seconds(3600);
 constexpr Nanos source_checkpoint_limit = Seconds(60);
 constexpr Nanos flush_pause = Millis(100);
@@ -114,6 +116,22 @@ Result<> LocalInstance::initialize(config::Bootstrap how) {
 }
 
 io::Task<Result<>> LocalInstance::do_initialize(config::Bootstrap how) {
+    if (how.method) {
+        HD_CO_TRY_VOID(co_await run_bootstrap_method(how));
+    } else {
+        HD_CO_TRY_VOID(co_await run_initdb(how));
+    }
+    if (config_.postgresql.pg_hba.empty()) {
+        HD_CO_TRY_VOID(files_.add_to_hba(how.pg_hba));
+    }
+    HD_CO_TRY_VOID(files_.mark_bootstrap());
+    HD_CO_TRY_VOID(files_.clear_unfinished());
+    HD_CO_TRY_VOID(files_.clear_command());
+    control_known_ = false;
+    co_return Result<>{};
+}
+
+io::Task<Result<>> LocalInstance::run_initdb(config::Bootstrap how) {
     HD_CO_TRY(const auto programs, tools());
     const auto& pg = config_.postgresql;
     std::vector<std::string> arguments{"-D", files_.unfinished_copy(), "--no-sync",
@@ -135,19 +153,99 @@ io::Task<Result<>> LocalInstance::do_initialize(config::Bootstrap how) {
     }
     if (!made) {
         (void)co_await empty_data_dir();
-        co_return made;
     }
-    if (!how.pg_hba.empty() && pg.pg_hba.empty()) {
-        const auto path = files_.data_dir() + "/pg_hba.conf";
-        HD_CO_TRY(auto text, io::read_file(path));
-        for (const auto& line : how.pg_hba) {
-            text += line + "\n";
-        }
-        HD_CO_TRY_VOID(io::write_file_atomically(path, text));
+    co_return made;
+}
+
+/// The command of a custom method (13.2). What it leaves behind when it fails may be all that there
+/// is of a restore: nobody removes it.
+io::Task<Result<>> LocalInstance::run_bootstrap_method(config::Bootstrap how) {
+    const auto& method = *how.method;
+    auto argv = method.command;
+    if (!method.no_params) {
+        argv.push_back("--scope=" + config_.scope);
+        argv.push_back("--datadir=" + files_.data_dir());
+        argv.insert(argv.end(), method.parameters.begin(), method.parameters.end());
     }
-    HD_CO_TRY_VOID(files_.clear_unfinished());
-    control_known_ = false;
-    co_return Result<>{};
+    HD_CO_TRY_VOID(files_.mark_command());
+    spdlog::info("bootstrap by {} command={}", method.name, argv.front());
+    HD_CO_TRY(const auto output, co_await io::run(clock_, std::move(argv), {}, copy_limit));
+    const auto what = fmt::format("bootstrap.{}.command", method.name);
+    if (output.exit_code != 0) {
+        co_return fail(Errc::io,
+                       fmt::format("{} ended with {}: {}", what, output.exit_code, output.text),
+                       fmt::format("empty {} before the next attempt", files_.data_dir()));
+    }
+    if (!std::filesystem::exists(files_.data_dir() + "/global/pg_control")) {
+        co_return fail(
+            Errc::invalid,
+            fmt::format("{} ended well, but {} holds no cluster", what, files_.data_dir()),
+            "let it write there, or empty the directory");
+    }
+    HD_CO_TRY_VOID(write_recovery_settings(method));
+    // Whatever the command copied may have a living origin.
+    const auto restored = files_.restored();
+    HD_CO_TRY_VOID(files_.remember_origin(ha::parse_origin(restored ? restored->stanza : "")));
+    co_return co_await sync_data_dir();
+}
+
+Result<> LocalInstance::write_recovery_settings(const config::BootstrapMethod& method) const {
+    if (method.keep_existing_recovery_conf) {
+        return {};
+    }
+    HD_TRY_VOID(files_.remove_recovery_signals());
+    return method.recovery_conf.empty() ? Result<>{} : files_.write_recovery(method.recovery_conf);
+}
+
+io::Task<Result<>> LocalInstance::adopt_restored(config::Bootstrap how) {
+    const auto restored = files_.restored();
+    if (!restored || local_.postmaster) {
+        co_return fail(Errc::invalid, "no restored cluster lies in " + files_.data_dir());
+    }
+    HD_CO_TRY_VOID(check_ownership(files_.data_dir()));
+    HD_CO_TRY_VOID(files_.remember_origin(ha::parse_origin(restored->stanza)));
+    if (config_.postgresql.pg_hba.empty()) {
+        HD_CO_TRY_VOID(files_.add_to_hba(how.pg_hba));
+    }
+    spdlog::info("a restored cluster is taken to begin this scope with target=\"{}\" stanza={}",
+                 restored->target, restored->stanza.empty() ? "unknown" : restored->stanza);
+    co_return files_.mark_bootstrap();
+}
+
+io::Task<Result<>> LocalInstance::end_bootstrap() {
+    HD_CO_TRY_VOID(files_.clear_bootstrap());
+    co_return co_await reload();
+}
+
+io::Task<Result<>> LocalInstance::abandon_bootstrap() {
+    if (files_.classify() == DataDir::empty) {
+        co_return Result<>{};
+    }
+    HD_CO_TRY_VOID(must_be_idle("abandon the bootstrap"));
+    if (!files_.bootstrap_begun() || files_.restored() || local_.postmaster || !local_.tree_dead) {
+        co_return fail(Errc::unsafe, "abandon the bootstrap: " + files_.data_dir() +
+                                         " holds more than what initdb made");
+    }
+    spdlog::warn(
+        "the directory that was just made is removed: another member brings a restored "
+        "cluster data_dir={}",
+        files_.data_dir());
+    HD_CO_TRY_VOID(files_.mark_unfinished());
+    co_return co_await empty_data_dir();
+}
+
+io::Task<Result<std::string>> LocalInstance::ask_archive(std::vector<std::string> options) {
+    std::vector<std::string> argv{binary_};
+    argv.insert(argv.end(), options.begin(), options.end());
+    for (const auto* word : {"--log-level-console=off", "--log-level-stderr=error",
+                             "--log-level-file=off", "--output=json", "info"}) {
+        argv.emplace_back(word);
+    }
+    HD_CO_TRY(const auto output, co_await io::run(clock_, std::move(argv), {}, archive_limit));
+    if (output.exit_code != 0) {
+        co_return fail(Errc::io, fmt::format("the archive does not answer: {}", output.text));
+    }
+    co_return output.text;
 }
 
 // ---- clone
@@ -162,17 +260,83 @@ Result<> LocalInstance::clone(Upstream from) {
 io::Task<Result<>> LocalInstance::do_clone(Upstream from) {
     HD_CO_TRY_VOID(co_await identify(from));
     HD_CO_TRY_VOID(files_.mark_unfinished());
-    const auto copied = co_await copy_from(from);
+    const auto copied = co_await copy_by_methods(from);
     if (!copied) {
         (void)co_await empty_data_dir();
         co_return copied;
     }
     HD_CO_TRY_VOID(files_.place_standby_signal());
     HD_CO_TRY_VOID(files_.clear_unfinished());
+    HD_CO_TRY_VOID(files_.clear_command());
     following_ = from;
     local_.needs_rewind = false;
     forget_wal();
     co_return Result<>{};
+}
+
+/// In their order until one succeeds (13.3). One that lacks WAL gets what the primary has: a backup
+/// would lack the same.
+io::Task<Result<>> LocalInstance::copy_by_methods(Upstream from) {
+    auto methods = settings_ ? settings_->replica_methods : std::vector<config::ReplicaMethod>();
+    if (methods.empty() || lacks_wal_) {
+        methods = {{.name = "basebackup"}};
+    }
+    Result<> done;
+    for (const auto& method : methods) {
+        done = method.command.empty() ? co_await copy_from(from)
+                                      : co_await copy_by_command(method, from);
+        if (done) {
+            spdlog::info("made a standby by {} from={}", method.name, from.name);
+            co_return done;
+        }
+        spdlog::warn("no standby by {} why=\"{}\"", method.name, done.error().message);
+        HD_CO_TRY_VOID(co_await empty_data_dir());
+        HD_CO_TRY_VOID(files_.mark_unfinished());
+    }
+    co_return done;
+}
+
+/// A command of the configuration's finds the directory empty, so the mark of this work lies beside
+/// it meanwhile.
+io::Task<Result<>> LocalInstance::copy_by_command(config::ReplicaMethod method, Upstream from) {
+    const auto& who = config_.postgresql.replication;
+    HD_CO_TRY(auto argv, config::shell_words(method.command));
+    HD_CO_TRY_VOID(io::write_file_atomically(config_.postgresql.pgpass, render_pgpass(from, who)));
+    if (settings_->use_slots) {
+        HD_CO_TRY_VOID(co_await create_slot_at(from));
+    }
+    if (!method.no_params) {
+        argv.insert(argv.end(), method.parameters.begin(), method.parameters.end());
+        argv.push_back("--scope=" + config_.scope);
+        argv.emplace_back("--role=replica");
+        argv.push_back("--datadir=" + files_.data_dir());
+        argv.push_back("--connstring=" +
+                       render_conninfo({{"host", from.host},
+                                        {"port", std::to_string(from.port)},
+                                        {"user", who.username},
+                                        {"dbname", config_.postgresql.database}}));
+    }
+    HD_CO_TRY_VOID(files_.mark_command());
+    HD_CO_TRY_VOID(files_.clear_unfinished());
+    const io::RunOptions options{.environment = {"PGPASSFILE=" + config_.postgresql.pgpass}};
+    auto output = co_await io::run(clock_, std::move(argv), options, copy_limit);
+    if (output && output->exit_code != 0) {
+        output =
+            fail(Errc::io, fmt::format("it ended with {}: {}", output->exit_code, output->text));
+    }
+    HD_CO_TRY_VOID(files_.mark_unfinished());
+    HD_CO_TRY_VOID(files_.clear_command());
+    HD_CO_TRY_VOID(std::move(output));
+    HD_CO_TRY_VOID(files_.remove_recovery_signals());
+    HD_CO_TRY(const auto programs, tools());
+    HD_CO_TRY(const auto made, co_await programs.control());
+    HD_CO_TRY(const auto there, co_await identify(from));
+    if (made.data.system_id != there.system_id) {
+        co_return fail(Errc::unsafe, fmt::format("it made a copy of another cluster: its system "
+                                                 "identifier is {}, that of {} is {}",
+                                                 made.data.system_id, from.name, there.system_id));
+    }
+    co_return co_await sync_data_dir();
 }
 
 io::Task<Result<>> LocalInstance::copy_from(Upstream from) {

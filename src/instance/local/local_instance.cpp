@@ -195,7 +195,10 @@ ha::PgState LocalInstance::state() const {
     switch (job.kind) {
         case JobKind::initdb:
             if (job.running || failed) {
-                return failed ? initdb_failed : initializing;
+                const bool custom = config_.bootstrap && config_.bootstrap->method;
+                return custom   ? failed ? custom_bootstrap_failed : custom_bootstrap
+                       : failed ? initdb_failed
+                                : initializing;
             }
             break;
         case JobKind::clone:
@@ -237,6 +240,10 @@ void LocalInstance::look_at_disk() {
     if (!local_.accepting && !local_.postmaster) {
         local_.server_version = files_.major_version();
     }
+    local_.restored = files_.restored();
+    local_.bootstrap_begun = files_.bootstrap_begun();
+    local_.origin = files_.origin();
+    local_.archive_gate = settings_ ? files_.archive_gate(*settings_) : ha::ArchiveGate{};
     local_.following = following_;
     local_.unfenced = local_.postmaster && (foreign_postmaster_ != 0 || fencer_disagrees_);
     local_.rewind_possible = settings_ && settings_->use_pg_rewind &&
@@ -320,10 +327,14 @@ io::Task<Result<>> LocalInstance::ask_server(Nanos limit) {
 void LocalInstance::take_answer(const Row& row) {
     const bool in_recovery = text(row, standby) == "t";
     const bool promoting = local_.job.running && local_.job.kind == JobKind::promote;
+    // A standby has its signal until it is promoted. Without one the recovery ends by itself, and
+    // the server is writable then: nobody is told before.
+    const bool ends_by_itself = in_recovery && !promoting && !files_.has_standby_signal();
     auto& control = local_.control;
-    local_.accepting = true;
-    local_.no_answer.clear();
-    local_.role = in_recovery && !promoting ? ha::Role::standby : ha::Role::primary;
+    local_.accepting = !ends_by_itself;
+    local_.no_answer = ends_by_itself ? "it recovers from its archive" : "";
+    local_.role =
+        in_recovery && !promoting && !ends_by_itself ? ha::Role::standby : ha::Role::primary;
     local_.server_version = static_cast<int>(number(row, version));
     local_.postmaster_start_time = text(row, start_time);
     local_.system_id = control.system_id = text(row, system_id);
@@ -443,6 +454,10 @@ io::Task<Result<>> LocalInstance::reload() {
 
 io::Task<Result<>> LocalInstance::configure(config::EffectivePostgresql settings) {
     settings_ = std::move(settings);
+    // For when the store does not say it any more.
+    if (settings_->origin && local_.data_dir == DataDir::initialized) {
+        HD_CO_TRY_VOID(files_.remember_origin(*settings_->origin));
+    }
     const bool rewriting = local_.job.running && (local_.job.kind == JobKind::clone ||
                                                   local_.job.kind == JobKind::initdb ||
                                                   local_.job.kind == JobKind::rewind);

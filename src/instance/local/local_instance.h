@@ -44,6 +44,10 @@ public:
     io::Task<Result<>> configure(config::EffectivePostgresql settings) override;
     io::Task<Result<>> adopt() override;
     Result<> initialize(config::Bootstrap how) override;
+    io::Task<Result<>> adopt_restored(config::Bootstrap how) override;
+    io::Task<Result<>> end_bootstrap() override;
+    io::Task<Result<>> abandon_bootstrap() override;
+    io::Task<Result<std::string>> ask_archive(std::vector<std::string> options) override;
     Result<> clone(Upstream from) override;
     Result<> reinitialize(Upstream from) override;
     Result<> rewind(Upstream from) override;
@@ -135,7 +139,12 @@ private:
 
     // ---- local_data.cpp: initdb, clone, rewind
     Work do_initialize(config::Bootstrap how);
+    Work run_initdb(config::Bootstrap how);
+    Work run_bootstrap_method(config::Bootstrap how);
+    Result<> write_recovery_settings(const config::BootstrapMethod& method) const;
     Work do_clone(Upstream from);
+    Work copy_by_methods(Upstream from);
+    Work copy_by_command(config::ReplicaMethod method, Upstream from);
     Work copy_from(Upstream from);
     Work sync_data_dir();
     io::Task<> await_replay();

@@ -79,6 +79,9 @@ io::Task<Result<>> LocalInstance::adopt() {
         spdlog::warn("an unfinished copy is removed data_dir={}", files_.data_dir());
         HD_CO_TRY_VOID(co_await empty_data_dir());
     }
+    if (files_.classify() == DataDir::empty) {
+        HD_CO_TRY_VOID(files_.clear_command());
+    }
     look_at_disk();
     if (!std::exchange(watches_disk_, true)) {
         scope_.spawn([this] { return watch_disk(); });
@@ -171,7 +174,7 @@ Result<> LocalInstance::start(StartAs as, std::optional<Upstream> follow) {
     }
     HD_TRY_VOID(must_be_idle("start"));
     following_ = as == StartAs::standby ? std::move(follow) : std::nullopt;
-    local_.role = as == StartAs::primary ? ha::Role::primary : ha::Role::standby;
+    local_.role = as == StartAs::standby ? ha::Role::standby : ha::Role::primary;
     local_.following = following_;
     start_revoked_ = false;
     asked_to_stop_ = false;
@@ -204,12 +207,15 @@ io::Task<Result<>> LocalInstance::launch_postmaster(StartAs as) {
                               .member = config_.name,
                               .pgpass = config_.postgresql.pgpass,
                               .replication = config_.postgresql.replication};
-    HD_CO_TRY_VOID(files_.write_configuration(*settings_, following, sync_standbys_));
+    // Before the configuration, which says how it recovers.
     if (as == StartAs::standby) {
         HD_CO_TRY_VOID(files_.place_standby_signal());
-    } else {
+    } else if (as == StartAs::primary) {
         HD_CO_TRY_VOID(files_.remove_recovery_signals());
+    } else if (!files_.restored()) {
+        co_return fail(Errc::invalid, "start: no recovery.signal in " + files_.data_dir());
     }
+    HD_CO_TRY_VOID(files_.write_configuration(*settings_, following, sync_standbys_));
     const std::map<std::string, std::string> none;
     fencer::Launch how{
         .howdah_binary = binary_,
@@ -217,7 +223,7 @@ io::Task<Result<>> LocalInstance::launch_postmaster(StartAs as) {
         .deadline_page = deadline_page(),
         .log = files_.log(),
         .command = postmaster_argv(programs.bin_dir(), files_.data_dir(), files_.config_file(),
-                                   *settings_, as == StartAs::standby ? control_.settings : none),
+                                   *settings_, as == StartAs::primary ? none : control_.settings),
         .environment = postmaster_environment()};
     if (start_revoked_) {
         co_return fail(Errc::cancelled, "start: fenced meanwhile");
@@ -242,10 +248,10 @@ io::Task<Result<>> LocalInstance::wait_until_accepting(StartAs as, std::uint64_t
     const auto patience_ends = begun + settings_->pg_ctl_timeout;
     while (local_.postmaster) {
         const auto asked = co_await ask_server(query_limit);
-        if (asked) {
+        if (asked && local_.accepting) {
             co_return Result<>{};
         }
-        if (refuses_our_login(asked.error())) {
+        if (!asked && refuses_our_login(asked.error())) {
             co_return fail(Errc::invalid,
                            "PostgreSQL runs but refuses the agent: " + asked.error().message,
                            "correct postgresql.authentication.superuser or pg_hba");
@@ -558,7 +564,7 @@ io::Task<> LocalInstance::read_down_state() {
     const auto end = co_await programs->end_of_wal(control_, timeline, std::move(starts));
     local_.timeline = timeline;
     local_.final_lsn = end.value_or(pg::Lsn{});
-    if (!end) {
+    if (!end && !files_.restored()) {
         spdlog::warn("the end of the WAL was not found why=\"{}\"", end.error().message);
     }
     local_.lsn = std::max(local_.final_lsn, local_.lsn);

@@ -21,6 +21,8 @@ constexpr std::string_view generated_mark = "# This file is written by Howdah; c
 /// A standby whose upstream changed looks for it again after this, not after PostgreSQL's 5 s.
 constexpr std::string_view retry_interval = "500ms";
 constexpr auto sync_parameter = "synchronous_standby_names";
+/// The second one is there from 15 on.
+constexpr std::array archive_parameters{"archive_command", "archive_library"};
 
 std::string conf_line(const std::string& name, const std::string& value) {
     std::string quoted;
@@ -70,6 +72,55 @@ bool is_recovery_parameter(std::string_view name) {
         }
     }
     return name.starts_with("recovery_target");
+}
+
+/// What a recovery under recovery.signal is told by a restore.
+bool leads_recovery(std::string_view name) {
+    return name == "restore_command" || name.starts_with("recovery_target");
+}
+
+/// The settings of a configuration file; of one that is there twice the last, as PostgreSQL does.
+/// Source: PostgreSQL docs, 20.1.2.
+config::Parameters settings_in(const std::string& text) {
+    config::Parameters out;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        const auto begin = line.find_first_not_of(" \t");
+        const auto end = line.find_first_of(" \t=", begin == std::string::npos ? 0 : begin);
+        const auto value = line.find_first_not_of(" \t=", end == std::string::npos ? 0 : end);
+        if (begin == std::string::npos || line[begin] == '#' || value == std::string::npos ||
+            end == std::string::npos) {
+            continue;
+        }
+        auto& setting = out[line.substr(begin, end - begin)];
+        setting.clear();
+        const bool quoted = line[value] == '\'';
+        for (auto i = value + (quoted ? 1 : 0); i < line.size(); ++i) {
+            const char c = line[i];
+            const bool twice = quoted && c == '\'' && i + 1 < line.size() && line[i + 1] == '\'';
+            if (quoted ? c == '\'' && !twice : c == ' ' || c == '\t' || c == '#') {
+                break;
+            }
+            i += twice || (quoted && c == '\\' && i + 1 < line.size()) ? 1 : 0;
+            setting += line[i];
+        }
+    }
+    return out;
+}
+
+/// For sentences.
+std::string target_in(const config::Parameters& settings) {
+    const auto value = [&](const char* name) {
+        const auto found = settings.find(name);
+        return found == settings.end() ? std::string() : found->second;
+    };
+    for (const auto* kind : {"time", "lsn", "xid", "name"}) {
+        if (const auto to = value(fmt::format("recovery_target_{}", kind).c_str()); !to.empty()) {
+            return fmt::format("{} {}", kind, to);
+        }
+    }
+    return value("recovery_target") == "immediate" ? "the end of the backup"
+                                                   : "the end of the archive";
 }
 
 }  // namespace
@@ -148,7 +199,7 @@ std::string render_pgpass(const ha::Upstream& upstream, const config::Credential
 }
 
 std::string without_recovery_parameters(const std::string& auto_conf,
-                                        const std::vector<std::string>& also) {
+                                        const std::vector<std::string>& also, bool recovers) {
     std::istringstream lines(auto_conf);
     std::string out;
     for (std::string line; std::getline(lines, line);) {
@@ -156,7 +207,8 @@ std::string without_recovery_parameters(const std::string& auto_conf,
         const auto end = line.find_first_of(" \t=", begin == std::string::npos ? 0 : begin);
         const auto name =
             begin == std::string::npos ? std::string() : line.substr(begin, end - begin);
-        if (!is_recovery_parameter(name) && std::ranges::find(also, name) == also.end()) {
+        const bool stays = !is_recovery_parameter(name) || (recovers && leads_recovery(name));
+        if (stays && std::ranges::find(also, name) == also.end()) {
             out += line + '\n';
         }
     }
@@ -172,7 +224,8 @@ PgFiles::PgFiles(const config::Postgresql& paths, std::string state_dir, const s
 
 ha::DataDir PgFiles::classify() const {
     if (::access((data_dir_ + "/global/pg_control").c_str(), R_OK) == 0) {
-        return restore_was_broken_off() ? ha::DataDir::broken : ha::DataDir::initialized;
+        return restore_was_broken_off() || command_was_broken_off() ? ha::DataDir::broken
+                                                                    : ha::DataDir::initialized;
     }
     std::error_code ec;
     fs::directory_iterator entries(data_dir_, ec);
@@ -194,6 +247,102 @@ ha::DataDir PgFiles::classify() const {
 bool PgFiles::restore_was_broken_off() const {
     return ::access((data_dir_ + "/backup.manifest").c_str(), F_OK) == 0 &&
            ::access((data_dir_ + "/postmaster.pid").c_str(), F_OK) != 0;
+}
+
+std::optional<ha::Restored> PgFiles::restored() const {
+    if (::access((data_dir_ + "/recovery.signal").c_str(), F_OK) != 0 || has_standby_signal()) {
+        return std::nullopt;
+    }
+    auto settings = settings_in(io::read_file(auto_conf()).value_or(""));
+    return ha::Restored{.target = target_in(settings),
+                        .stanza = ha::stanza_of(settings["restore_command"]),
+                        .shuts_down = settings["recovery_target_action"] == "shutdown"};
+}
+
+Result<> PgFiles::write_recovery(const config::Parameters& settings) const {
+    auto text = without_recovery_parameters(io::read_file(auto_conf()).value_or(""));
+    for (const auto& [name, value] : settings) {
+        text += conf_line(name, value);
+    }
+    HD_TRY_VOID(io::write_file_atomically(auto_conf(), text));
+    return io::write_file_atomically(data_dir_ + "/recovery.signal", "");
+}
+
+Result<> PgFiles::add_to_hba(const std::vector<std::string>& lines) const {
+    const auto path = config_dir_ + "/pg_hba.conf";
+    auto text = io::read_file(path).value_or("");
+    if (!text.empty() && !text.ends_with('\n')) {
+        text += '\n';
+    }
+    const auto before = "\n" + text;
+    for (const auto& line : lines) {
+        text += before.find("\n" + line + "\n") == std::string::npos ? line + "\n" : "";
+    }
+    HD_TRY_VOID(write_if_changed(path, text));
+    return {};
+}
+
+std::optional<ha::Origin> PgFiles::origin() const {
+    const auto text = io::read_file(origin_file());
+    return text ? std::optional(ha::parse_origin(*text)) : std::nullopt;
+}
+
+Result<> PgFiles::remember_origin(const ha::Origin& more) const {
+    const auto known = origin();
+    const auto all = ha::parse_origin(ha::render(known.value_or(ha::Origin{})) + ha::render(more));
+    return known == all ? Result<>{} : io::write_file_atomically(origin_file(), ha::render(all));
+}
+
+std::optional<ha::Origin> PgFiles::origin_by(const config::EffectivePostgresql& settings) const {
+    const auto here = origin();
+    if (!here || !settings.origin) {
+        return here ? here : settings.origin;
+    }
+    return ha::parse_origin(ha::render(*here) + ha::render(*settings.origin));
+}
+
+ha::ArchiveGate PgFiles::archive_gate(const config::EffectivePostgresql& settings) const {
+    const auto came_from = origin_by(settings);
+    if (!came_from) {
+        return {};
+    }
+    const auto given = [&](const char* name) {
+        const auto found = settings.parameters.find(name);
+        return found == settings.parameters.end() ? std::string() : found->second;
+    };
+    return ha::archive_gate(*came_from, given(archive_parameters[0]), given(archive_parameters[1]),
+                            settings.archive_into);
+}
+
+Result<> PgFiles::mark_bootstrap() const {
+    return io::write_file_atomically(bootstrap_mark(), job_);
+}
+
+Result<> PgFiles::clear_bootstrap() const {
+    if (::unlink(bootstrap_mark().c_str()) != 0) {
+        return errno == ENOENT ? Result<>{} : io::fail_errno("remove " + bootstrap_mark());
+    }
+    return io::sync_folder(data_dir_);
+}
+
+bool PgFiles::bootstrap_begun() const {
+    const auto text = io::read_file(bootstrap_mark());
+    return text && *text == job_;
+}
+
+Result<> PgFiles::mark_command() const {
+    return io::write_file_atomically(command_mark(), job_);
+}
+
+Result<> PgFiles::clear_command() const {
+    if (::unlink(command_mark().c_str()) != 0) {
+        return errno == ENOENT ? Result<>{} : io::fail_errno("remove " + command_mark());
+    }
+    return io::sync_folder(state_dir_);
+}
+
+bool PgFiles::command_was_broken_off() const {
+    return ::access(command_mark().c_str(), F_OK) == 0;
 }
 
 int PgFiles::major_version() const {
@@ -225,6 +374,24 @@ Result<bool> PgFiles::write_configuration(const config::EffectivePostgresql& giv
         settings.parameters[sync_parameter] = *sync_standbys;
         owned.emplace_back(sync_parameter);
     }
+    // What the restored files say of archiving is the old cluster's, wherever it stands.
+    if (origin_by(given)) {
+        const bool open = archive_gate(given).open;
+        for (const auto* name : archive_parameters) {
+            auto& value = settings.parameters[name];
+            value = open ? value : "";
+            owned.emplace_back(name);
+        }
+        if (major_version() < 15) {
+            settings.parameters.erase(archive_parameters[1]);
+        }
+    }
+    // Commands of the old cluster would work in its archive.
+    const bool recovers = restored().has_value();
+    if (recovers) {
+        settings.recovery["archive_cleanup_command"] = settings.recovery["recovery_end_command"] =
+            "";
+    }
     HD_TRY(const auto base, settle_base(settings));
     HD_TRY(bool changed,
            write_if_changed(config_file(), render_postgresql_conf(settings, following, base,
@@ -244,8 +411,9 @@ Result<bool> PgFiles::write_configuration(const config::EffectivePostgresql& giv
             write_if_changed(pgpass_, render_pgpass(*following.upstream, following.replication)));
     }
     if (const auto text = io::read_file(data_dir_ + "/postgresql.auto.conf")) {
-        HD_TRY(const bool stripped, write_if_changed(data_dir_ + "/postgresql.auto.conf",
-                                                     without_recovery_parameters(*text, owned)));
+        HD_TRY(const bool stripped,
+               write_if_changed(data_dir_ + "/postgresql.auto.conf",
+                                without_recovery_parameters(*text, owned, recovers)));
         changed = changed || stripped;
     }
     HD_TRY_VOID(remember_following(following.upstream));

@@ -30,8 +30,10 @@ std::string render_postgresql_conf(const config::EffectivePostgresql& settings,
 /// One line per server, host:port:*:user:password, escaped as libpq reads it.
 std::string render_pgpass(const ha::Upstream& upstream, const config::Credentials& who);
 /// postgresql.auto.conf without recovery parameters, which would win over ours, and `also` these.
+/// `recovers`: without those that a recovery under recovery.signal has no use for.
 std::string without_recovery_parameters(const std::string& auto_conf,
-                                        const std::vector<std::string>& also = {});
+                                        const std::vector<std::string>& also = {},
+                                        bool recovers = false);
 
 /// The files of one PostgreSQL. Every write is atomic and durable.
 class PgFiles {
@@ -50,6 +52,32 @@ public:
     /// Without it no standby logs in at its upstream by password.
     Result<> forget_upstream_password() const;
     /// L11. Errors: Errc::io.
+    /// What a restore left to do; nullopt: no recovery.signal, or a standby's signal, which counts
+    /// more.
+    std::optional<ha::Restored> restored() const;
+    /// PostgreSQL reads them when it recovers: postgresql.auto.conf and recovery.signal. Errors:
+    /// Errc::io.
+    Result<> write_recovery(const config::Parameters& settings) const;
+    /// Lines that pg_hba.conf does not have yet.
+    Result<> add_to_hba(const std::vector<std::string>& lines) const;
+
+    /// The archives that this cluster was restored from, in the data directory, so that copies of
+    /// it know them too; nullopt: it was not made from a backup.
+    std::optional<ha::Origin> origin() const;
+    /// Adds these stanzas, if there are any; the cluster is one made from a backup without, too.
+    Result<> remember_origin(const ha::Origin& more) const;
+    /// `settings`: whose origin, that of the scope's configuration, counts as well.
+    ha::ArchiveGate archive_gate(const config::EffectivePostgresql& settings) const;
+
+    /// While this mark stands in the data directory, this member's bootstrap of it is unfinished.
+    Result<> mark_bootstrap() const;
+    Result<> clear_bootstrap() const;
+    bool bootstrap_begun() const;
+    /// While this mark stands in the state directory, a command of the configuration's works, or
+    /// broke off, in the data directory. Its work is nobody's to remove: classify() says broken.
+    Result<> mark_command() const;
+    Result<> clear_command() const;
+
     Result<> place_standby_signal() const;
     Result<> remove_recovery_signals() const;
     bool has_standby_signal() const;
@@ -93,7 +121,14 @@ private:
     Result<std::string> settle_base(const config::EffectivePostgresql& settings) const;
     bool restore_was_broken_off() const;
 
+    bool command_was_broken_off() const;
+    std::optional<ha::Origin> origin_by(const config::EffectivePostgresql& settings) const;
+
     std::string mark() const { return data_dir_ + "/howdah.unfinished"; }
+    std::string bootstrap_mark() const { return data_dir_ + "/howdah.bootstrap"; }
+    std::string command_mark() const { return state_dir_ + "/command-unfinished"; }
+    std::string origin_file() const { return data_dir_ + "/howdah.origin"; }
+    std::string auto_conf() const { return data_dir_ + "/postgresql.auto.conf"; }
 
     std::string data_dir_, config_dir_, pgpass_, state_dir_;
     std::string job_;  ///< what the mark says

@@ -242,6 +242,13 @@ std::string hint_for(const std::string& log_text) {
         std::string_view symptom, hint;
     };
     constexpr std::array known{
+        Known{"recovery ended before configured recovery target was reached",
+              "the archive ends before the target: restore again with a target that it has, or "
+              "change recovery_target_… in postgresql.auto.conf; when the archive gets more, the "
+              "next attempt goes on"},
+        Known{"could not locate required checkpoint record",
+              "the archive lacks WAL that the backup needs: is restore_command right, and the "
+              "repository reachable?"},
         Known{"Address already in use",
               "another program uses that port: stop it, or change postgresql.listen"},
         Known{"Cannot assign requested address",

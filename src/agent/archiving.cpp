@@ -1,0 +1,84 @@
+#include <spdlog/spdlog.h>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/agent.h"
+
+// A cluster that was made from a backup archives only into a stanza that is proven to be its own
+// (I9). The proof is kept in `/config`, where every member that may lead later finds it.
+
+namespace howdah::agent {
+namespace {
+
+constexpr Nanos prove_again_after = Seconds(5);
+
+}  // namespace
+
+/// Empty: nothing holds archiving back.
+std::string Agent::archiving_off() const {
+    const auto& gate = local_.archive_gate;
+    if (gate.open || local_.data_dir != ha::DataDir::initialized) {
+        return {};
+    }
+    const auto asked = !gate.stanza.empty() && !archive_unproven_.empty();
+    return asked ? archive_unproven_ : gate.why;
+}
+
+void Agent::prove_archive_when_due() {
+    const auto off = archiving_off();
+    if (off != told_archiving_) {
+        if (off.empty()) {
+            spdlog::info("archiving is on");
+        } else {
+            spdlog::warn("archiving is off: {}", off);
+        }
+        told_archiving_ = off;
+    }
+    const auto& gate = local_.archive_gate;
+    const auto leads = keeping_.tenure && local_.role == ha::Role::primary && local_.accepting &&
+                       keeping_.tenure->record.state == ha::RecordState::primary;
+    if (gate.open || gate.stanza.empty() || !leads || proving_archive_ ||
+        parts_.clock.now() < archive_proof_due_) {
+        return;
+    }
+    proving_archive_ = true;
+    background_->spawn([this] { return prove_archive(); });
+}
+
+io::Task<> Agent::prove_archive() {
+    const auto gate = local_.archive_gate;
+    const auto system_id = local_.system_id;
+    auto said = co_await parts_.instance.ask_archive(gate.options);
+    auto objection =
+        said ? ha::objection_to_archive(*said, gate.stanza, system_id) : said.error().message;
+    if (objection.empty()) {
+        if (const auto done = co_await allow_archive(gate.stanza); !done) {
+            objection = done.error().message;
+        }
+    }
+    // Else the last one stands until the configuration that opens the gate has come back.
+    if (!objection.empty()) {
+        archive_unproven_ = std::move(objection);
+    }
+    archive_proof_due_ = parts_.clock.now() + prove_again_after;
+    proving_archive_ = false;
+    bell_.ring();
+}
+
+io::Task<Result<>> Agent::allow_archive(std::string stanza) {
+    HD_CO_TRY(const auto stored, co_await read_config());
+    auto doc = nlohmann::ordered_json::parse(stored.text, nullptr, false);
+    if (!doc.is_object()) {
+        co_return fail(Errc::corrupt, "the configuration in the store is not a JSON object",
+                       "repair it with edit-config");
+    }
+    if (!doc.contains("howdah") || !doc["howdah"].is_object()) {
+        doc["howdah"] = nlohmann::ordered_json::object();
+    }
+    doc["howdah"]["archive_into"] = stanza;
+    HD_CO_TRY_VOID(co_await write_config(doc.dump(), stored.revision));
+    spdlog::info("stanza {} is this cluster's own: archiving begins", stanza);
+    co_return Result<>{};
+}
+
+}  // namespace howdah::agent

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace howdah::config {
+
+/// The words of a command as a shell splits them: quotes and backslashes count, nothing is
+/// expanded. Errors: Errc::invalid: a quote is not closed, or there is no word.
+Result<std::vector<std::string>> shell_words(const std::string& command);
+
+}  // namespace howdah::config

@@ -1,0 +1,161 @@
+#include "ha/archive_gate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string_view>
+
+namespace howdah::ha {
+namespace {
+
+constexpr std::string_view stanza_option = "--stanza";
+
+std::vector<std::string> words_of(const std::string& command) {
+    std::vector<std::string> words;
+    std::istringstream in(command);
+    for (std::string word; in >> word;) {
+        std::erase_if(word, [](char c) { return c == '"' || c == '\''; });
+        words.push_back(word);
+    }
+    return words;
+}
+
+/// A folder of the repository has this name.
+bool is_name(std::string_view text) {
+    return !text.empty() && text.find_first_of("/ \t\r\n$`") == std::string_view::npos;
+}
+
+/// Those that say where repository and stanza are; others belong to archive-push alone.
+std::vector<std::string> options_of(const std::string& command) {
+    std::vector<std::string> options;
+    for (const auto& word : words_of(command)) {
+        if (word.starts_with("--config") || word.starts_with("--repo")) {
+            options.push_back(word);
+        }
+    }
+    options.push_back(fmt::format("{}={}", stanza_option, stanza_of(command)));
+    return options;
+}
+
+ArchiveGate shut(std::string why) {
+    return {.open = false, .why = std::move(why)};
+}
+
+}  // namespace
+
+Origin parse_origin(const std::string& text) {
+    Origin origin;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        if (is_name(line) && std::ranges::find(origin.stanzas, line) == origin.stanzas.end()) {
+            origin.stanzas.push_back(line);
+        }
+    }
+    return origin;
+}
+
+std::string render(const Origin& origin) {
+    std::string text;
+    for (const auto& stanza : origin.stanzas) {
+        text += stanza + "\n";
+    }
+    return text;
+}
+
+std::string stanza_of(const std::string& command) {
+    const auto words = words_of(command);
+    std::string found;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const std::string_view word = words[i];
+        if (word.starts_with("--stanza=")) {
+            found = word.substr(stanza_option.size() + 1);
+        } else if (word == stanza_option && i + 1 < words.size()) {
+            found = words[i + 1];
+        }
+    }
+    return is_name(found) ? found : std::string();
+}
+
+ArchiveGate archive_gate(const Origin& origin, const std::string& command,
+                         const std::string& library, const std::string& into) {
+    const auto stanza = library.empty() ? stanza_of(command) : std::string();
+    if (command.empty() && library.empty()) {
+        return shut(
+            "no archive_command is set in patroni.yml or /config, and that of the restored files "
+            "leads to the archive of the cluster that they came from");
+    }
+    if (!into.empty() && into == (stanza.empty() ? "*" : stanza)) {
+        return {};
+    }
+    if (stanza.empty()) {
+        return shut(
+            "archive_command names no stanza, so nobody can tell whether it leads to the archive "
+            "of the cluster that the backup came from; if it does not: `howdah edit-config -s "
+            "howdah.archive_into='*'`");
+    }
+    if (std::ranges::find(origin.stanzas, stanza) != origin.stanzas.end()) {
+        return shut(
+            fmt::format("archive_command pushes to stanza {0}, from which this cluster was "
+                        "restored, and whose own cluster may still push there: set a stanza of its "
+                        "own, or, if that cluster is gone for good, `howdah edit-config -s "
+                        "howdah.archive_into={0}`",
+                        stanza));
+    }
+    return {.open = false,
+            .stanza = stanza,
+            .options = options_of(command),
+            .why = fmt::format("stanza {} is not proven to be this cluster's own yet", stanza)};
+}
+
+namespace {
+
+using Json = nlohmann::json;
+
+Json list_in(const Json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_array() ? *found : Json::array();
+}
+
+std::string text_in(const Json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+bool is_made_for(const Json& report, const std::string& system_id) {
+    const auto all = list_in(report, "db");
+    return !all.empty() && std::ranges::all_of(all, [&](const Json& db) {
+        return std::to_string(db.value("system-id", std::uint64_t{0})) == system_id;
+    });
+}
+
+}  // namespace
+
+std::string objection_to_archive(const std::string& info_json, const std::string& stanza,
+                                 const std::string& system_id) {
+    const auto doc = Json::parse(info_json, nullptr, false);
+    const auto* report = doc.is_array() && doc.size() == 1 ? &doc[0] : nullptr;
+    if (report == nullptr || !report->is_object() || text_in(*report, "name") != stanza) {
+        return fmt::format("what the repository says of stanza {} can't be read", stanza);
+    }
+    if (!is_made_for(*report, system_id)) {
+        return fmt::format(
+            "stanza {0} is not there or not this cluster's: `pgbackrest "
+            "--stanza={0} stanza-create` makes it",
+            stanza);
+    }
+    for (const auto& archive : list_in(*report, "archive")) {
+        const auto last = text_in(archive, "max");
+        if (!last.empty()) {
+            return fmt::format(
+                "stanza {0} holds WAL up to {1}, perhaps of another cluster with "
+                "the same system identifier: name an empty one, or, if nobody else "
+                "archives there, `howdah edit-config -s howdah.archive_into={0}`",
+                stanza, last);
+        }
+    }
+    return {};
+}
+
+}  // namespace howdah::ha

@@ -1,0 +1,86 @@
+#include "ha/archive_gate.h"
+
+#include <gtest/gtest.h>
+
+namespace howdah::ha {
+namespace {
+
+const Origin from_main{.stanzas = {"main"}};
+
+TEST(ArchiveGate, StaysShutForTheStanzaThatTheClusterCameFrom) {
+    const auto gate = archive_gate(from_main, "pgbackrest --stanza=main archive-push %p", "", "");
+    EXPECT_FALSE(gate.open);
+    EXPECT_EQ(gate.stanza, "");  // no proof would help
+    EXPECT_NE(gate.why.find("howdah.archive_into=main"), std::string::npos) << gate.why;
+}
+
+TEST(ArchiveGate, AsksForAProofOfAnotherStanza) {
+    const auto gate = archive_gate(
+        from_main, "pgbackrest --config=/etc/p.conf --stanza=main2 --archive-async archive-push %p",
+        "", "");
+    EXPECT_FALSE(gate.open);
+    EXPECT_EQ(gate.stanza, "main2");
+    EXPECT_EQ(gate.options, (std::vector<std::string>{"--config=/etc/p.conf", "--stanza=main2"}));
+}
+
+TEST(ArchiveGate, OpensForExactlyWhatTheScopeAllows) {
+    const std::string to_main2 = "howdah --stanza main2 archive-push %p";
+    EXPECT_TRUE(archive_gate(from_main, to_main2, "", "main2").open);
+    EXPECT_FALSE(archive_gate(from_main, to_main2, "", "main3").open);
+    EXPECT_FALSE(archive_gate(from_main, to_main2, "", "*").open);
+    // An operator's word that the old cluster is gone.
+    EXPECT_TRUE(
+        archive_gate(from_main, "pgbackrest --stanza=main archive-push %p", "", "main").open);
+}
+
+TEST(ArchiveGate, WhatNamesNoStanzaNeedsAnOperatorsWord) {
+    EXPECT_FALSE(archive_gate(from_main, "cp %p /archive/%f", "", "").open);
+    EXPECT_EQ(archive_gate(from_main, "cp %p /archive/%f", "", "").stanza, "");
+    EXPECT_TRUE(archive_gate(from_main, "cp %p /archive/%f", "", "*").open);
+    EXPECT_FALSE(archive_gate({}, "", "basic_archive", "").open);
+    // A library comes before the command in PostgreSQL, so the command's stanza proves nothing.
+    EXPECT_FALSE(archive_gate({}, "howdah --stanza=b archive-push %p", "basic_archive", "b").open);
+}
+
+TEST(ArchiveGate, StaysShutWithoutACommandOfTheConfigurationsOwn) {
+    EXPECT_FALSE(archive_gate(from_main, "", "", "main2").open);
+}
+
+constexpr auto fresh =
+    R"([{"archive":[{"database":{"id":1,"repo-key":1},"id":"15-1","max":null,"min":null}],)"
+    R"("backup":[],"db":[{"id":1,"repo-key":1,"system-id":7000000000000000001,"version":"15"}],)"
+    R"("name":"main2","status":{"code":2,"message":"no valid backups"}}])";
+
+TEST(ArchiveProof, TakesAStanzaOfThisClusterWithoutWal) {
+    EXPECT_EQ(objection_to_archive(fresh, "main2", "7000000000000000001"), "");
+}
+
+TEST(ArchiveProof, RefusesWhatIsAnothersOrUnreadable) {
+    EXPECT_NE(objection_to_archive(fresh, "main2", "7000000000000000002"), "");
+    EXPECT_NE(objection_to_archive(fresh, "main3", "7000000000000000001"), "");
+    EXPECT_NE(objection_to_archive("ERROR: [103]", "main2", "7000000000000000001"), "");
+    EXPECT_NE(objection_to_archive("[]", "main2", "7000000000000000001"), "");
+}
+
+TEST(ArchiveProof, RefusesWhereWalIsAlready) {
+    std::string used = fresh;
+    used.replace(used.find("null"), 4, R"("000000010000000000000004")");
+    const auto why = objection_to_archive(used, "main2", "7000000000000000001");
+    EXPECT_NE(why.find("000000010000000000000004"), std::string::npos) << why;
+}
+
+TEST(Origin, KeepsEveryStanzaOnce) {
+    const auto origin = parse_origin("main\nmain2\nmain\n\n../x\n");
+    EXPECT_EQ(origin.stanzas, (std::vector<std::string>{"main", "main2"}));
+    EXPECT_EQ(parse_origin(render(origin)), origin);
+}
+
+TEST(StanzaOf, ReadsBothFormsAndTheLastOneCounts) {
+    EXPECT_EQ(stanza_of("howdah --stanza=a archive-get %f \"%p\""), "a");
+    EXPECT_EQ(stanza_of("howdah --stanza a --stanza=\"b\" archive-get %f %p"), "b");
+    EXPECT_EQ(stanza_of("cp /archive/%f %p"), "");
+    EXPECT_EQ(stanza_of("howdah --stanza=$NAME archive-push %p"), "");
+}
+
+}  // namespace
+}  // namespace howdah::ha

@@ -1,0 +1,235 @@
+"""A new cluster from a backup: what a restore left is recovered to its target and begins a scope, and the cluster that the
+backup came from is not disturbed."""
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+from backup_site import Site
+from cluster import HOWDAH, as_postgres, query, rest, wait_for
+from new_cluster import NewHost, Store, files_below, own
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("b")
+    for parent in [made, *made.parents]:
+        if parent.stat().st_uid == os.geteuid() and parent != pathlib.Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    return made
+
+
+@pytest.fixture(scope="module")
+def store(folder):
+    made = Store(folder)
+    yield made
+    made.close()
+
+
+class Old(Site):
+    """A cluster that lives, archives, and has a backup and two moments after it."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.start()
+        self.sql("alter user postgres password 'secret'")
+        self.ours("stanza-create")
+        self.fill("before the backup")
+        self.ours("--type=full", "--start-fast", "backup", "--pg1-user=postgres")
+        self.sql("create table moments (n int)")
+        self.sql("insert into moments values (1)")
+        self.between = self.sql("select clock_timestamp()")
+        self.sql("insert into moments values (2)")
+        last = self.sql("select pg_walfile_name(pg_switch_wal())")
+        self.wait_for("select last_archived_wal from pg_stat_archiver", last)
+        self.rows = self.sums()
+        self.archive = folder / "repo1/archive/demo"
+        self.archived = files_below(self.archive)
+
+    def restore(self, host, *options):
+        return host.backup(self, "demo", "restore", *options)
+
+    def is_undisturbed(self):
+        assert files_below(self.archive) == self.archived
+        assert self.sums() == self.rows and self.sql("select pg_is_in_recovery()") == "f"
+
+
+class Host(NewHost):
+    """With a pgbackrest.conf of its own for the same repository."""
+
+    def __init__(self, old, *given, **options):
+        super().__init__(*given, **options)
+        self.conf = self.folder / "pgbackrest.conf"
+        common = old.config.read_text().split("[demo]")[0]
+        self.conf.write_text(f"{common}[demo]\npg1-path={self.data}\n[demo2]\npg1-path={self.data}\n")
+        own(self.folder)
+
+    def backup(self, old, stanza, *words):
+        return old.run(HOWDAH, f"--config={self.conf}", f"--stanza={stanza}", *words)
+
+
+@pytest.fixture(scope="module")
+def old(folder):
+    (folder / "old").mkdir()
+    made = Old(folder / "old")
+    yield made
+    made.stop(mode="immediate")
+
+
+@pytest.fixture
+def host(folder, store, old, request):
+    """Makes members of a scope of the test's own; they are stopped in the end."""
+    made = []
+    scope = request.node.name.replace("test_", "")[:40].replace("[", "-").replace("]", "")
+
+    def make(stanza="demo2", **options):
+        place = folder / scope
+        parameters = {"archive_command": f"{HOWDAH} --config={place}/n{len(made) + 1}/pgbackrest.conf --stanza={stanza} archive-push %p"}
+        made.append(Host(old, place, len(made) + 1, scope, parameters, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+def initialized(store, scope):
+    return store.keys(f"/service/{scope}/initialize").get(f"/service/{scope}/initialize", "")
+
+
+def sums(host):
+    return "|".join(str(v) for v in query(host.dsn, "select count(*), sum(hashtext(t::text)) from t")[0])
+
+
+def test_restored_cluster_begins_the_scope_and_archives_into_its_own_stanza(old, host, store):
+    first, second = host(), host()
+    old.restore(first)
+    first.start()
+    second.start()  # nothing is in its directory: it waits
+    first.wait_primary()
+    assert sums(first) == old.rows and query(first.dsn, "select n from moments order by 1") == [(1,), (2,)]
+    assert initialized(store, first.scope) == query(first.dsn, "select system_identifier::text from pg_control_system()")[0][0]
+    second.wait_streams()
+    assert sums(second) == old.rows
+    # Nothing is archived before its stanza is there, and everything says so.
+    assert query(first.dsn, "show archive_command") == [("",)]
+    query(first.dsn, "select pg_switch_wal()")
+    wait_for(lambda: "stanza demo2 is not there" in first.explained()["archiving_off"], "the reason")
+    listed = old.run(HOWDAH, "list", "-c", first.config).stdout
+    assert "Archiving: off: stanza demo2 is not there" in listed, listed
+    first.backup(old, "demo2", "--no-online", "stanza-create")
+    wait_for(lambda: "demo2" in query(first.dsn, "show archive_command")[0][0], "archiving")
+    wait_for(lambda: query(first.dsn, "select archived_count > 0 and last_archived_wal is not null from pg_stat_archiver")[0][0],
+             "the first segment")
+    wait_for(lambda: first.explained()["archiving_off"] == "", "nothing is off")
+    wait_for(lambda: len(list((old.folder / "repo1/archive/demo2").rglob("00000002*"))) > 1, "history and segments")
+    # The standby knows where the cluster came from, and where it may archive.
+    wait_for(lambda: "demo2" in query(second.dsn, "show archive_command")[0][0], "the standby's command")
+    assert (second.data / "howdah.origin").read_text() == "demo\n"
+    assert not (first.data / "howdah.bootstrap").exists() and "restore_command" not in (first.data / "postgresql.auto.conf").read_text()
+    old.is_undisturbed()
+
+
+def moments(host):
+    return [n for n, in query(host.dsn, "select n from moments order by 1")]
+
+
+def test_recovery_ends_between_two_inserts_and_an_agent_killed_meanwhile_goes_on(old, host):
+    first = host()
+    old.restore(first, "--type=time", f"--target={old.between}", "--target-action=promote")
+    # An archive that is slow for the first attempt: the agent dies while PostgreSQL recovers.
+    auto = first.data / "postgresql.auto.conf"
+    gate = first.folder / "go"
+    auto.write_text(auto.read_text().replace("restore_command = '", f"restore_command = 'test -e {gate} || exec sleep 600; "))
+    first.start()
+    wait_for(lambda: first.explained()["rule"] == "recover_restored", "the recovery")
+    first.kill_agent()
+    gate.touch()
+    first.start().wait_primary()
+    assert first.said("an earlier run of this agent began to bootstrap this scope")
+    assert moments(first) == [1]
+    old.is_undisturbed()
+
+
+def test_target_that_cannot_be_reached_never_initializes(old, host, store):
+    first = host()
+    old.restore(first, "--type=time", "--target=2037-01-01 00:00:00+00", "--target-action=promote")
+    first.start()
+    wait_for(lambda: "was not recovered to time 2037" in first.explained()["why"], "the reason")
+    why = first.explained()["why"]
+    assert "recovery target" in why and "hint: the archive ends before the target" in why and "not initialized" in why
+    assert not first.is_primary() and initialized(store, first.scope) == ""
+    # Another target, by hand in what the restore wrote, and it goes on by itself.
+    auto = first.data / "postgresql.auto.conf"
+    auto.write_text(auto.read_text().replace("2037-01-01 00:00:00+00", old.between))
+    first.wait_primary()
+    assert initialized(store, first.scope) != ""
+    old.is_undisturbed()
+
+
+def test_of_two_restored_directories_exactly_one_begins_the_scope(old, host, store):
+    both = host(stanza="demo"), host(stanza="demo")
+    for each in both:
+        old.restore(each)
+    for each in both:
+        each.start()
+    leader = wait_for(lambda: next((each for each in both if each.is_primary()), None), "a primary")
+    other = next(each for each in both if each is not leader)
+    other.wait_streams()
+    assert [each.said("bootstrapped the cluster") for each in (leader, other)] == [True, False]
+    # Its archive_command leads to the old cluster's archive, whose files nobody may touch.
+    query(leader.dsn, "select pg_switch_wal()")
+    assert query(leader.dsn, "show archive_command") == [("",)]
+    assert "from which this cluster was restored" in wait_for(lambda: leader.explained()["archiving_off"], "the reason")
+    leader.stop()
+    wait_for(lambda: query(other.dsn, "select pg_switch_wal()"), "the other one leads", 40)
+    assert query(other.dsn, "show archive_command") == [("",)]
+    old.is_undisturbed()
+
+
+def test_directory_that_is_merely_old_is_refused(old, host, store):
+    first = host()
+    old.restore(first, "--type=none")
+    first.start()
+    wait_for(lambda: first.explained()["rule"] == "refuse_adoption", "the refusal")
+    assert "recovery.signal" in first.explained()["why"] and initialized(store, first.scope) == ""
+
+
+def test_custom_method_restores_and_its_recovery_conf_counts(old, host):
+    command = f"{HOWDAH} --config=CONF --stanza=demo restore"
+    first = host(bootstrap={"method": "restored", "restored": {
+        "command": command, "no_params": True,
+        "recovery_conf": {"recovery_target_time": old.between, "recovery_target_action": "promote",
+                          "restore_command": f"{HOWDAH} --config=CONF --stanza=demo archive-get %f %p"}}})
+    first.config.write_text(first.config.read_text().replace("CONF", str(first.conf)))
+    first.start().wait_primary()
+    assert moments(first) == [1] and (first.data / "howdah.origin").read_text() == "demo\n"
+    old.is_undisturbed()
+
+
+def test_custom_method_that_fails_leaves_the_scope_alone(old, host, store):
+    first = host(bootstrap={"method": "broken", "broken": {"command": "sh -c 'echo no such backup; exit 7'", "a": 1}})
+    first.start()
+    first.process.wait(timeout=30)
+    assert first.said("bootstrap.broken.command ended with 7: no such backup"), first.tail()
+    assert initialized(store, first.scope) == ""
+
+
+def test_standby_is_made_by_the_methods_in_their_order(old, host):
+    methods = {"create_replica_methods": ["none_such", "pgbackrest", "basebackup"],
+               "none_such": {"command": "false"},
+               "pgbackrest": {"command": "sh -c 'HOWDAH --config=CONF --stanza=demo2 --delta restore'", "no_params": True}}
+    first, second = host(), host(postgresql=methods)
+    second.config.write_text(second.config.read_text().replace("CONF", str(second.conf)).replace("HOWDAH ", f"{HOWDAH} "))
+    old.run("rm", "-rf", old.folder / "repo1/archive/demo2", old.folder / "repo1/backup/demo2")
+    old.restore(first)
+    first.start().wait_primary()
+    first.backup(old, "demo2", "--no-online", "stanza-create")
+    wait_for(lambda: "demo2" in query(first.dsn, "show archive_command")[0][0], "archiving")
+    first.backup(old, "demo2", "--type=full", "--start-fast", "backup", f"--pg1-socket-path={first.folder}", "--pg1-user=postgres")
+    query(first.dsn, "create table later as select 1")
+    second.start().wait_streams()
+    assert second.said("no standby by none_such") and second.said("made a standby by pgbackrest"), second.tail()
+    wait_for(lambda: query(second.dsn, "select * from later") == [(1,)], "the newest row")
+    assert sums(second) == old.rows
