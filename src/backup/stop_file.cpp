@@ -22,6 +22,15 @@ std::string stop_file(const std::string& lock_path, const std::string& stanza) {
     return fmt::format("{}/{}.stop", lock_path, stanza.empty() ? "all" : stanza);
 }
 
+/// `howdah repo`, which holds locks for its clients: what they do shall end, and not the host.
+bool is_repository_host(int pid) {
+    const auto words = io::read_file(fmt::format("/proc/{}/cmdline", pid)).value_or("");
+    const auto program = words.substr(0, words.find('\0'));
+    const std::string_view rest =
+        std::string_view(words).substr(std::min(program.size() + 1, words.size()));
+    return program.ends_with("howdah") && rest.starts_with(std::string_view("repo\0", 5));
+}
+
 }  // namespace
 
 Result<> check_not_stopped(const std::string& lock_path, const std::string& stanza) {
@@ -70,8 +79,9 @@ Result<std::vector<int>> end_lock_holders(const std::string& lock_path, const st
         return fail(Errc::io, fmt::format("cannot list {}: {}", lock_path, error.message()));
     }
     for (const auto pid : holders) {
-        if (kill(pid, SIGTERM) != 0 && errno != ESRCH) {
-            return io::fail_errno(fmt::format("send SIGTERM to process {}", pid));
+        const bool is_host = is_repository_host(pid);
+        if (kill(pid, is_host ? end_clients_signal : SIGTERM) != 0 && errno != ESRCH) {
+            return io::fail_errno(fmt::format("send a signal to process {}", pid));
         }
     }
     return std::vector<int>(holders.begin(), holders.end());

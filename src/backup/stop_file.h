@@ -1,5 +1,6 @@
 #pragma once
 
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,10 @@ Result<> check_not_stopped(const std::string& lock_path, const std::string& stan
 
 /// Whether something changed: false when it was so already. Errors: Errc::io.
 Result<bool> stop(const std::string& lock_path, const std::string& stanza);
-/// Sends SIGTERM to those who hold a lock of the stanza; to whom. What lies there without a holder
+/// To a repository host: what clients of stopped stanzas do shall end.
+inline constexpr int end_clients_signal = SIGUSR1;
+/// Sends SIGTERM to those who hold a lock of the stanza, end_clients_signal to a repository host;
+/// to whom. What lies there without a holder
 /// is left of a process that is gone. Errors: Errc::io.
 Result<std::vector<int>> end_lock_holders(const std::string& lock_path, const std::string& stanza);
 Result<bool> start(const std::string& lock_path, const std::string& stanza);

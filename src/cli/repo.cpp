@@ -8,10 +8,12 @@
 
 #include <csignal>
 #include <filesystem>
+#include <functional>
 #include <thread>
 
 #include "backup/host/repository_host.h"
 #include "backup/jobs/job_host.h"
+#include "backup/stop_file.h"
 #include "cli/backup/open_files.h"
 #include "cli/log.h"
 #include "cli/repo_schedule.h"
@@ -25,7 +27,7 @@ namespace {
 sigset_t block_signals() {
     sigset_t waited;
     sigemptyset(&waited);
-    for (const auto each : {SIGHUP, SIGINT, SIGTERM}) {
+    for (const auto each : {SIGHUP, SIGINT, SIGTERM, backup::end_clients_signal}) {
         sigaddset(&waited, each);
     }
     pthread_sigmask(SIG_BLOCK, &waited, nullptr);
@@ -50,15 +52,19 @@ void reload(remote::Server& server) {
     spdlog::info("the certificates were read again");
 }
 
-void serve_until_signal(remote::Server& server, const sigset_t& waited) {
+void serve_until_signal(remote::Server& server, const sigset_t& waited,
+                        const std::function<void()>& end_stopped) {
     while (true) {
         int signal = 0;
         sigwait(&waited, &signal);
-        if (signal != SIGHUP) {
+        if (signal == SIGHUP) {
+            reload(server);
+        } else if (signal == backup::end_clients_signal) {
+            end_stopped();
+        } else {
             spdlog::info("asked to stop signal={}", signal);
             return;
         }
-        reload(server);
     }
 }
 
@@ -122,7 +128,7 @@ Result<int> run(const RepoCommand& command) {
     if (!schedule.empty()) {
         scheduler = std::jthread([&](const std::stop_token& stop) { schedule.run(stop); });
     }
-    serve_until_signal(server, waited);
+    serve_until_signal(server, waited, [&] { host.end_stopped(); });
     scheduler = {};  // ends its job, which may need the server
     return 0;
 }
@@ -151,7 +157,7 @@ Result<> run(const BackupJobsCommand& command) {
         log_refusal);
     HD_TRY_VOID(server.start());
     spdlog::info("jobs of the repository host are answered on {}", config.listen.text());
-    serve_until_signal(server, waited);
+    serve_until_signal(server, waited, [] {});
     return {};
 }
 

@@ -79,12 +79,19 @@ void Server::accept(const std::stop_token& stop) {
         pollfd waiting{.fd = listener_.get(), .events = POLLIN, .revents = 0};
         if (poll(&waiting, 1, 100) == 1) {
             io::Fd socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-            if (socket) {
+            if (socket && has_room()) {
                 begin(std::move(socket));
             }
         }
         forget_ended();
     }
+}
+
+/// Who is one too many is told so after the greeting; many more are not even listened to.
+bool Server::has_room() {
+    constexpr std::size_t strangers = 50;
+    const std::scoped_lock lock(mutex_);
+    return connections_.size() < options_.most_connections + strangers;
 }
 
 void Server::forget_ended() {

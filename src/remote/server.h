@@ -71,6 +71,7 @@ private:
     void serve(Connection& connection, io::Fd socket);
     Result<> greet_and_serve(Channel& channel);
     void say_working(const std::stop_token& stop);
+    bool has_room();
     void forget_ended();
 
     ServerOptions options_;

@@ -135,6 +135,26 @@ def test_backups_meet_at_the_host(host):
     assert len(here.backups_by(here.ours)) == 1
 
 
+def test_stop_on_the_host_ends_what_clients_do(host):
+    here = host(more="repo2-path=FOLDER/repo2\nrepo2-retention-full=1\n")
+    here.start()
+    here.ours("stanza-create")
+    slow = begin_slow_backup(here)
+    here.there("stop", "--force")
+    said = slow.communicate(timeout=60)[0]
+    assert slow.returncode != 0 and "was lost" in said, said
+    for verb in ("backup", "expire"):
+        assert here.ours(verb, check=False).returncode == 62
+    assert here.process.poll() is None
+    here.there("start")
+    # Both of the host's repositories by one process, which is no stranger to itself.
+    text = here.config.read_text()
+    here.config.write_text(text + "".join(line.replace("repo1", "repo2") + "\n" for line in text.splitlines() if line.startswith("repo1")))
+    here.ours("stanza-create")
+    here.ours("backup", "--all-repos", "--start-fast")
+    assert {backup["database"]["repo-key"] for backup in here.backups_by(here.ours)} == {1, 2}
+
+
 def test_a_host_that_dies_under_a_backup_ends_it_and_the_next_goes_on(host):
     here = host()
     here.start()

@@ -70,9 +70,14 @@ class Hosts:
         return subprocess.Popen([HOWDAH, f"--config={self.there}", "--stanza=main", "--log-level-console=info", *words],
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/", **as_postgres())
 
-    def serve(self):
-        self.process = subprocess.Popen([HOWDAH, "repo", self.dir / "repo.yml"], stderr=self.log.open("a"), cwd="/", **as_postgres())
-        wait_for(lambda: "listens on" in self.log.read_text(), "the repository host")
+    def serve(self, yaml=None):
+        count = self.log.read_text().count("listens on") if self.log.exists() else 0
+        self.process = subprocess.Popen([HOWDAH, "repo", yaml or self.dir / "repo.yml"], stderr=self.log.open("a"), cwd="/", **as_postgres())
+        wait_for(lambda: self.log.read_text().count("listens on") > count, "the repository host")
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(20) == 0
 
     def backups(self):
         return json.loads(self.verb("info", "--output=json").stdout)[0]["backup"]
@@ -93,8 +98,7 @@ def hosts(cluster):
     cluster.wait_healthy()
     made.verb("stanza-create")
     yield made
-    made.process.terminate()
-    made.process.wait(20)
+    made.stop()
 
 
 def test_check_asks_every_host(cluster, hosts):
@@ -130,6 +134,36 @@ def test_nothing_but_jobs_can_be_asked_for(cluster, hosts):
     assert refused.returncode == 56 and "client 'pgvm1' is no repository host of stanza 'main'" in refused.stdout, refused
 
 
+def test_what_is_scheduled_runs_once_however_often_it_was_missed(cluster, hosts):
+    state, yaml = hosts.dir / "schedule.json", hosts.dir / "schedule.yml"
+    write(yaml, (hosts.dir / "repo.yml").read_text() + f"  state: {state}\n  schedule:\n"
+          "    {full: '0 * * * *', incr: '*/5 * * * *', verify: '@hourly', expire: '0 0 30 2 *'}\n")
+    write(state, json.dumps({"main": dict.fromkeys(("full", "incr", "verify", "expire"), 1_000_000_000)}))
+    planned = hosts.run(HOWDAH, "repo", yaml, "--dry-run").stdout
+    assert re.search("main full .*; would run now", planned) and "would be skipped: full is due as well" in planned, planned
+    assert "main expire       next never" in planned
+    before = len(hosts.backups())
+    done = hosts.run(HOWDAH, "repo", yaml, "--once").stderr
+    assert "main incr: skipped why=\"full is due as well\"" in done and "main full: new backup label" in done, done
+    assert "main verify: begins" in done and done.index("main full: begins") < done.index("main verify: begins")
+    assert "begins" not in hosts.run(HOWDAH, "repo", yaml, "--once").stderr
+    # One that comes due while nobody runs it is run by the daemon when it starts, and its failure is told.
+    seen = json.loads(state.read_text())
+    seen["main"]["incr"] = 1_000_000_000
+    write(state, json.dumps(seen))
+    hosts.stop()
+    hosts.serve(yaml)
+    wait_for(lambda: len(hosts.backups()) == before + 2, "the backup that was missed", 60)
+    assert hosts.backups()[-1]["type"] == "incr"
+    wait_for(lambda: json.loads(state.read_text())["main"]["incr"] > 1_000_000_000, "the state")
+    hosts.stop()
+    hosts.serve()
+    wrong = hosts.dir / "wrong.yml"
+    write(wrong, yaml.read_text().replace("0 * * * *", "61 * * * *"))
+    refused = hosts.run(HOWDAH, "repo", wrong, check=False)
+    assert refused.returncode == 1 and "repo.schedule.full: '61' is no minute" in refused.stderr, refused
+
+
 def jobs():
     return [pid for pid in pathlib.Path("/proc").iterdir() if pid.name.isdigit() and is_job(pid)]
 
@@ -154,7 +188,7 @@ def test_a_failover_under_a_backup_begins_it_again_on_the_new_primary(cluster, h
     leader = cluster.leader()
     slow = hosts.begin("backup", "--type=full", "--rate-limit=1MiB")
     wait_for(lambda: list((hosts.dir / "repo/backup/main").glob("*F/pg_data/base")) and jobs(), "a backup that copies")
-    before = len(hosts.backups())
+    before = hosts.backups()[-1]["label"]
     leader.kill_everything()
     said = slow.communicate(timeout=120)[0]
     now = cluster.leader()
@@ -162,5 +196,5 @@ def test_a_failover_under_a_backup_begins_it_again_on_the_new_primary(cluster, h
     assert "the backup begins again there" in said and f"({now.host}) is primary" in said, said
     leader.start_agent()
     cluster.wait_healthy()
-    assert len(hosts.backups()) == before + 1
+    assert hosts.backups()[-1]["label"] != before and hosts.backups()[-1]["type"] == "full"
     assert hosts.verb("verify").returncode == 0

@@ -20,7 +20,7 @@ class RepoHost(Site):
         self.there_config.write_text(
             f"[demo]\npg1-path={self.data}\npg1-port=5432\npg1-host={DATABASE_ADDRESS}\npg1-socket-path={folder}\n\n"
             f"[global]\nrepo1-path={folder}/repo1\nrepo1-retention-full=2\nstart-fast=y\n"
-            f"lock-path={folder}/lock-there\nlog-path={folder}\n{more}")
+            f"lock-path={folder}/lock-there\nlog-path={folder}\n" + more.replace("FOLDER", str(folder)))
         self.set_config("pgvm1")
         self.yaml = folder / "repo.yml"
         self.yaml.write_text(f"repo:\n  config: {self.there_config}\n  listen: {REPO_ADDRESS}:8432\n  tls: {self.files('pgvm6')}\n")

@@ -45,50 +45,58 @@ StanzaPath stanza_of(std::string_view path) {
 /// A lock of this host that a client holds: files and folder, as a command here would take them.
 class ClientsHold final : public files::Hold {
 public:
-    ClientsHold(Locks locks, std::function<void()> ended)
+    ClientsHold(std::shared_ptr<Locks> locks, std::function<void()> ended)
         : locks_(std::move(locks)), ended_(std::move(ended)) {}
     ~ClientsHold() override { ended_(); }
-    void note_progress(std::uint32_t hundredths) override { locks_.note_progress(hundredths); }
+    void note_progress(std::uint32_t hundredths) override { locks_->note_progress(hundredths); }
 
 private:
-    Locks locks_;
+    std::shared_ptr<Locks> locks_;
     std::function<void()> ended_;
 };
 
 /// One client, on one repository.
 class ClientService final : public remote::Service {
 public:
-    ClientService(RepositoryHost& host, io::PeerNames peer, Grants grants, Site site)
-        : host_(host), peer_(std::move(peer)), grants_(std::move(grants)), site_(std::move(site)) {}
+    ClientService(RepositoryHost& host, io::PeerNames peer, Grants grants, Site site, Options all,
+                  std::string process)
+        : host_(host),
+          peer_(std::move(peer)),
+          grants_(std::move(grants)),
+          site_(std::move(site)),
+          all_(std::move(all)),
+          process_(std::move(process)) {}
 
     Json welcome() override {
         const auto& repository = site_.options.repositories.front();
         return {{"name", files().name()}, {"options", options_for_clients(repository)}};
     }
     void serve(remote::Channel& channel) override {
-        files::serve_files(channel,
-                           {.files = files(),
-                            .holds = host_.holds(),
-                            .may = [this](std::string_view path,
-                                          files::Access access) { return may(path, access); },
-                            .shows =
-                                [this](std::string_view path) {
-                                    const auto at = stanza_of(path);
-                                    return at.stanza.empty() ||
-                                           grants_.right(peer_, at.stanza) != Right::none;
-                                },
-                            .hold = [this](std::string_view what) { return hold(what); }});
+        files::serve_files(
+            channel,
+            {.files = files(),
+             .holds = host_.holds(),
+             .may = [this](std::string_view path,
+                           files::Access access) { return may(path, access); },
+             .shows =
+                 [this](std::string_view path) {
+                     const auto at = stanza_of(path);
+                     return at.stanza.empty() || grants_.right(peer_, at.stanza) != Right::none;
+                 },
+             .hold = [this, &channel](std::string_view what) { return hold(channel, what); }});
     }
 
 private:
     files::Files& files() { return site_.repositories.front().files(); }
     Result<> may(std::string_view path, files::Access access) const;
-    Result<std::unique_ptr<files::Hold>> hold(std::string_view what);
+    Result<std::unique_ptr<files::Hold>> hold(remote::Channel& channel, std::string_view what);
 
     RepositoryHost& host_;
     io::PeerNames peer_;
     Grants grants_;
-    Site site_;
+    Site site_;    ///< of the one repository that it asked for
+    Options all_;  ///< of all of this host
+    std::string process_;
 };
 
 Result<> ClientService::may(std::string_view path, files::Access access) const {
@@ -108,23 +116,66 @@ Result<> ClientService::may(std::string_view path, files::Access access) const {
         "run the command on the repository host");
 }
 
-Result<std::unique_ptr<files::Hold>> ClientService::hold(std::string_view what) {
+Result<std::unique_ptr<files::Hold>> ClientService::hold(remote::Channel& channel,
+                                                         std::string_view what) {
     if (what != "backup" || site_.stanza().empty()) {
         return fail(Errc::invalid, fmt::format("'{}' is no lock", what));
     }
     HD_TRY_VOID(grants_.check(peer_, site_.stanza(), Right::write));
-    HD_TRY(auto locks, site_.lock(LockKind::backup));
+    HD_TRY(auto locks, host_.lock(all_, process_));
     const auto who = fmt::format("stanza={} client={} command={}", site_.stanza(),
                                  peer_.common_name, site_.options.command);
     host_.info(fmt::format("locked {}", who));
-    return std::make_unique<ClientsHold>(
-        std::move(locks), [&host = host_, who] { host.info(fmt::format("unlocked {}", who)); });
+    host_.begins_to_hold(channel, all_);
+    return std::make_unique<ClientsHold>(std::move(locks), [&host = host_, &channel, who] {
+        host.ends_to_hold(channel);
+        host.info(fmt::format("unlocked {}", who));
+    });
 }
 
 }  // namespace
 
 Json to_json(const RepositoryWish& wish) {
-    return {{"stanza", wish.stanza}, {"command", wish.command}, {"repository", wish.repository}};
+    return {{"stanza", wish.stanza},
+            {"command", wish.command},
+            {"repository", wish.repository},
+            {"process", wish.process}};
+}
+
+Result<std::shared_ptr<Locks>> RepositoryHost::lock(const Options& options,
+                                                    const std::string& process) {
+    const std::scoped_lock lock(mutex_);
+    const auto key = options.stanza + "/" + process;
+    if (auto held = locks_[key].lock(); held && !process.empty()) {
+        return held;
+    }
+    Site site{.options = options};
+    HD_TRY(site.repositories, open_repositories(options, open_));
+    HD_TRY(auto locks, site.lock(LockKind::backup));
+    std::erase_if(locks_, [](const auto& each) { return each.second.expired(); });
+    auto held = std::make_shared<Locks>(std::move(locks));
+    locks_[key] = held;
+    return held;
+}
+
+void RepositoryHost::begins_to_hold(remote::Channel& channel, const Options& options) {
+    const std::scoped_lock lock(mutex_);
+    holders_[&channel] = {
+        .stream = &channel.stream(), .lock_path = options.lock_path, .stanza = options.stanza};
+}
+
+void RepositoryHost::ends_to_hold(const remote::Channel& channel) {
+    const std::scoped_lock lock(mutex_);
+    holders_.erase(&channel);
+}
+
+void RepositoryHost::end_stopped() {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [channel, holder] : holders_) {
+        if (!check_not_stopped(holder.lock_path, holder.stanza)) {
+            holder.stream->close_from_outside();
+        }
+    }
 }
 
 Result<std::vector<ConfigText>> RepositoryHost::read_config() const {
@@ -169,11 +220,14 @@ Result<std::unique_ptr<remote::Service>> RepositoryHost::open(const io::PeerName
             fmt::format("the repository host has no repo{}, but {}", index, fmt::join(names, ", ")),
             "a repository has the same number on both hosts");
     }
+    auto here = site.options;
+    std::erase_if(here.repositories, [](const auto& each) { return !each.host.name.empty(); });
     all = {RepositoryOptions(*wanted)};
     site.options.command = command;
     HD_TRY(auto opened, open_(all.front()));
     site.repositories.emplace_back(index, std::move(opened), all.front().cipher_pass);
-    return std::make_unique<ClientService>(*this, peer, std::move(grants), std::move(site));
+    return std::make_unique<ClientService>(*this, peer, std::move(grants), std::move(site),
+                                           std::move(here), word(hello, "process"));
 }
 
 }  // namespace howdah::backup

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -22,6 +22,7 @@ struct RepositoryWish {
     std::string stanza{};  ///< empty: all of them
     std::string command{};
     std::uint32_t repository = 1;
+    std::string process{};  ///< the same for all wishes of one process: it is no stranger to itself
 };
 remote::Json to_json(const RepositoryWish& wish);
 
@@ -39,8 +40,15 @@ public:
     /// For remote::Server. Errors: why this client is not served.
     Result<std::unique_ptr<remote::Service>> open(const io::PeerNames& peer,
                                                   const remote::Json& hello);
-    const OpenFiles& open_files() const { return open_; }
+    /// The backup lock of a stanza in all repositories of this host, for one process of a client;
+    /// it may ask for it again. Errors: as Site::lock.
+    Result<std::shared_ptr<Locks>> lock(const Options& options, const std::string& process);
     files::Holds& holds() { return holds_; }
+    /// Ends the connections of those who hold a lock of a stanza that is stopped.
+    void end_stopped();
+    /// A client that holds a lock, from one call to the other.
+    void begins_to_hold(remote::Channel& channel, const Options& options);
+    void ends_to_hold(const remote::Channel& channel);
     void info(std::string_view text) const { on_info_(text); }
 
 private:
@@ -48,6 +56,13 @@ private:
     OpenFiles open_;
     Notes::Text on_info_;
     files::Holds holds_{};
+    std::mutex mutex_{};
+    std::map<std::string, std::weak_ptr<Locks>> locks_{};  ///< by stanza and process
+    struct Holder {
+        const io::SecureStream* stream = nullptr;
+        std::string lock_path{}, stanza{};
+    };
+    std::map<const remote::Channel*, Holder> holders_{};
 };
 
 }  // namespace howdah::backup

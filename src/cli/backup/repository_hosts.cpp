@@ -42,8 +42,10 @@ Result<RepositoryHosts::Host> RepositoryHosts::reach(const backup::Options& opti
     auto pool = std::make_shared<files::RemotePool>(
         remote::Place{.host = host.name, .port = host.port, .tls = files, .limit = of.io_timeout},
         *std::move(tls), std::string(backup::repository_service),
-        backup::to_json(backup::RepositoryWish{
-            .stanza = options.stanza, .command = options.command, .repository = of.index}));
+        backup::to_json(backup::RepositoryWish{.stanza = options.stanza,
+                                               .command = options.command,
+                                               .repository = of.index,
+                                               .process = process_}));
     HD_TRY(const auto welcome, pool->welcome());
     const auto name = welcome.find("name"), told = welcome.find("options");
     if (name == welcome.end() || !name->is_string() || told == welcome.end() ||
