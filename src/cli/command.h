@@ -130,6 +130,17 @@ struct VersionCommand {
 struct BackupCommand {
     std::vector<std::string> words{};  ///< the verb and all behind it
 };
+/// A new cluster from a backup.
+struct BootstrapCommand {
+    std::string from_stanza{};
+    std::string backup_config{};  ///< pgbackrest.conf; empty: its usual places
+    std::string set{}, repo{}, process_max{};
+    std::string target_time{}, target_lsn{}, target_xid{}, target_name{};  ///< one of them
+    bool target_immediate = false, target_exclusive = false;
+    std::string target_timeline{};
+    bool dry_run = false;
+    bool json = false;
+};
 struct UpCommand {
     std::string dir{};  ///< empty: default_up_dir()
     bool detach = false;
@@ -163,7 +174,7 @@ using Command =
                  DownCommand, ShowConfigCommand, EditConfigCommand, PauseCommand, DsnCommand,
                  QueryCommand, RemoveCommand, RestartCommand, ReloadCommand, ReinitCommand,
                  FlushCommand, ConfigCommand, BackupCommand, RepoCommand, CertCommand,
-                 BackupJobsCommand>;
+                 BackupJobsCommand, BootstrapCommand>;
 
 struct CommandLine {
     std::string verb{};          ///< for messages: "list", "dcs status"

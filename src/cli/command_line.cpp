@@ -44,6 +44,7 @@ public:
         add_repo();
         add_cert();
         add_backup_jobs();
+        add_bootstrap();
         add_list();
         add_history();
         add_explain();
@@ -113,6 +114,38 @@ private:
         verb->add_option("FILE", agent_.file,
                          "patroni.yml, or a directory of such; else PATRONI_* of the environment")
             ->type_name("");
+    }
+    void add_bootstrap() {
+        auto* verb = add_verb("bootstrap", "Begin a cluster with a backup of another one",
+                              run_group, bootstrap_);
+        const auto text = [verb](const char* name, std::string& value, const char* what,
+                                 const char* type) {
+            return verb->add_option(name, value, what)->type_name(type);
+        };
+        text("--from-stanza", bootstrap_.from_stanza, "The stanza to restore from", "NAME")
+            ->required();
+        text("--pgbackrest-config", bootstrap_.backup_config,
+             "Where its repository is; default: /etc/pgbackrest/pgbackrest.conf", "FILE");
+        text("--set", bootstrap_.set, "Which backup; default: the newest that fits the target",
+             "LABEL");
+        text("--repo", bootstrap_.repo, "Which repository; default: the first that has it", "N");
+        text("--target-time", bootstrap_.target_time,
+             "Recover to this time, with its zone: '2026-11-30 12:00:00+00'", "TIME");
+        text("--target-lsn", bootstrap_.target_lsn, "Recover to this place in WAL", "LSN");
+        text("--target-xid", bootstrap_.target_xid, "Recover to this transaction", "XID");
+        text("--target-name", bootstrap_.target_name, "Recover to this restore point", "NAME");
+        verb->add_flag("--target-immediate", bootstrap_.target_immediate,
+                       "Recover to the end of the backup");
+        verb->add_flag("--target-exclusive", bootstrap_.target_exclusive, "Stop before the target");
+        text("--target-timeline", bootstrap_.target_timeline, "Along which timeline", "N|latest");
+        text("--process-max", bootstrap_.process_max, "Threads that restore", "N");
+        verb->add_flag("--dry-run", bootstrap_.dry_run, "Check everything, restore nothing");
+        verb->add_flag("--json", bootstrap_.json, "Tell the outcome as JSON");
+        verb->footer(
+            "Restores into postgresql.data_dir of -c FILE when scope and directory are empty. The "
+            "agent, started then,\nrecovers to the target, leads, and initializes the scope. The "
+            "cluster the backup came from is not disturbed:\nnothing is archived before a stanza "
+            "of the new cluster's own is there. More in docs/bootstrap.md.");
     }
     void add_config() {
         auto* config = app_.add_subcommand("config", "The configuration of this host");
@@ -305,6 +338,7 @@ private:
     SwitchoverCommand switchover_{};
     ConfigCommand validate_{}, explain_config_{.explain = true};
     DcsStatusCommand dcs_status_{};
+    BootstrapCommand bootstrap_{};
     DcsRecoverCommand dcs_recover_{};
     OperatorVerbs operator_verbs_{};
     UpCommand up_{};

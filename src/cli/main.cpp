@@ -10,6 +10,7 @@
 #include "cli/archive_pusher.h"
 #include "cli/backup/run_pusher.h"
 #include "cli/backup/verbs.h"
+#include "cli/bootstrap.h"
 #include "cli/cert.h"
 #include "cli/command_line.h"
 #include "cli/config_file.h"
@@ -74,6 +75,7 @@ struct Run {
         return done(run(c, line.config_file, line.as_patronictl));
     }
     Result<int> operator()(const BackupCommand& c) const { return run_backup_verb(c.words); }
+    Result<int> operator()(const BootstrapCommand& c) const { return run(c, line.config_file); }
     Result<int> operator()(const UpCommand& c) const { return run(c); }
     Result<int> operator()(const RepoCommand& c) const { return run(c); }
     Result<int> operator()(const CertCommand& c) const { return done(run(c)); }

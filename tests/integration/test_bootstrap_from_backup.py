@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 
 import pytest
-from backup_site import Site
+from backup_site import PG, Site
 from cluster import HOWDAH, as_postgres, query, rest, wait_for
 from new_cluster import NewHost, Store, files_below, own
 
@@ -31,12 +31,16 @@ class Old(Site):
     """A cluster that lives, archives, and has a backup and two moments after it."""
 
     def __init__(self, folder):
-        super().__init__(folder)
+        super().__init__(folder, cluster=False)
+        self.run(PG / "initdb", "-D", self.data, "-A", "trust", "-U", "postgres", "--data-checksums", "--no-sync")
         self.start()
         self.sql("alter user postgres password 'secret'")
         self.ours("stanza-create")
         self.fill("before the backup")
         self.ours("--type=full", "--start-fast", "backup", "--pg1-user=postgres")
+        # A restore to a time takes a backup that ended in an earlier second.
+        ended = self.backups()[0]["timestamp"]["stop"]
+        self.wait_for(f"select extract(epoch from clock_timestamp()) >= {ended + 1}", "t")
         self.sql("create table moments (n int)")
         self.sql("insert into moments values (1)")
         self.between = self.sql("select clock_timestamp()")
@@ -233,3 +237,28 @@ def test_standby_is_made_by_the_methods_in_their_order(old, host):
     assert second.said("no standby by none_such") and second.said("made a standby by pgbackrest"), second.tail()
     wait_for(lambda: query(second.dsn, "select * from later") == [(1,)], "the newest row")
     assert sums(second) == old.rows
+
+
+def test_one_command_restores_and_the_agent_does_the_rest(old, host, store):
+    first = host()
+
+    def bootstrap(*more):
+        return old.run(HOWDAH, "bootstrap", "--from-stanza", "demo", "--pgbackrest-config", first.conf, "-c", first.config,
+                       "--target-time", old.between, *more, check=False)
+
+    planned = bootstrap("--dry-run")
+    assert planned.returncode == 0 and "--type=time" in planned.stdout, planned
+    assert not first.data.exists() and initialized(store, first.scope) == ""
+    nothing = old.run(HOWDAH, "bootstrap", "--from-stanza", "none", "--pgbackrest-config", first.conf, "-c", first.config, check=False)
+    assert nothing.returncode == 1 and "stanza none has no backup" in nothing.stderr, nothing
+    done = bootstrap("--json")
+    assert done.returncode == 0, done
+    assert json.loads(done.stdout)["next"] == f"howdah agent {first.config}"
+    again = bootstrap()
+    assert again.returncode == 3 and "holds files" in again.stderr, again
+    first.start().wait_primary()
+    assert moments(first) == [1]
+    other = host()
+    late = old.run(HOWDAH, "bootstrap", "--from-stanza", "demo", "--pgbackrest-config", other.conf, "-c", other.config, check=False)
+    assert late.returncode == 3 and "has a cluster already" in late.stderr and not other.data.exists(), late
+    old.is_undisturbed()

@@ -663,6 +663,33 @@ std::string backup_verb_help(const BackupVerb& verb) {
     return verb.options + options_help(verb.name);
 }
 
+Result<> find_backup(std::vector<std::string> words) {
+    // Of the words those that say where a repository is; `info` takes no other.
+    std::erase_if(words, [](const std::string& word) {
+        return !word.starts_with("--stanza=") && !word.starts_with("--config=") &&
+               !word.starts_with("--repo=");
+    });
+    words.emplace_back("info");
+    HD_TRY(const auto options, read_options(words));
+    HD_TRY(auto repositories, backup::open_repositories(options, open_files));
+    backup::Site site{.options = options, .repositories = std::move(repositories)};
+    HD_TRY(const auto stanzas, backup::info(site));
+    std::string trouble;
+    for (const auto& stanza : stanzas) {
+        for (const auto& repository : stanza.repositories) {
+            if (repository.code == 0) {
+                return {};
+            }
+            trouble += fmt::format("{}repo{}: {}", trouble.empty() ? "" : "; ", repository.key,
+                                   repository.message);
+        }
+    }
+    return fail(Errc::not_found,
+                fmt::format("stanza {} has no backup to restore: {}", options.stanza,
+                            trouble.empty() ? "no repository knows it" : trouble),
+                "howdah info shows stanzas and backups; --pgbackrest-config names another file");
+}
+
 int run_backup_verb(const std::vector<std::string>& words, bool as_pgbackrest) {
     end_with_parent();
     const auto command = backup::find_command(words);

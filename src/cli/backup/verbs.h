@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
+
 namespace howdah::cli {
 
 struct BackupVerb {
@@ -16,6 +18,10 @@ const std::vector<BackupVerb>& backup_verbs();
 
 /// What --help tells of a verb's options.
 std::string backup_verb_help(const BackupVerb& verb);
+
+/// The stanza of these words has a backup in one of their repositories. Errors: Errc::not_found:
+/// none has; those of reading options and repositories.
+Result<> find_backup(std::vector<std::string> words);
 
 /// Runs the verb that `words` name: all words behind the program's name, in any order.
 /// `as_pgbackrest`: with that program's exit codes also where ours differ. Returns the exit code,
