@@ -182,15 +182,20 @@ struct Agent::Doing {
             std::move(with));
     }
     io::Task<Result<>> operator()(ha::Halt) {
-        agent.halted_ =
-            Error{.code = Errc::unsafe,
-                  .message = agent.last_why_,
-                  .hint = fmt::format(
-                      "nothing was touched; check scope, namespace and data_dir ({}) in {}",
-                      agent.parts_.config.postgresql.data_dir, agent.parts_.config.file)};
+        agent.halted_ = Error{
+            .code = Errc::unsafe, .message = agent.last_why_, .hint = agent.hint_after_halt()};
         return ready({});
     }
 };
+
+std::string Agent::hint_after_halt() const {
+    const auto& data_dir = parts_.config.postgresql.data_dir;
+    return won_initialize_
+               ? fmt::format("correct {}, empty {} and start the agent again", parts_.config.file,
+                             data_dir)
+               : fmt::format("nothing was touched; check scope, namespace and data_dir ({}) in {}",
+                             data_dir, parts_.config.file);
+}
 
 io::Task<Result<>> Agent::act(const ha::Plan& plan) {
     Doing doing{*this};

@@ -101,6 +101,7 @@ private:
     std::vector<std::string> not_counted() const;
     bool paused() const;
     bool is_initialized() const;
+    std::string hint_after_halt() const;
     io::Task<Result<>> act(const ha::Plan& plan);
     ha::View look() const;
     void take_configuration();

@@ -148,6 +148,61 @@ TEST(AgentConfig, BadValueInBootstrapDcsNamesLineKeyAndRange) {
     EXPECT_TRUE(error.message.starts_with("f.yml:14: ")) << error.message;
 }
 
+TEST(AgentConfig, CustomBootstrapIsReadWithItsCommandAndParameters) {
+    const auto config = parse(R"(
+bootstrap:
+  method: from_backup
+  from_backup:
+    command: /bin/restore --target='2026-11-30 12:00:00' now
+    stanza: main
+    recovery_conf: {recovery_target_time: "2026-11-30 12:00:00", recovery_target_action: promote}
+)");
+    ASSERT_TRUE(config) << config.error().message;
+    const auto& method = config->bootstrap->method;
+    ASSERT_TRUE(method);
+    EXPECT_EQ(method->command,
+              (std::vector<std::string>{"/bin/restore", "--target=2026-11-30 12:00:00", "now"}));
+    EXPECT_EQ(method->parameters, std::vector<std::string>{"--stanza=main"});
+    EXPECT_EQ(method->recovery_conf.at("recovery_target_action"), "promote");
+    EXPECT_FALSE(method->no_params || method->keep_existing_recovery_conf);
+    EXPECT_TRUE(warnings_of(*config).empty()) << warnings_of(*config).front();
+}
+
+TEST(AgentConfig, CustomBootstrapWithoutACommandIsRefusedAsItWouldMakeAnEmptyCluster) {
+    const auto error = parse("bootstrap: {method: from_backup, dcs: {}}\n").error();
+    EXPECT_NE(error.message.find("bootstrap.from_backup has no command"), std::string::npos)
+        << error.message;
+    EXPECT_FALSE(parse("bootstrap: {method: initdb}\n")->bootstrap->method);
+}
+
+TEST(EffectivePostgresql, ReplicaMethodsComeInTheirOrderWithTheirParameters) {
+    std::string text = minimal;
+    text +=
+        "  create_replica_methods: [pgbackrest, basebackup, /bin/copy]\n"
+        "  pgbackrest: {command: restore --delta, no_params: true, keep_data: true, a: 1}\n";
+    const auto config = parse_agent_config(text, "f.yml", Purpose::agent);
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_TRUE(warnings_of(*config).empty());
+    const auto effective = effective_postgresql(*config, {}, 15).value();
+    const auto& methods = effective.replica_methods;
+    ASSERT_EQ(methods.size(), 3U);
+    EXPECT_EQ(methods[0].command, "restore --delta");
+    EXPECT_TRUE(methods[0].no_params);
+    EXPECT_EQ(methods[0].parameters, std::vector<std::string>{"--a=1"});
+    EXPECT_EQ(methods[1].command, "");
+    EXPECT_EQ(methods[2].command, "/bin/copy");
+    ASSERT_EQ(effective.warnings.size(), 1U);
+    EXPECT_NE(effective.warnings[0].find("keep_data"), std::string::npos);
+}
+
+TEST(DynamicConfig, OriginAndWhatItMayArchiveIntoAreRead) {
+    const auto read = parse_dynamic_config(R"({"howdah":{"origin":["main"],"archive_into":"m2"}})");
+    EXPECT_EQ(read->origin->stanzas, std::vector<std::string>{"main"});
+    EXPECT_EQ(read->archive_into, "m2");
+    EXPECT_FALSE(parse_dynamic_config("{}")->origin);
+    EXPECT_TRUE(parse_dynamic_config(R"({"howdah":{"origin":[]}})")->origin);
+}
+
 TEST(DynamicConfig, WalkthroughKeepsItsTtlOfThirtySeconds) {
     const auto config = load_agent_config(walkthrough("pgvm1-patroni"), Purpose::agent).value();
     const auto dynamic = parse_dynamic_config(config.bootstrap->dcs_json).value();

@@ -209,7 +209,10 @@ std::vector<std::string> options_of(const Json& doc, const char* key) {
 }
 
 /// create_replica_methods (13.3): a name whose section has no command is itself the command.
-std::vector<ReplicaMethod> replica_methods_of(const Json& doc) {
+std::vector<ReplicaMethod> replica_methods_of(const Json& doc, std::vector<std::string>& warnings) {
+    const auto warn = [&](const std::string& name, const std::string& key, const char* why) {
+        warnings.push_back(fmt::format("{}.{} has no effect: {}", name, key, why));
+    };
     std::vector<ReplicaMethod> out;
     for (const auto& name : replica_method_names(doc)) {
         ReplicaMethod method{.name = name, .command = name == "basebackup" ? "" : name};
@@ -219,10 +222,12 @@ std::vector<ReplicaMethod> replica_methods_of(const Json& doc) {
                 if (key == "command") {
                     method.command = text_of(value);
                 } else if (key == "keep_data") {
-                    method.keep_data = truth(*section, "keep_data", false);
+                    warn(name, key, "a copy begins with an empty directory");
                 } else if (key == "no_params") {
                     method.no_params = truth(*section, "no_params", false);
-                } else if (key != "no_leader" && key != "no_master") {
+                } else if (key == "no_leader" || key == "no_master") {
+                    warn(name, key, "nothing is copied while nobody leads");
+                } else {
                     method.parameters.push_back(fmt::format("--{}={}", key, text_of(value)));
                 }
             }
@@ -353,7 +358,7 @@ Result<EffectivePostgresql> effective_postgresql(const AgentConfig& local,
         truth(merged, "remove_data_directory_on_diverged_timelines", false);
     out.custom_conf = merged.contains("custom_conf") ? text_of(merged["custom_conf"]) : "";
     out.basebackup = options_of(merged, "basebackup");
-    out.replica_methods = replica_methods_of(merged);
+    out.replica_methods = replica_methods_of(merged, out.warnings);
     out.archive_into = dynamic.archive_into;
     out.origin = dynamic.origin;
     HD_TRY(const auto ctl, number(merged, "pg_ctl_timeout", 60, 1));

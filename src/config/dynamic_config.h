@@ -49,7 +49,7 @@ Result<ReadDynamicConfig> read_dynamic_config(const std::string& json);
 struct ReplicaMethod {
     std::string name{};
     std::string command{};  ///< empty: pg_basebackup
-    bool keep_data = false, no_params = false;
+    bool no_params = false;
     std::vector<std::string> parameters{};  ///< "--key=value", besides Patroni's own
     bool operator==(const ReplicaMethod&) const = default;
 };

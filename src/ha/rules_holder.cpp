@@ -105,6 +105,9 @@ namespace {
 std::string recovery_stands(const View& v) {
     const auto& local = v.local;
     const auto at = local.replayed == pg::Lsn{} ? "" : ", now at " + local.replayed.text();
+    if (local.job.kind == JobKind::start && local.job.failures > 0) {
+        return "the restored cluster recovers, but not for this agent: " + local.job.error;
+    }
     if (!local.replay_paused) {
         return fmt::format("recovering the restored cluster to {}{}", local.restored->target, at);
     }
@@ -364,7 +367,8 @@ RuleResult rule::lead(const View& v) {
             ? fmt::format(
                   "the primary of epoch {} on timeline {}{}", v.tenure->epoch, v.local.timeline,
                   v.settings.standby_cluster ? fmt::format("; {}", standby_cluster_refused) : "")
-            : fmt::format("holding epoch {}; PostgreSQL is not writable yet", v.tenure->epoch);
+            : fmt::format("holding epoch {}; PostgreSQL is not writable yet{}", v.tenure->epoch,
+                          v.local.job.error.empty() ? "" : "; " + v.local.job.error);
     return plan;
 }
 

@@ -224,7 +224,9 @@ def test_standby_is_made_by_the_methods_in_their_order(old, host):
     methods = {"create_replica_methods": ["none_such", "pgbackrest", "basebackup"],
                "none_such": {"command": "false"},
                "pgbackrest": {"command": "sh -c 'HOWDAH --config=CONF --stanza=demo2 --delta restore'", "no_params": True}}
-    first, second = host(), host(postgresql=methods)
+    methods["recovery_conf"] = {"restore_command": f"{HOWDAH} --config=CONF --stanza=demo2 archive-get %f %p"}
+    no_wal_kept = {"dcs": {"postgresql": {"use_slots": False, "parameters": {"wal_keep_size": "16MB"}}}}
+    first, second = host(bootstrap=no_wal_kept), host(postgresql=methods)
     second.config.write_text(second.config.read_text().replace("CONF", str(second.conf)).replace("HOWDAH ", f"{HOWDAH} "))
     old.run("rm", "-rf", old.folder / "repo1/archive/demo2", old.folder / "repo1/backup/demo2")
     old.restore(first)
@@ -237,6 +239,30 @@ def test_standby_is_made_by_the_methods_in_their_order(old, host):
     assert second.said("no standby by none_such") and second.said("made a standby by pgbackrest"), second.tail()
     wait_for(lambda: query(second.dsn, "select * from later") == [(1,)], "the newest row")
     assert sums(second) == old.rows
+    # What it missed is nowhere but in the archive.
+    needed = query(first.dsn, "select pg_walfile_name(pg_current_wal_lsn())")[0][0]
+    second.stop()
+    query(first.dsn, "insert into later values (2)")
+    for n in range(3, 7):
+        query(first.dsn, "create table if not exists filler (n int)")
+        query(first.dsn, "insert into filler values (%s)", n)
+        query(first.dsn, "select pg_switch_wal()")
+        query(first.dsn, "checkpoint", timeout=10)
+    wait_for(lambda: query(first.dsn, "checkpoint", timeout=10) is not None and
+             not query(first.dsn, "select 1 from pg_ls_waldir() where name = %s", needed), "the segment is gone from the primary")
+    second.start().wait_streams()
+    wait_for(lambda: query(second.dsn, "select * from later order by 1") == [(1,), (2,)], "what it missed")
+
+
+def test_recovery_that_pauses_waits_for_an_operator(old, host, store):
+    first = host()
+    old.restore(first, "--type=time", f"--target={old.between}")
+    first.start()
+    wait_for(lambda: "pg_wal_replay_resume" in first.explained()["why"], "the pause is told")
+    assert moments(first) == [1] and initialized(store, first.scope) == "" and not first.is_primary()
+    query(first.dsn, "select pg_wal_replay_resume()")
+    first.wait_primary()
+    old.is_undisturbed()
 
 
 def test_one_command_restores_and_the_agent_does_the_rest(old, host, store):

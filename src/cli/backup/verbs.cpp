@@ -670,9 +670,9 @@ Result<> find_backup(std::vector<std::string> words) {
                !word.starts_with("--repo=");
     });
     words.emplace_back("info");
-    HD_TRY(const auto options, read_options(words));
-    HD_TRY(auto repositories, backup::open_repositories(options, open_files));
-    backup::Site site{.options = options, .repositories = std::move(repositories)};
+    HD_TRY(const auto sources, backup::find_option_sources(words, backup_environment()));
+    BackupConsole console(Options{});
+    HD_TRY(auto site, open_site(sources, console));
     HD_TRY(const auto stanzas, backup::info(site));
     std::string trouble;
     for (const auto& stanza : stanzas) {
@@ -685,7 +685,7 @@ Result<> find_backup(std::vector<std::string> words) {
         }
     }
     return fail(Errc::not_found,
-                fmt::format("stanza {} has no backup to restore: {}", options.stanza,
+                fmt::format("stanza {} has no backup to restore: {}", site.stanza(),
                             trouble.empty() ? "no repository knows it" : trouble),
                 "howdah info shows stanzas and backups; --pgbackrest-config names another file");
 }
