@@ -12,6 +12,7 @@
 #include "backup/jobs/job.h"
 #include "backup/jobs/job_process.h"
 #include "io/files.h"
+#include "remote/fields.h"
 
 namespace howdah::cli {
 namespace {
@@ -92,11 +93,11 @@ Result<> RepoSchedule::load() {
     const auto now = std::time(nullptr);
     for (const auto& stanza : stanzas_) {
         for (const auto& job : jobs_) {
-            const auto known = json.value(stanza, nlohmann::json::object());
-            const auto at = known.is_object() ? known.find(job.what) : known.end();
+            const auto known = json.find(stanza);
+            const auto at =
+                known == json.end() ? std::nullopt : remote::number_in(*known, job.what.c_str());
             // What is new has never been missed.
-            handled_[stanza][job.what] =
-                at != known.end() && at->is_number_integer() ? at->get<std::int64_t>() : now;
+            handled_[stanza][job.what] = at ? static_cast<std::int64_t>(*at) : now;
         }
     }
     return {};

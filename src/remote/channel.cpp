@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/version.h"
+#include "remote/fields.h"
 
 namespace howdah::remote {
 namespace {
@@ -44,11 +45,6 @@ Result<Json> object_in(Bytes text) {
                             : fail(Errc::corrupt, "what was sent is no message");
 }
 
-std::string word(const Json& json, const char* key) {
-    const auto found = json.find(key);
-    return found != json.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
 }  // namespace
 
 Json to_json(const Error& error) {
@@ -65,16 +61,13 @@ Json to_json(const Error& error) {
 
 Error to_error(const Json& json) {
     Error error{.code = Errc::io,
-                .message = word(json, "message"),
-                .hint = word(json, "hint"),
-                .sqlstate = word(json, "sqlstate")};
+                .message = text_in(json, "message"),
+                .hint = text_in(json, "hint"),
+                .sqlstate = text_in(json, "sqlstate")};
     for (const auto& [each, name] : codes) {
-        error.code = name == word(json, "code") ? each : error.code;
+        error.code = name == text_in(json, "code") ? each : error.code;
     }
-    const auto exit_code = json.find("exit_code");
-    if (exit_code != json.end() && exit_code->is_number_unsigned()) {
-        error.exit_code = exit_code->get<std::uint8_t>();
-    }
+    error.exit_code = static_cast<std::uint8_t>(number_in(json, "exit_code").value_or(0));
     return error;
 }
 
@@ -86,7 +79,10 @@ Result<> Channel::send(const Json& head, Bytes body) {
 
 Result<> Channel::send_locked(const Json& head, Bytes body, Millis limit) {
     const auto text = head.dump(-1, ' ', false, Json::error_handler_t::replace);
-    HD_CHECK(text.size() <= largest_head && body.size() <= largest_body);
+    if (text.size() > largest_head || body.size() > largest_body) {
+        return fail(Errc::invalid, fmt::format("a message of {} and {} bytes is too long",
+                                               text.size(), body.size()));
+    }
     ByteBuffer whole(lengths);
     put_size(whole, text.size());
     put_size(MutableBytes(whole).subspan(4), body.size());
@@ -147,8 +143,8 @@ Result<Message> Channel::ask(const Json& head, Bytes body) {
 
 Result<> Channel::send_line(const Json& greeting) {
     const auto line = greeting.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-    HD_CHECK(line.size() <= longest_line);
-    return stream_->write(bytes_of(line), limit_);
+    return line.size() > longest_line ? fail(Errc::invalid, "a greeting that is too long")
+                                      : stream_->write(bytes_of(line), limit_);
 }
 
 Result<Json> Channel::receive_line() {
@@ -176,27 +172,28 @@ Result<Connected> connect(const Place& place, const std::shared_ptr<io::TlsConte
         }
         return fail(Errc::invalid, place.text() + ": another program than Howdah listens there");
     }
-    if (word(*greeting, "name") != "Howdah") {
+    if (text_in(*greeting, "name") != "Howdah") {
         return fail(Errc::invalid,
                     fmt::format("{}: {} listens there, not Howdah", place.text(),
-                                word(*greeting, "name").empty() ? "another program"
-                                                                : word(*greeting, "name")),
+                                text_in(*greeting, "name").empty() ? "another program"
+                                                                   : text_in(*greeting, "name")),
                     "run `howdah repo` on the repository host instead: the two programs' protocols "
                     "differ");
     }
     if (const auto error = greeting->find("error"); error != greeting->end()) {
         return std::unexpected(at_place(to_error(*error)));
     }
-    if (word(*greeting, "service") != service) {
+    if (text_in(*greeting, "service") != service) {
         return fail(Errc::invalid, fmt::format("{}: it is a {}, not a {}", place.text(),
-                                               word(*greeting, "service"), service));
+                                               text_in(*greeting, "service"), service));
     }
-    if (greeting->value("protocol", 0) != protocol_version) {
-        return fail(Errc::invalid,
-                    fmt::format("{}: Howdah {} there speaks protocol {}, this one ({}) {}",
-                                place.text(), word(*greeting, "version"),
-                                greeting->value("protocol", 0), version, protocol_version),
-                    "install the same version on both hosts");
+    if (number_in(*greeting, "protocol").value_or(0) != protocol_version) {
+        return fail(
+            Errc::invalid,
+            fmt::format("{}: Howdah {} there speaks protocol {}, this one ({}) {}", place.text(),
+                        text_in(*greeting, "version"), number_in(*greeting, "protocol").value_or(0),
+                        version, protocol_version),
+            "install the same version on both hosts");
     }
     hello["protocol"] = protocol_version;
     hello["version"] = version;

@@ -8,6 +8,7 @@
 #include <condition_variable>
 
 #include "base/version.h"
+#include "remote/fields.h"
 
 namespace howdah::remote {
 namespace {
@@ -165,8 +166,7 @@ Result<> Server::greet_and_serve(Channel& channel) {
     }
     HD_TRY_VOID(channel.send_line(greeting));
     HD_TRY(const auto hello, channel.receive_line());
-    const auto spoken = hello.find("protocol");
-    if (spoken == hello.end() || *spoken != protocol_version) {
+    if (number_in(hello, "protocol") != protocol_version) {
         const Error other{.code = Errc::invalid,
                           .message = fmt::format("this host's Howdah {} speaks protocol {}",
                                                  version, protocol_version),

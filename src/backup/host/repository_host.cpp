@@ -11,6 +11,7 @@
 #include "backup/options/exit_code.h"
 #include "backup/stop_file.h"
 #include "files/remote/file_server.h"
+#include "remote/fields.h"
 #include "repo/paths.h"
 
 namespace howdah::backup {
@@ -23,11 +24,6 @@ constexpr std::array stoppable{
     std::string_view("archive-push"),   std::string_view("backup"),
     std::string_view("expire"),         std::string_view("stanza-create"),
     std::string_view("stanza-upgrade"), std::string_view("repo-copy")};
-
-std::string word(const Json& json, const char* key) {
-    const auto found = json.find(key);
-    return found != json.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 /// "archive/main/x" is of stanza main; "", "archive" and "backup" of none.
 struct StanzaPath {
@@ -187,7 +183,8 @@ Result<std::unique_ptr<remote::Service>> RepositoryHost::open(const io::PeerName
                                                               const Json& hello) {
     HD_TRY(auto files, read_config());
     HD_TRY(auto grants, Grants::of(files));
-    const auto stanza = word(hello, "stanza"), command = word(hello, "command");
+    const auto stanza = remote::text_in(hello, "stanza"),
+               command = remote::text_in(hello, "command");
     if (!stanza.empty()) {
         HD_TRY_VOID(repo::check_stanza(stanza));
         HD_TRY_VOID(grants.check(peer, stanza, Right::read));
@@ -205,7 +202,8 @@ Result<std::unique_ptr<remote::Service>> RepositoryHost::open(const io::PeerName
     if (std::ranges::find(stoppable, command) != stoppable.end()) {
         HD_TRY_VOID(check_not_stopped(site.options.lock_path, stanza));
     }
-    const auto index = hello.value("repository", 1U);
+    const auto index = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(remote::number_in(hello, "repository").value_or(1), UINT32_MAX));
     auto& all = site.options.repositories;
     const auto wanted = std::ranges::find(all, index, &RepositoryOptions::index);
     if (wanted == all.end() || !wanted->host.name.empty()) {
@@ -227,7 +225,7 @@ Result<std::unique_ptr<remote::Service>> RepositoryHost::open(const io::PeerName
     HD_TRY(auto opened, open_(all.front()));
     site.repositories.emplace_back(index, std::move(opened), all.front().cipher_pass);
     return std::make_unique<ClientService>(*this, peer, std::move(grants), std::move(site),
-                                           std::move(here), word(hello, "process"));
+                                           std::move(here), remote::text_in(hello, "process"));
 }
 
 }  // namespace howdah::backup

@@ -7,6 +7,7 @@
 
 #include "backup/options/exit_code.h"
 #include "backup/workers.h"
+#include "remote/fields.h"
 
 namespace howdah::backup {
 namespace {
@@ -114,7 +115,7 @@ Result<> run_job(DatabaseHost& host, const std::string& verb, const std::vector<
             failed = error ? std::move(error) : std::move(failed);
             continue;
         }
-        const auto code = message->head.value("exit", -1);
+        const auto code = remote::number_in(message->head, "exit").value_or(UINT64_MAX);
         if (code == 0) {
             return {};
         }

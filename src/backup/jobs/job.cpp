@@ -6,6 +6,7 @@
 #include <array>
 
 #include "backup/options/option_table.h"
+#include "remote/fields.h"
 
 namespace howdah::backup {
 namespace {
@@ -86,8 +87,8 @@ Result<> check_job(std::string_view verb, const std::vector<std::string>& words)
 
 std::optional<Error> take_job_line(const std::string& line, const Notes& notes) {
     const auto said = remote::Json::parse(line, nullptr, false);
-    const auto level = said.is_object() ? said.value("level", -1) : -1;
-    const auto text = said.is_object() ? said.value("text", "") : line;
+    const auto level = remote::number_in(said, "level").value_or(0);
+    const auto text = said.is_object() ? remote::text_in(said, "text") : line;
     if (said.is_object() && said.contains("error")) {
         return remote::to_error(said["error"]);
     }
@@ -96,11 +97,11 @@ std::optional<Error> take_job_line(const std::string& line, const Notes& notes) 
     } else if (level == 1) {
         notes.warn(text);
     } else if (said.contains("what")) {
-        const auto what = said.value("what", "");
+        const auto what = remote::text_in(said, "what");
         notes.progress({.what = what,
-                        .done = said.value("done", std::uint64_t{0}),
-                        .total = said.value("total", std::uint64_t{0}),
-                        .in_bytes = said.value("in_bytes", true)});
+                        .done = remote::number_in(said, "done").value_or(0),
+                        .total = remote::number_in(said, "total").value_or(0),
+                        .in_bytes = remote::flag_in(said, "in_bytes")});
     } else {
         notes.detail(text);
     }

@@ -7,6 +7,7 @@
 
 #include "backup/jobs/job_process.h"
 #include "backup/option_sources.h"
+#include "remote/fields.h"
 #include "repo/paths.h"
 
 namespace howdah::backup {
@@ -16,11 +17,6 @@ using remote::Json;
 
 constexpr Millis idle = std::chrono::minutes(10);
 constexpr Millis look{200};  ///< how often it is looked whether whoever asked is still there
-
-std::string word(const Json& json, const char* key) {
-    const auto found = json.find(key);
-    return found != json.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 class JobService final : public remote::Service {
 public:
@@ -40,7 +36,7 @@ public:
 private:
     Result<> answer(remote::Channel& channel, const Json& asked) {
         channel.begin_work();
-        const auto what = word(asked, "do");
+        const auto what = remote::text_in(asked, "do");
         if (what == "job") {
             return run_job(channel, asked);
         }
@@ -65,9 +61,9 @@ private:
 };
 
 Result<std::vector<std::string>> JobService::command(const Json& asked) const {
-    const auto verb = word(asked, "verb");
+    const auto verb = remote::text_in(asked, "verb");
     std::vector<std::string> words;
-    for (const auto& each : asked.value("words", Json::array())) {
+    for (const auto& each : remote::list_in(asked, "words")) {
         words.push_back(each.is_string() ? each.get<std::string>() : "");
     }
     HD_TRY_VOID(check_job(verb, words));
@@ -84,7 +80,7 @@ Result<> JobService::run_job(remote::Channel& channel, const Json& asked) const 
     if (!job) {
         return channel.send({{"error", remote::to_json(job.error())}});
     }
-    const auto what = fmt::format("verb={} stanza={} client={}", word(asked, "verb"),
+    const auto what = fmt::format("verb={} stanza={} client={}", remote::text_in(asked, "verb"),
                                   options_.stanza, peer_.common_name);
     host_.info(fmt::format("job begins {}", what));
     while (true) {
@@ -111,7 +107,7 @@ Result<> JobService::run_job(remote::Channel& channel, const Json& asked) const 
 
 Result<std::unique_ptr<remote::Service>> JobHost::open(const io::PeerNames& peer,
                                                        const Json& hello) const {
-    const auto stanza = word(hello, "stanza");
+    const auto stanza = remote::text_in(hello, "stanza");
     HD_TRY_VOID(repo::check_stanza(stanza));
     HD_TRY(const auto sources,
            find_option_sources({"--config=" + config_, "--stanza=" + stanza, "backup"}, {}));

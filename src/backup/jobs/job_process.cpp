@@ -18,7 +18,7 @@ namespace howdah::backup {
 namespace {
 
 constexpr Seconds patience{10};  ///< of a job that was told to end
-constexpr std::size_t longest_line = std::size_t{256} << 10;
+constexpr std::size_t longest_line = std::size_t{64} << 10;
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "files/remote/entry_json.h"
+#include "remote/fields.h"
 
 namespace howdah::files {
 namespace {
@@ -12,27 +13,15 @@ namespace {
 using remote::Json;
 using remote::Message;
 
-constexpr std::size_t block = std::size_t{256} << 10;  ///< of a file, in one message
-constexpr std::size_t entries_at_once = 1000;
+constexpr std::size_t block = std::size_t{256} << 10;          ///< of a file, in one message
+constexpr std::size_t names_at_once = std::size_t{128} << 10;  ///< bytes of paths in one message
 
 /// Between two requests, or two parts of a file: a client may think; whether its host is there is
 /// TCP's to notice.
 constexpr Millis idle = std::chrono::hours(24);
 
-std::string text(const Json& head, const char* key) {
-    const auto found = head.find(key);
-    return found != head.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
 std::string name(const Json& head, const char* key) {
-    return decode_name(text(head, key));
-}
-
-std::optional<std::uint64_t> number(const Json& head, const char* key) {
-    const auto found = head.find(key);
-    return found != head.end() && found->is_number_unsigned()
-               ? std::optional(found->get<std::uint64_t>())
-               : std::nullopt;
+    return decode_name(remote::text_in(head, key));
 }
 
 /// One client's requests, one after the other.
@@ -44,7 +33,7 @@ public:
     /// Errors: the connection's.
     Result<> answer(const Message& request) {
         channel_.begin_work();
-        const auto what = text(request.head, "do");
+        const auto what = remote::text_in(request.head, "do");
         if (what == "read") {
             return read(request.head);
         }
@@ -88,7 +77,7 @@ Result<Holds::InUse> Requests::may_change(const Json& head, std::string_view pat
     HD_TRY_VOID(check_path(path));
     HD_TRY_VOID(served_.may(path, Access::write));
     std::vector<std::uint64_t> ids;
-    for (const auto& each : head.value("holds", Json::array())) {
+    for (const auto& each : remote::list_in(head, "holds")) {
         if (each.is_number_unsigned()) {
             ids.push_back(each.get<std::uint64_t>());
         }
@@ -143,8 +132,9 @@ Result<> Requests::read(const Json& head) {
     if (!may) {
         return refuse(may.error());
     }
-    const auto source = served_.files.read(
-        path, {.offset = number(head, "offset").value_or(0), .size = number(head, "size")});
+    const auto source =
+        served_.files.read(path, {.offset = remote::number_in(head, "offset").value_or(0),
+                                  .size = remote::number_in(head, "size")});
     if (!source) {
         return refuse(source.error());
     }
@@ -172,14 +162,17 @@ Result<> Requests::list(const Json& head) {
         return refuse(may.error());
     }
     Json entries = Json::array();
+    std::size_t bytes = 0;
     const auto listed = served_.files.list(folder, [&](const Entry& entry) -> Result<> {
         if (!served_.shows(entry.path)) {
             return {};
         }
         entries.push_back(to_json(entry));
-        if (entries.size() < entries_at_once) {
+        bytes += entry.path.size() + entry.target.size() + 100;
+        if (bytes < names_at_once) {
             return {};
         }
+        bytes = 0;
         HD_TRY_VOID(channel_.send({{"entries", std::exchange(entries, Json::array())}}));
         channel_.begin_work();
         return {};
@@ -190,8 +183,8 @@ Result<> Requests::list(const Json& head) {
 Result<std::unique_ptr<Sink>> Requests::begin_file(const Json& head, const std::string& path) {
     HD_TRY(const auto using_it, may_change(head, path));
     return served_.files.write(
-        path, head.value("by_sync_tree", false) ? NameSync::by_sync_tree : NameSync::at_once,
-        head.value("refuse_taken", false) ? IfTaken::refuse : IfTaken::replace);
+        path, remote::flag_in(head, "by_sync_tree") ? NameSync::by_sync_tree : NameSync::at_once,
+        remote::flag_in(head, "refuse_taken") ? IfTaken::refuse : IfTaken::replace);
 }
 
 Result<> Requests::write(const Json& head) {
@@ -209,7 +202,7 @@ Result<> Requests::write(const Json& head) {
 Result<> Requests::take_file(const Json& head, std::unique_ptr<Sink> sink) {
     while (true) {
         HD_TRY(const auto message, channel_.receive_within(idle));
-        const auto what = text(message.head, "do");
+        const auto what = remote::text_in(message.head, "do");
         if (what == "give_up") {
             sink.reset();
             return channel_.send(Json::object());
@@ -236,7 +229,7 @@ Result<> Requests::take_file(const Json& head, std::unique_ptr<Sink> sink) {
 
 /// Held until the client says so, or its connection ends.
 Result<> Requests::hold(const Json& head) {
-    auto held = served_.hold(text(head, "what"));
+    auto held = served_.hold(remote::text_in(head, "what"));
     if (!held) {
         return refuse(held.error());
     }
@@ -250,9 +243,9 @@ Result<> Requests::hold(const Json& head) {
                 continue;
             }
             outcome = std::unexpected(message.error());
-        } else if (text(message->head, "do") == "release") {
+        } else if (remote::text_in(message->head, "do") == "release") {
             break;
-        } else if (const auto done = number(message->head, "progress"); done && *held) {
+        } else if (const auto done = remote::number_in(message->head, "progress"); done && *held) {
             (*held)->note_progress(static_cast<std::uint32_t>(*done));
         }
     }

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "files/remote/entry_json.h"
+#include "remote/fields.h"
 
 namespace howdah::files {
 namespace {
@@ -63,7 +64,7 @@ private:
     void take(Message message) {
         part_ = std::move(message.body);
         given_ = 0;
-        if (message.head.value("last", false)) {
+        if (remote::flag_in(message.head, "last")) {
             pool_->give_back(std::move(channel_));
         }
     }
@@ -276,11 +277,11 @@ Result<> RemoteFiles::list(std::string_view folder,
     std::vector<Entry> all;
     auto message = std::move(asked.answer);
     while (true) {
-        for (const auto& json : message.head.value("entries", Json::array())) {
+        for (const auto& json : remote::list_in(message.head, "entries")) {
             HD_TRY(auto entry, to_entry(json));
             all.push_back(std::move(entry));
         }
-        if (message.head.value("last", false)) {
+        if (remote::flag_in(message.head, "last")) {
             break;
         }
         auto next = asked.channel->receive();

@@ -163,6 +163,47 @@ TEST_F(RemoteFilesTest, WhoSpeaksNoTlsIsTold) {
     EXPECT_TRUE(connected.error().message.contains("no TLS")) << connected.error().message;
 }
 
+TEST_F(RemoteFilesTest, WhatIsNoRequestHarmsNobody) {
+    const auto tls = io::tls_client(host_.certificates().host({"client"})).value();
+    const remote::Place place{.host = "127.0.0.1", .port = host_.port()};
+    ASSERT_TRUE(write_all(*files_, "a/file", "x"));
+    using remote::Json;
+    for (const auto& request :
+         {Json::object(), Json{{"do", 7}}, Json{{"do", "dance"}}, Json{{"do", "read"}, {"path", 7}},
+          Json{{"do", "read"}, {"path", "a/file"}, {"offset", "x"}, {"size", -1}},
+          Json{{"do", "write"}, {"path", "a/b"}, {"by_sync_tree", "x"}, {"holds", 7}},
+          Json{{"do", "write"}, {"path", "../b"}}, Json{{"do", "list"}, {"path", Json::array()}},
+          Json{{"do", "remove"}, {"path", "a/file"}, {"holds", {1, "x", -1}}},
+          Json{{"do", "hold"}, {"what", {}}}, Json{{"do", "link"}, {"path", "a/l"}},
+          Json{{"do", "hard_link"}, {"path", "a/l"}}}) {
+        auto channel = remote::connect(place, tls, "repository host", {}).value().channel;
+        ASSERT_TRUE(channel->send(request));
+        (void)channel->receive();  // an answer or an error: no crash
+    }
+    using std::string_literals::operator""s;
+    for (const auto& bytes : {"\x7f\xff\xff\xff\0\0\0\0"s, "\0\0\0\2\xff\xff\xff\xff"s,
+                              "\0\0\0\2\0\0\0\0[]"s, "\0\0\0\2\0\0\0\0{x"s, "GET / HTTP/1.1"s}) {
+        auto channel = remote::connect(place, tls, "repository host", {}).value().channel;
+        ASSERT_TRUE(channel->stream().write(bytes_of(bytes), std::chrono::seconds(5)));
+        EXPECT_FALSE(channel->receive_within(std::chrono::seconds(5)));
+    }
+    EXPECT_EQ(read_all(*files_, "a/file"), "x");
+}
+
+TEST_F(RemoteFilesTest, FoldersWithManyLongNamesAreListed) {
+    std::vector<std::string> paths;
+    for (int i = 1000; i < 3000; ++i) {
+        paths.push_back("a/" + std::to_string(i) + std::string(200, '\xe4'));
+        ASSERT_TRUE(write_all(*files_, paths.back(), ""));
+    }
+    std::vector<std::string> listed;
+    ASSERT_TRUE(files_->list("a", [&](const Entry& entry) {
+        listed.push_back(entry.path);
+        return Result<>{};
+    }));
+    EXPECT_EQ(listed, paths);
+}
+
 TEST_F(RemoteFilesTest, AnotherServiceIsNotTakenForAHost) {
     const auto connected = remote::connect(
         {.host = "127.0.0.1", .port = host_.port()},
