@@ -187,7 +187,7 @@ TEST_F(BackupOffline, AnotherClustersStanzaIsRefused) {
 }
 
 TEST_F(BackupOffline, AClusterOnAnotherHostIsRefusedByName) {
-    site().options.clusters.front().host = "pgvm1";
+    site().options.clusters.front().host.name = "pgvm1";
     const auto done = backup(site());
     ASSERT_FALSE(done);
     EXPECT_THAT(done.error().message, HasSubstr("pg1-host=pgvm1"));
