@@ -37,7 +37,13 @@ bool leads_to(const std::string& path, int fd) {
            opened.st_ino == found.st_ino && opened.st_dev == found.st_dev;
 }
 
-/// This process, as all of its locks name it.
+bool is_held_by(const std::string& path, const std::string& id) {
+    return !id.empty() &&
+           io::read_file(path).value_or("").contains(fmt::format("\"execId\":\"{}\"", id));
+}
+
+}  // namespace
+
 const std::string& execution_id() {
     static const auto id = [] {
         std::uint32_t random = 0;
@@ -46,8 +52,6 @@ const std::string& execution_id() {
     }();
     return id;
 }
-
-}  // namespace
 
 Result<LockFile> LockFile::take(const std::string& path) {
     while (true) {
@@ -121,12 +125,17 @@ std::vector<std::string> lock_paths(const std::string& lock_path, const std::str
 
 Result<std::vector<LockFile>> take_locks(const std::string& lock_path, const std::string& stanza,
                                          LockKind kind,
-                                         const std::vector<std::uint32_t>& repositories) {
+                                         const std::vector<std::uint32_t>& repositories,
+                                         const std::string& asked_by) {
     HD_TRY_VOID(io::make_directories(lock_path, 0770));
     std::vector<LockFile> locks;
     for (const auto& path : lock_paths(lock_path, stanza, kind, repositories)) {
-        HD_TRY(auto lock, LockFile::take(path));
-        locks.push_back(std::move(lock));
+        auto lock = LockFile::take(path);
+        if (!lock && lock.error().code == Errc::conflict && is_held_by(path, asked_by)) {
+            continue;
+        }
+        HD_TRY_VOID(lock ? Result<>{} : std::unexpected(lock.error()));
+        locks.push_back(*std::move(lock));
     }
     return locks;
 }

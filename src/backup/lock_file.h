@@ -45,14 +45,20 @@ private:
     std::string path_;  ///< of the file to remove; empty: none
 };
 
+/// This process, as all of its locks name it.
+const std::string& execution_id();
+
 /// Names of the files of one kind, for these repositories: that of pgBackRest until 2.52, which is
 /// one for all of them, and those since, one for each.
 std::vector<std::string> lock_paths(const std::string& lock_path, const std::string& stanza,
                                     LockKind kind, const std::vector<std::uint32_t>& repositories);
-/// All of them, or none. Makes the folder. Errors: as LockFile::take.
+/// All of them, or none. Makes the folder. `asked_by`: the execution_id() of a process that this
+/// one works for: what that one holds itself, being on this host, is left to it. Errors: as
+/// LockFile::take.
 Result<std::vector<LockFile>> take_locks(const std::string& lock_path, const std::string& stanza,
                                          LockKind kind,
-                                         const std::vector<std::uint32_t>& repositories);
+                                         const std::vector<std::uint32_t>& repositories,
+                                         const std::string& asked_by = {});
 /// Who holds a lock; nullopt: nobody. Errors: Errc::io.
 Result<std::optional<int>> lock_holder(const std::string& path);
 /// What its holder noted last, of this program or pgBackRest; nullopt: nothing.

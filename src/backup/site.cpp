@@ -80,7 +80,7 @@ Result<Locks> Site::lock(LockKind kind) {
         indexes.push_back(repository.index());
     }
     Locks locks;
-    HD_TRY(locks.files, take_locks(options.lock_path, options.stanza, kind, indexes));
+    HD_TRY(locks.files, take_locks(options.lock_path, options.stanza, kind, indexes, asked_by));
     if (kind != LockKind::backup) {
         return locks;
     }

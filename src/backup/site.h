@@ -55,6 +55,7 @@ struct Site {
     /// PGBACKREST_… alone: with Options::option_words all that another process needs to do the
     /// same.
     std::map<std::string, std::string> environment{};
+    std::string asked_by{};       ///< of a repository host: the client's execution_id()
     std::string pusher_socket{};  ///< where a resident pusher may listen; empty: nowhere
 
     const std::string& stanza() const { return options.stanza; }

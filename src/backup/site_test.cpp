@@ -77,6 +77,15 @@ TEST(Site, OneAtATimeHoldsALock) {
     EXPECT_TRUE(here.site.lock(LockKind::backup));
 }
 
+TEST(Site, WhoAskedIsNotKeptOutByItself) {
+    SiteForTest here;
+    const auto held = here.site.lock(LockKind::backup);
+    here.site.asked_by = "another";
+    EXPECT_FALSE(here.site.lock(LockKind::backup));
+    here.site.asked_by = execution_id();
+    EXPECT_TRUE(here.site.lock(LockKind::backup));
+}
+
 TEST(Site, RepositoriesAreOpenedAsTheOptionsNameThem) {
     Options options{.repositories = {{.index = 1}, {.index = 3}}};
     const auto open = [](const RepositoryOptions&) -> Result<std::unique_ptr<files::Files>> {

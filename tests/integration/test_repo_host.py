@@ -58,6 +58,12 @@ def test_every_verb_runs_on_the_database_host(host):
     here.ours("expire")
     assert [backup["type"] for backup in here.backups_by(here.ours)] == ["full", "full"]
     here.check_restore(here.ours, here.backups_by(here.ours)[-1]["label"], here.sums())
+    # A new host, of which the repository host's file says nothing, restores from it.
+    new = here.folder / "new"
+    here.run("mkdir", "-m", "700", new)
+    here.set_config("pgvm7")
+    here.ours("restore", f"--pg1-path={new}", "--process-max=2")
+    assert (new / "global/pg_control").exists() and (new / "recovery.signal").exists()
     # WAL comes through a queue as well, and back.
     here.set_config("pgvm1", "archive-async=y\nprocess-max=2\n")
     for _ in range(3):

@@ -145,7 +145,7 @@ Result<std::shared_ptr<Locks>> RepositoryHost::lock(const Options& options,
     if (auto held = locks_[key].lock(); held && !process.empty()) {
         return held;
     }
-    Site site{.options = options};
+    Site site{.options = options, .asked_by = process};
     HD_TRY(site.repositories, open_repositories(options, open_));
     HD_TRY(auto locks, site.lock(LockKind::backup));
     std::erase_if(locks_, [](const auto& each) { return each.second.expired(); });

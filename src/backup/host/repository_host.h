@@ -22,7 +22,7 @@ struct RepositoryWish {
     std::string stanza{};  ///< empty: all of them
     std::string command{};
     std::uint32_t repository = 1;
-    std::string process{};  ///< the same for all wishes of one process: it is no stranger to itself
+    std::string process{};  ///< the client's execution_id(): it is no stranger to itself
 };
 remote::Json to_json(const RepositoryWish& wish);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "backup/host/repository_host.h"
+#include "backup/lock_file.h"
 #include "backup/options/exit_code.h"
 #include "cli/backup/open_files.h"
 #include "files/away_files.h"
@@ -45,7 +46,7 @@ Result<RepositoryHosts::Host> RepositoryHosts::reach(const backup::Options& opti
         backup::to_json(backup::RepositoryWish{.stanza = options.stanza,
                                                .command = options.command,
                                                .repository = of.index,
-                                               .process = process_}));
+                                               .process = backup::execution_id()}));
     HD_TRY(const auto welcome, pool->welcome());
     const auto name = welcome.find("name"), told = welcome.find("options");
     if (name == welcome.end() || !name->is_string() || told == welcome.end() ||

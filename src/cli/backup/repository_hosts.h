@@ -30,7 +30,6 @@ private:
     Result<Host> reach(const backup::Options& options, const backup::RepositoryOptions& of,
                        backup::OptionSources& sources) const;
 
-    std::string process_ = files::draw_process_name();
     std::map<std::uint32_t, Host> hosts_{};
 };
 

@@ -1,10 +1,8 @@
 #include "files/remote/remote_files.h"
 
 #include <fmt/format.h>
-#include <sys/random.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "files/remote/entry_json.h"
@@ -147,12 +145,6 @@ private:
 };
 
 }  // namespace
-
-std::string draw_process_name() {
-    std::array<std::uint64_t, 2> random{};
-    HD_CHECK(getrandom(random.data(), sizeof random, 0) == sizeof random);
-    return fmt::format("{:016x}{:016x}", random[0], random[1]);
-}
 
 Result<RemotePool::Taken> RemotePool::take() {
     while (true) {

@@ -10,9 +10,6 @@
 
 namespace howdah::files {
 
-/// A name that no other process has.
-std::string draw_process_name();
-
 /// Connections to one repository host, all with the same hello: kept for the next call when one has
 /// done its work. Thread-safe; shared by all that uses them.
 class RemotePool {
