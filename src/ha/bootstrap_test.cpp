@@ -104,6 +104,12 @@ TEST(Bootstrap, AnotherRunGoesOnWithItsOwnClaimAloneAndWaitsOutW) {
     a.v.tenure.reset();
     a.v.self.won_initialize = false;
     EXPECT_TRUE(does<ResumeBootstrap>(a.plan())) << a.plan().rule;
+    // Not even behind the recovery is it started as a standby before that.
+    auto recovered = a;
+    recovered.v.local.restored.reset();
+    recovered.v.self.can_bootstrap = false;
+    EXPECT_EQ(recovered.plan().rule, "resume_bootstrap");
+    EXPECT_TRUE(recovered.plan().actions.empty());
     a.v.self.won_initialize = true;
     EXPECT_FALSE(does<ClaimRecord>(a.plan()));
     a.after(6s);

@@ -172,8 +172,13 @@ RuleResult rule::resume_bootstrap(const View& v) {
     const auto may_go_on = v.local.data_dir == DataDir::empty || v.local.bootstrap_begun ||
                            (is_restored(v) && objection_to_restored(v).empty());
     if (v.self.won_initialize || v.tenure || v.claim_unresolved || v.local.postmaster ||
-        !v.self.can_bootstrap || !began_the_bootstrap(v) || !may_go_on) {
+        !began_the_bootstrap(v) || !may_go_on) {
         return std::nullopt;
+    }
+    if (!v.self.can_bootstrap) {
+        return Plan{.why =
+                        "an earlier run of this agent began to bootstrap this scope; to go on it "
+                        "takes a section bootstrap in patroni.yml, and a lease from the store"};
     }
     return Plan{.why = "an earlier run of this agent began to bootstrap this scope: going on",
                 .actions = {ResumeBootstrap{}}};
