@@ -24,7 +24,7 @@ struct Options {
     std::optional<ha::SyncMode> sync_mode{};  ///< instead of what the seed draws
     std::optional<bool> strict{};
     std::optional<bool> failsafe{};
-    std::optional<int> restored{};  ///< so many hosts begin with what a restore left
+    std::optional<int> restored{};                 ///< so many hosts begin with what a restore left
     std::optional<bool> late_hosts{};              ///< some begin late
     std::string lease{};                           ///< instead of what the seed draws
     std::set<FaultKind> favour{};                  ///< drawn often

@@ -122,6 +122,16 @@ TEST(Bootstrap, AnotherRunGoesOnWithItsOwnClaimAloneAndWaitsOutW) {
     EXPECT_TRUE(does<Halt>(a.plan())) << a.plan().rule;
 }
 
+TEST(Bootstrap, GoesOnWhenTheAnswerToItsLastWordGotLost) {
+    auto a = holds_the_claim(restored_in_a_new_scope());
+    a.v.tenure.reset();
+    a.v.local.restored.reset();
+    a.v.cluster->initialize = "77";  // written, but this run does not know it
+    EXPECT_FALSE(does<Halt>(a.plan())) << a.plan().why;
+    a.after(6s);
+    EXPECT_TRUE(does<ClaimRecord>(a.plan())) << a.plan().rule;
+}
+
 TEST(Bootstrap, ScopeThatHasHadAPrimaryIsNotBegunAgain) {
     auto a = restored_in_a_new_scope();
     a.v.last_record = a_record();

@@ -272,7 +272,10 @@ RuleResult rule::bootstrap(const View& v) {
     if (v.local.job.kind == JobKind::initdb && v.local.job.failures > 0) {
         return Plan{.why = "bootstrap failed: " + v.local.job.error, .actions = {Halt{}}};
     }
-    if (!v.cluster->record.absent() && !began_the_bootstrap(v)) {
+    // Its own may say more than this run knows: the answer to its last word got lost.
+    const auto* record = record_of(v);
+    const auto own = record != nullptr && record->holder == v.self.uuid;
+    if (!v.cluster->record.absent() && !own) {
         return Plan{.why = "another member has begun to bootstrap this scope meanwhile",
                     .actions = {Halt{}}};
     }
@@ -287,8 +290,7 @@ RuleResult rule::bootstrap(const View& v) {
                                        v.local.restored->target),
                     .actions = {AdoptRestored{}}};
     }
-    const auto* record = record_of(v);
-    if (record != nullptr && record->state != RecordState::released && v.now < wait_ends(v)) {
+    if (own && record->state != RecordState::released && v.now < wait_ends(v)) {
         return Plan{.why = "an earlier run of this agent may still hold the record",
                     .wake = wait_ends(v)};
     }
