@@ -86,14 +86,14 @@ ArchiveGate archive_gate(const Origin& origin, const std::string& command,
             "no archive_command is set in patroni.yml or /config, and that of the restored files "
             "leads to the archive of the cluster that they came from");
     }
-    if (!into.empty() && into == (stanza.empty() ? "*" : stanza)) {
+    if (!into.empty() && into == (stanza.empty() ? "any" : stanza)) {
         return {};
     }
     if (stanza.empty()) {
         return shut(
             "archive_command names no stanza, so nobody can tell whether it leads to the archive "
             "of the cluster that the backup came from; if it does not: `howdah edit-config -s "
-            "howdah.archive_into='*'`");
+            "howdah.archive_into=any`");
     }
     if (std::ranges::find(origin.stanzas, stanza) != origin.stanzas.end()) {
         return shut(

@@ -32,7 +32,7 @@ struct ArchiveGate {
 };
 /// `command`, `library`: archive_command and archive_library of the configuration, not of the
 /// restored files. `into`: the stanza that the scope's configuration allows (howdah.archive_into),
-/// "*" for a command that names none.
+/// "any" for a command that names none.
 ArchiveGate archive_gate(const Origin& origin, const std::string& command,
                          const std::string& library, const std::string& into);
 

@@ -27,7 +27,7 @@ TEST(ArchiveGate, OpensForExactlyWhatTheScopeAllows) {
     const std::string to_main2 = "howdah --stanza main2 archive-push %p";
     EXPECT_TRUE(archive_gate(from_main, to_main2, "", "main2").open);
     EXPECT_FALSE(archive_gate(from_main, to_main2, "", "main3").open);
-    EXPECT_FALSE(archive_gate(from_main, to_main2, "", "*").open);
+    EXPECT_FALSE(archive_gate(from_main, to_main2, "", "any").open);
     // An operator's word that the old cluster is gone.
     EXPECT_TRUE(
         archive_gate(from_main, "pgbackrest --stanza=main archive-push %p", "", "main").open);
@@ -36,7 +36,7 @@ TEST(ArchiveGate, OpensForExactlyWhatTheScopeAllows) {
 TEST(ArchiveGate, WhatNamesNoStanzaNeedsAnOperatorsWord) {
     EXPECT_FALSE(archive_gate(from_main, "cp %p /archive/%f", "", "").open);
     EXPECT_EQ(archive_gate(from_main, "cp %p /archive/%f", "", "").stanza, "");
-    EXPECT_TRUE(archive_gate(from_main, "cp %p /archive/%f", "", "*").open);
+    EXPECT_TRUE(archive_gate(from_main, "cp %p /archive/%f", "", "any").open);
     EXPECT_FALSE(archive_gate({}, "", "basic_archive", "").open);
     // A library comes before the command in PostgreSQL, so the command's stanza proves nothing.
     EXPECT_FALSE(archive_gate({}, "howdah --stanza=b archive-push %p", "basic_archive", "b").open);

@@ -104,6 +104,12 @@ TEST(Bootstrap, AnotherRunGoesOnWithItsOwnClaimAloneAndWaitsOutW) {
     a.v.tenure.reset();
     a.v.self.won_initialize = false;
     EXPECT_TRUE(does<ResumeBootstrap>(a.plan())) << a.plan().rule;
+    // Not even behind the recovery is it started as a standby before that.
+    auto recovered = a;
+    recovered.v.local.restored.reset();
+    recovered.v.self.can_bootstrap = false;
+    EXPECT_EQ(recovered.plan().rule, "resume_bootstrap");
+    EXPECT_TRUE(recovered.plan().actions.empty());
     a.v.self.won_initialize = true;
     EXPECT_FALSE(does<ClaimRecord>(a.plan()));
     a.after(6s);
@@ -114,6 +120,16 @@ TEST(Bootstrap, AnotherRunGoesOnWithItsOwnClaimAloneAndWaitsOutW) {
     EXPECT_EQ(a.plan().rule, "wait_with_restored");
     a.v.self.won_initialize = true;
     EXPECT_TRUE(does<Halt>(a.plan())) << a.plan().rule;
+}
+
+TEST(Bootstrap, GoesOnWhenTheAnswerToItsLastWordGotLost) {
+    auto a = holds_the_claim(restored_in_a_new_scope());
+    a.v.tenure.reset();
+    a.v.local.restored.reset();
+    a.v.cluster->initialize = "77";  // written, but this run does not know it
+    EXPECT_FALSE(does<Halt>(a.plan())) << a.plan().why;
+    a.after(6s);
+    EXPECT_TRUE(does<ClaimRecord>(a.plan())) << a.plan().rule;
 }
 
 TEST(Bootstrap, ScopeThatHasHadAPrimaryIsNotBegunAgain) {

@@ -172,8 +172,13 @@ RuleResult rule::resume_bootstrap(const View& v) {
     const auto may_go_on = v.local.data_dir == DataDir::empty || v.local.bootstrap_begun ||
                            (is_restored(v) && objection_to_restored(v).empty());
     if (v.self.won_initialize || v.tenure || v.claim_unresolved || v.local.postmaster ||
-        !v.self.can_bootstrap || !began_the_bootstrap(v) || !may_go_on) {
+        !began_the_bootstrap(v) || !may_go_on) {
         return std::nullopt;
+    }
+    if (!v.self.can_bootstrap) {
+        return Plan{.why =
+                        "an earlier run of this agent began to bootstrap this scope; to go on it "
+                        "takes a section bootstrap in patroni.yml, and a lease from the store"};
     }
     return Plan{.why = "an earlier run of this agent began to bootstrap this scope: going on",
                 .actions = {ResumeBootstrap{}}};
@@ -267,7 +272,10 @@ RuleResult rule::bootstrap(const View& v) {
     if (v.local.job.kind == JobKind::initdb && v.local.job.failures > 0) {
         return Plan{.why = "bootstrap failed: " + v.local.job.error, .actions = {Halt{}}};
     }
-    if (!v.cluster->record.absent() && !began_the_bootstrap(v)) {
+    // Its own may say more than this run knows: the answer to its last word got lost.
+    const auto* record = record_of(v);
+    const auto own = record != nullptr && record->holder == v.self.uuid;
+    if (!v.cluster->record.absent() && !own) {
         return Plan{.why = "another member has begun to bootstrap this scope meanwhile",
                     .actions = {Halt{}}};
     }
@@ -282,8 +290,7 @@ RuleResult rule::bootstrap(const View& v) {
                                        v.local.restored->target),
                     .actions = {AdoptRestored{}}};
     }
-    const auto* record = record_of(v);
-    if (record != nullptr && record->state != RecordState::released && v.now < wait_ends(v)) {
+    if (own && record->state != RecordState::released && v.now < wait_ends(v)) {
         return Plan{.why = "an earlier run of this agent may still hold the record",
                     .wake = wait_ends(v)};
     }

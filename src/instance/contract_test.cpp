@@ -11,6 +11,7 @@
 #include "instance/fake/fake_instance.h"
 #include "instance/local/local_node_for_test.h"
 #include "instance/local/pg_process.h"
+#include "io/files.h"
 #include "io/loop.h"
 
 namespace howdah::instance {
@@ -24,6 +25,8 @@ class Stage {
 public:
     virtual ~Stage() = default;
     virtual io::Task<Instance*> make(std::string name) = 0;
+    /// One whose directory a restore made.
+    virtual io::Task<Instance*> make_restored(std::string name) = 0;
     virtual Upstream address(const std::string& name) = 0;
     /// A client commits; false: it could not within 1 s.
     virtual io::Task<bool> write(std::string name) = 0;
@@ -50,6 +53,12 @@ public:
                        .promote = 10ms,
                        .replicate = 1ms};
         co_return made.get();
+    }
+    io::Task<Instance*> make_restored(std::string name) override {
+        auto* pg = co_await make(name);
+        all_.at(name)->times.archive_recovery = 20ms;
+        all_.at(name)->restore_backup();
+        co_return pg;
     }
     Upstream address(const std::string& name) override {
         return {.name = name, .host = "host-" + name, .port = 5432};
@@ -84,6 +93,20 @@ public:
         EXPECT_TRUE(co_await made->pg.adopt());
         EXPECT_TRUE(co_await made->pg.configure(settings));
         co_return &made->pg;
+    }
+    /// An archive without WAL has an end, too.
+    io::Task<Instance*> make_restored(std::string name) override {
+        auto* pg = co_await make(name);
+        EXPECT_TRUE(pg->initialize({.initdb = {"--no-sync"}}));
+        while ((co_await pg->observe(1s)).job.running) {
+            (void)co_await clock_.until(clock_.now() + 3ms);
+        }
+        EXPECT_TRUE(co_await pg->end_bootstrap());
+        const auto& data_dir = all_.at(name)->config.postgresql.data_dir;
+        EXPECT_TRUE(io::write_file_atomically(data_dir + "/recovery.signal", ""));
+        EXPECT_TRUE(io::write_file_atomically(data_dir + "/postgresql.auto.conf",
+                                              "restore_command = 'false --stanza=main'\n"));
+        co_return pg;
     }
     Upstream address(const std::string& name) override {
         return {.name = name,
@@ -216,6 +239,8 @@ public:
     io::Task<> seal();
     io::Task<> wait_for_standbys();
     io::Task<> refuse();
+    io::Task<> recover_restored();
+    io::Task<> abandon();
 
     io::Loop loop_{};
     io::SystemClock clock_{};
@@ -489,6 +514,49 @@ io::Task<> InstanceContract::refuse() {
     EXPECT_EQ(unable.data_dir, DataDir::empty);
 }
 
+io::Task<> InstanceContract::recover_restored() {
+    auto* a = co_await stage_->make_restored("a");
+    const auto restored = co_await a->observe(1s);
+    EXPECT_TRUE(restored.restored && !restored.bootstrap_begun);
+    expect_refused(a->start(StartAs::primary, std::nullopt), Errc::invalid, "start as it is");
+    expect_refused(co_await a->abandon_bootstrap(), Errc::unsafe, "remove a restore");
+    check(co_await a->adopt_restored({}), "adopt");
+    check(co_await a->adopt_restored({}), "adopt again");
+    EXPECT_TRUE((co_await a->observe(1s)).bootstrap_begun);
+
+    check(a->start(StartAs::restored, std::nullopt), "start");
+    const auto recovering = co_await a->observe(1s);
+    EXPECT_EQ(recovering.role, ha::Role::primary);
+    EXPECT_FALSE(recovering.accepting);
+    co_await becomes(a, "recovers", [](const Local& l) { return !l.job.running; });
+    const auto runs = co_await a->observe(1s);
+    EXPECT_EQ(runs.job.error, "");
+    EXPECT_TRUE(runs.accepting && !runs.restored);
+    EXPECT_EQ(runs.role, ha::Role::primary);
+    EXPECT_EQ(runs.timeline, 2U);
+    EXPECT_TRUE(co_await stage_->write("a"));
+    check(co_await a->end_bootstrap(), "end");
+    EXPECT_FALSE((co_await a->observe(1s)).bootstrap_begun);
+}
+
+io::Task<> InstanceContract::abandon() {
+    auto* a = co_await stage_->make("a");
+    co_await job(a, a->initialize({.initdb = {"--no-sync"}}), "initialize");
+    EXPECT_TRUE((co_await a->observe(1s)).bootstrap_begun);
+    check(co_await a->abandon_bootstrap(), "abandon");
+    EXPECT_EQ((co_await a->observe(1s)).data_dir, DataDir::empty);
+    co_await job(a, a->initialize({.initdb = {"--no-sync"}}), "initialize again");
+    check(co_await a->end_bootstrap(), "end");
+    expect_refused(co_await a->abandon_bootstrap(), Errc::unsafe, "remove a cluster");
+    expect_refused(a->start(StartAs::restored, std::nullopt), Errc::invalid, "recover no restore");
+}
+
+TEST_P(InstanceContract, ARestoredDirectoryRecoversByItselfOntoATimelineOfItsOwn) {
+    run(&InstanceContract::recover_restored);
+}
+TEST_P(InstanceContract, WhatABootstrapMadeCanBeAbandonedBeforeItsEnd) {
+    run(&InstanceContract::abandon);
+}
 TEST_P(InstanceContract, InitializesAndStarts) {
     run(&InstanceContract::initialize_and_start);
 }

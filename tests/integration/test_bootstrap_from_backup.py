@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 
 import pytest
-from backup_site import PG, Site
+from backup_site import PG, PGBACKREST, Site
 from cluster import HOWDAH, as_postgres, query, rest, wait_for
 from new_cluster import NewHost, Store, files_below, own
 
@@ -186,6 +186,9 @@ def test_of_two_restored_directories_exactly_one_begins_the_scope(old, host, sto
     query(leader.dsn, "select pg_switch_wal()")
     assert query(leader.dsn, "show archive_command") == [("",)]
     assert "from which this cluster was restored" in wait_for(lambda: leader.explained()["archiving_off"], "the reason")
+    # The word for commands without a stanza opens nothing here.
+    told = old.run(HOWDAH, "edit-config", "-s", "howdah.archive_into=any", "--force", "-c", leader.config)
+    assert "unknown" not in told.stdout + told.stderr, told
     leader.stop()
     wait_for(lambda: query(other.dsn, "select pg_switch_wal()"), "the other one leads", 40)
     assert query(other.dsn, "show archive_command") == [("",)]
@@ -209,6 +212,16 @@ def test_custom_method_restores_and_its_recovery_conf_counts(old, host):
     first.config.write_text(first.config.read_text().replace("CONF", str(first.conf)))
     first.start().wait_primary()
     assert moments(first) == [1] and (first.data / "howdah.origin").read_text() == "demo\n"
+    old.is_undisturbed()
+
+
+def test_custom_method_keeps_what_pgbackrest_wrote(old, host):
+    command = f"{PGBACKREST} --config=CONF --stanza=demo --type=time '--target={old.between}' --target-action=promote restore"
+    first = host(bootstrap={"method": "real", "real": {"command": command, "no_params": True, "keep_existing_recovery_conf": True}})
+    first.config.write_text(first.config.read_text().replace("CONF", str(first.conf)))
+    first.start().wait_primary()
+    assert moments(first) == [1] and (first.data / "howdah.origin").read_text() == "demo\n"
+    assert first.said("recovering the restored cluster to time")
     old.is_undisturbed()
 
 

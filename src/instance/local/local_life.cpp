@@ -172,6 +172,10 @@ Result<> LocalInstance::start(StartAs as, std::optional<Upstream> follow) {
     if (!settings_) {
         return fail(Errc::invalid, "start: not configured yet");
     }
+    if ((as == StartAs::restored) != (as != StartAs::standby && files_.restored())) {
+        return fail(Errc::invalid,
+                    "start: what was restored has to be recovered, and nothing else");
+    }
     HD_TRY_VOID(must_be_idle("start"));
     following_ = as == StartAs::standby ? std::move(follow) : std::nullopt;
     local_.role = as == StartAs::standby ? ha::Role::standby : ha::Role::primary;
