@@ -29,7 +29,7 @@ postgresql:
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("bad")
     for parent in [made, *list(made.parents)[:2]]:
-        parent.chmod(0o755)
+        parent.chmod(parent.stat().st_mode | 0o055)
     (made / "work").mkdir()
     (made / "work").chmod(0o777)
     return made

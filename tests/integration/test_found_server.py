@@ -90,7 +90,7 @@ class Found:
 def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("found")
     for parent in [folder, *list(folder.parents)[:2]]:
-        parent.chmod(0o755)
+        parent.chmod(parent.stat().st_mode | 0o055)
     made = Found(folder)
     yield made
     made.close()
