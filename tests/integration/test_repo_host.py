@@ -179,7 +179,6 @@ def test_a_host_that_dies_under_a_backup_ends_it_and_the_next_goes_on(host):
 
 def test_clients_reach_what_is_theirs(host):
     here = host()
-    here.start(archives=False)
     here.ours("stanza-create")
     here.set_config("pgvm7")  # no pg-host of the stanza: it reads, as to restore from it
     assert len(json.loads(here.ours("info", "--output=json").stdout)) == 1
@@ -195,7 +194,7 @@ def test_clients_reach_what_is_theirs(host):
 
 
 def test_whom_the_host_does_not_trust_is_told_why(host):
-    here = host()
+    here = host(cluster=False)
     said = here.ours("info", "--repo1-host=" + f"{NETWORK}.85", check=False).stdout
     assert "refused" in said
     here.run(HOWDAH, "cert", here.folder / "other", "--ca", f"--host=pgvm1,{OTHER_ADDRESS}")
@@ -222,7 +221,7 @@ def test_whom_the_host_does_not_trust_is_told_why(host):
 
 
 def test_certificates_are_made_once(host):
-    here = host()
+    here = host(cluster=False)
     key = here.tls / "pgvm6.key"
     assert key.stat().st_mode & 0o777 == 0o600
     before = key.read_bytes()

@@ -137,14 +137,15 @@ def test_nothing_but_jobs_can_be_asked_for(cluster, hosts):
 def test_what_is_scheduled_runs_once_however_often_it_was_missed(cluster, hosts):
     state, yaml = hosts.dir / "schedule.json", hosts.dir / "schedule.yml"
     write(yaml, (hosts.dir / "repo.yml").read_text() + f"  state: {state}\n  schedule:\n"
-          "    {full: '0 * * * *', incr: '*/5 * * * *', verify: '@hourly', expire: '0 0 30 2 *'}\n")
-    write(state, json.dumps({"main": dict.fromkeys(("full", "incr", "verify", "expire"), 1_000_000_000)}))
+          "    {full: '0 * * * *', incr: '*/5 * * * *', verify: '@hourly', restore-test: '@hourly', expire: '0 0 30 2 *'}\n")
+    write(state, json.dumps({"main": dict.fromkeys(("full", "incr", "verify", "restore-test", "expire"), 1_000_000_000)}))
     planned = hosts.run(HOWDAH, "repo", yaml, "--dry-run").stdout
     assert re.search("main full .*; would run now", planned) and "would be skipped: full is due as well" in planned, planned
     assert "main expire       next never" in planned
     before = len(hosts.backups())
     done = hosts.run(HOWDAH, "repo", yaml, "--once").stderr
     assert "main incr: skipped why=\"full is due as well\"" in done and "main full: new backup label" in done, done
+    assert "main restore-test: begins" in done and "restore test of stanza main: good" in done, done
     assert "main verify: begins" in done and done.index("main full: begins") < done.index("main verify: begins")
     assert "begins" not in hosts.run(HOWDAH, "repo", yaml, "--once").stderr
     # One that comes due while nobody runs it is run by the daemon when it starts, and its failure is told.

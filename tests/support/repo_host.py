@@ -12,8 +12,8 @@ REPO_ADDRESS, DATABASE_ADDRESS, OTHER_ADDRESS = f"{NETWORK}.86", f"{NETWORK}.81"
 class RepoHost(Site):
     """A Site whose repository is on another host: `ours` runs verbs on the database host, `there` on the other one."""
 
-    def __init__(self, folder, more="", hosts=None):
-        super().__init__(folder)
+    def __init__(self, folder, more="", hosts=None, cluster=True):
+        super().__init__(folder, cluster=cluster)
         self.tls, self.there_config = folder / "tls", folder / "there.conf"
         names = hosts or {"pgvm6": REPO_ADDRESS, "pgvm1": DATABASE_ADDRESS, "pgvm7": OTHER_ADDRESS}
         self.run(HOWDAH, "cert", self.tls, "--ca", *[f"--host={name},{at}" for name, at in names.items()])

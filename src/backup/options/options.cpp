@@ -261,6 +261,26 @@ std::vector<std::string> given_words(const Values& values) {
     return words;
 }
 
+/// For commands that work in a data directory of this host: --pg1-path on the command line means
+/// one here, whatever host the files name. restore-test calls archive-get so, on the repository
+/// host.
+void drop_hosts_of_named_paths(const Options& options, Values& values) {
+    const auto& command = options.command;
+    if (command != "restore" && command != "archive-get" && command != "archive-push") {
+        return;
+    }
+    for (const auto& word : options.option_words) {
+        const auto key = find_option(word.substr(2, word.find('=') - 2));
+        const auto host = fmt::format("pg{}-host", key->index);
+        const auto is_named = std::ranges::any_of(
+            options.option_words,
+            [&](const std::string& each) { return each.starts_with("--" + host + "="); });
+        if (key->facts->name == "pg-path" && !is_named) {
+            values.erase(host);
+        }
+    }
+}
+
 void take_log(Taker& take, LogOptions& log) {
     const std::vector<std::string> levels{"off",    "error", "warn", "info",
                                           "detail", "debug", "trace"};
@@ -412,6 +432,7 @@ Result<Options> read_options(const OptionSources& sources) {
         HD_TRY_VOID(layers.add_section(lines, section));
     }
     layers.warn_of_missing();
+    drop_hosts_of_named_paths(options, values);
     options.given = given_words(values);
     options.given_raw = raw_words(values);
     std::vector<Line> told;

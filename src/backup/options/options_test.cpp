@@ -294,6 +294,21 @@ Options without_order(Options options) {
     return options;
 }
 
+TEST(Options, ADataDirectoryOnTheCommandLineIsOnThisHost) {
+    const auto cluster = [](const std::string& command, const std::string& word) {
+        return read_options({.words = {"--stanza=main", command, word},
+                             .files = {{.file = "f",
+                                        .text = "[main]\npg1-host=elsewhere\npg1-path=/there\n"}}})
+            .value()
+            .cluster();
+    };
+    for (const auto* command : {"restore", "archive-get", "archive-push"}) {
+        EXPECT_EQ(cluster(command, "--pg1-path=/here").value().path, "/here") << command;
+        EXPECT_FALSE(cluster(command, "--log-timestamp")) << "pg1 is another host";
+    }
+    EXPECT_FALSE(cluster("backup", "--pg1-path=/here"));
+}
+
 TEST(OptionTable, EachOptionOfEachCommandIsInOneStateAndWhatIsHonouredIsRead) {
     for (const auto& option : all_options()) {
         EXPECT_EQ(option.missing & ~option.commands, 0U) << option.name;

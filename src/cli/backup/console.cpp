@@ -9,12 +9,11 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <set>
 
-#include "backup/jobs/job.h"
+#include "cli/backup/as_job.h"
 #include "cli/backup/progress_text.h"
 #include "remote/channel.h"
 
@@ -48,7 +47,7 @@ BackupConsole::BackupConsole(const backup::Options& options)
     : level_(level_of(options.log.console)),
       error_level_(level_of(options.log.standard_error)),
       timestamp_(options.log.timestamp),
-      is_job_(std::getenv(backup::job_variable) != nullptr),
+      is_job_(runs_as_job()),
       terminal_(isatty(STDERR_FILENO) != 0) {}
 
 void BackupConsole::open_log_file(const backup::Options& options) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +35,7 @@
 #include "backup/options/option_table.h"
 #include "backup/stop_file.h"
 #include "base/version.h"
+#include "cli/backup/as_job.h"
 #include "cli/backup/console.h"
 #include "cli/backup/end_on_signal.h"
 #include "cli/backup/options_help.h"
@@ -59,7 +59,7 @@ std::string milliseconds_since(std::chrono::steady_clock::time_point begin) {
 /// Whether a verb's output is all that it shall say: no lines of begin and end.
 bool is_quiet(const Options& options) {
     const auto& command = options.command;
-    return command == "info" || std::getenv(backup::job_variable) != nullptr ||
+    return command == "info" || runs_as_job() ||
            (command.starts_with("repo-") && command != "repo-copy");
 }
 
@@ -644,20 +644,7 @@ const std::vector<BackupVerb>& backup_verbs() {
     return verbs;
 }
 
-namespace {
-
-/// A job ends with the repository host's connection, also when the process that holds it is killed.
-void end_with_parent() {
-    const auto* parent = std::getenv(backup::job_variable);
-    if (parent != nullptr) {
-        prctl(PR_SET_PDEATHSIG, SIGTERM);
-        if (std::to_string(getppid()) != parent) {
-            std::exit(static_cast<int>(ExitCode::terminated));
-        }
-    }
-}
-
-}  // namespace
+namespace {}  // namespace
 
 std::string backup_verb_help(const BackupVerb& verb) {
     return verb.options + options_help(verb.name);
@@ -691,7 +678,7 @@ Result<> find_backup(std::vector<std::string> words) {
 }
 
 int run_backup_verb(const std::vector<std::string>& words, bool as_pgbackrest) {
-    end_with_parent();
+    (void)runs_as_job();
     const auto command = backup::find_command(words);
     if (words.empty() || (command && *command == "help")) {
         return print_help(words);
