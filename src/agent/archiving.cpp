@@ -5,7 +5,7 @@
 #include "agent/agent.h"
 
 // A cluster that was made from a backup archives only into a stanza that is proven to be its own
-// (I9). The proof is kept in `/config`, where every member that may lead later finds it.
+// (I9, N21). The proof is kept in `/config`, where every member that may lead later finds it.
 
 namespace howdah::agent {
 namespace {
