@@ -62,6 +62,11 @@ public:
         names_ = names;
         return {};
     }
+    pg::Timeline greatest_timeline() const override { return greatest_timeline_; }
+    Result<> keep_timeline(pg::Timeline timeline) override {
+        greatest_timeline_ = std::max(greatest_timeline_, timeline);
+        return {};
+    }
     std::optional<ha::StoredPromise> promise() const override { return promise_; }
     Result<> store_promise(const ha::StoredPromise& promise) override {
         if (full) {
@@ -98,6 +103,7 @@ private:
     std::vector<ha::EpochStart> epochs_{};
     std::optional<ha::Record> record_{};
     ha::MemberNames names_{};
+    pg::Timeline greatest_timeline_ = 0;
     std::optional<ha::StoredPromise> promise_{};
     ha::HeldWal held_wal_{}, held_earlier_{};
     bool paused_ = false;

@@ -362,7 +362,8 @@ bool Agent::paused() const {
 
 /// Of all that this member has seen of the cluster, on disk or in the store.
 pg::Timeline Agent::greatest_timeline() const {
-    auto greatest = std::max(local_.timeline, local_.control.timeline);
+    auto greatest =
+        std::max({local_.timeline, local_.control.timeline, parts_.durable.greatest_timeline()});
     for (const auto& start : parts_.durable.epochs()) {
         greatest = std::max(greatest, start.timeline);
     }
@@ -375,7 +376,7 @@ pg::Timeline Agent::greatest_timeline() const {
             greatest = std::max(greatest, row.parent + 1);
         }
         for (const auto& member : cluster->members) {
-            greatest = std::max(greatest, member.timeline);
+            greatest = std::max({greatest, member.timeline, member.greatest_timeline});
         }
     }
     return greatest;

@@ -59,6 +59,8 @@ ha::Member Agent::self_member() const {
         .archiving_off = archiving_off(),
         .copy_order = to_be_copied() ? standby_order_->id : "",
         .uuid = parts_.identity.uuid};
+    // Also of what its directory held before it was copied anew.
+    m.greatest_timeline = parts_.durable.greatest_timeline();
     if (local_.accepting) {
         m.xlog_location = local_.lsn.bytes();
         m.timeline = local_.timeline;

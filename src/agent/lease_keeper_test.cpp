@@ -17,6 +17,8 @@ struct NoDisk final : Durable, Deadlines {
     Result<> keep(const ha::Record&) override { return {}; }
     ha::MemberNames names() const override { return {}; }
     Result<> keep_names(const ha::MemberNames&) override { return {}; }
+    pg::Timeline greatest_timeline() const override { return 0; }
+    Result<> keep_timeline(pg::Timeline) override { return {}; }
     std::optional<ha::StoredPromise> promise() const override { return {}; }
     Result<> store_promise(const ha::StoredPromise&) override { return {}; }
     ha::HeldWal held_wal() const override { return {}; }

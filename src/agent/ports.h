@@ -57,6 +57,11 @@ public:
     /// On disk (fsync) when it returns. The same again: nothing happens. Errors: Errc::io.
     virtual Result<> keep_names(const ha::MemberNames& names) = 0;
 
+    /// The greatest number of a timeline that this member has known of, however long ago.
+    virtual pg::Timeline greatest_timeline() const = 0;
+    /// On disk (fsync) when it returns. No greater one: nothing happens. Errors: Errc::io.
+    virtual Result<> keep_timeline(pg::Timeline timeline) = 0;
+
     /// The last promise that was given (safety-model.md, G2).
     virtual std::optional<ha::StoredPromise> promise() const = 0;
     /// On disk (fsync) when it returns. The same again: nothing happens. Errors: Errc::io.

@@ -56,6 +56,14 @@ Result<std::vector<ha::EpochStart>> parse_epochs(const std::string& text) {
     return epochs;
 }
 
+Result<pg::Timeline> parse_timeline(const std::string& text) {
+    const auto doc = nlohmann::json::parse(text, nullptr, false);
+    if (!doc.is_number_unsigned()) {
+        return fail(Errc::corrupt, "timeline: not a number");
+    }
+    return doc.get<pg::Timeline>();
+}
+
 /// Names serve messages and an operator's words, not decisions: of a damaged file there are none.
 ha::MemberNames parse_names(const std::string& text) {
     const auto doc = nlohmann::json::parse(text, nullptr, false);
@@ -197,6 +205,11 @@ Result<> StateDir::read_or_draw() {
     } else if (text.error().code != Errc::not_found) {
         return std::unexpected(text.error());
     }
+    if (const auto text = io::read_file(path_ + "/timeline")) {
+        HD_TRY(greatest_timeline_, parse_timeline(*text));
+    } else if (text.error().code != Errc::not_found) {
+        return std::unexpected(text.error());
+    }
     if (const auto text = io::read_file(path_ + "/epochs")) {
         HD_TRY(epochs_, parse_epochs(*text));
     } else if (text.error().code != Errc::not_found) {
@@ -280,6 +293,21 @@ Result<> StateDir::keep_names(const ha::MemberNames& names) {
         nlohmann::json(names).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
     HD_TRY_VOID(io::write_file_atomically(path_ + "/names", text));
     names_ = names;
+    return {};
+}
+
+pg::Timeline StateDir::greatest_timeline() const {
+    const std::scoped_lock lock(mutex_);
+    return greatest_timeline_;
+}
+
+Result<> StateDir::keep_timeline(pg::Timeline timeline) {
+    const std::scoped_lock lock(mutex_);
+    if (timeline <= greatest_timeline_) {
+        return {};
+    }
+    HD_TRY_VOID(io::write_file_atomically(path_ + "/timeline", fmt::format("{}\n", timeline)));
+    greatest_timeline_ = timeline;
     return {};
 }
 

@@ -9,8 +9,8 @@
 namespace howdah::agent {
 
 /// A member's state directory (architecture.md, section 7): member_uuid, epoch, epochs, record,
-/// names, promise, held_wal, agent.pid, and the lock that lets one agent at a time use it. The lock
-/// is held as long as the object lives.
+/// names, timeline, promise, held_wal, agent.pid, and the lock that lets one agent at a time use
+/// it. The lock is held as long as the object lives.
 class StateDir final : public Durable {
 public:
     /// Makes the directory (0700) where it is missing, locks it, draws the uuid at the first start,
@@ -30,6 +30,8 @@ public:
     Result<> keep(const ha::Record& record) override;
     ha::MemberNames names() const override;
     Result<> keep_names(const ha::MemberNames& names) override;
+    pg::Timeline greatest_timeline() const override;
+    Result<> keep_timeline(pg::Timeline timeline) override;
     std::optional<ha::StoredPromise> promise() const override;
     Result<> store_promise(const ha::StoredPromise& promise) override;
     ha::HeldWal held_wal() const override;
@@ -50,6 +52,7 @@ private:
     std::vector<ha::EpochStart> epochs_{};
     std::optional<ha::Record> record_{};
     ha::MemberNames names_{};
+    pg::Timeline greatest_timeline_ = 0;
     std::optional<ha::StoredPromise> promise_{};
     ha::HeldWal held_wal_{};
     bool paused_ = false;

@@ -67,6 +67,18 @@ TEST_F(StateDirTest, KnowsWhatMembersWereCalled) {
         << "no reason not to start";
 }
 
+TEST_F(StateDirTest, NeverForgetsATimelineNumber) {
+    {
+        const auto dir = StateDir::open(path()).value();
+        EXPECT_EQ(dir->greatest_timeline(), 0U);
+        ASSERT_TRUE(dir->keep_timeline(7));
+        ASSERT_TRUE(dir->keep_timeline(5));
+    }
+    EXPECT_EQ(StateDir::open(path()).value()->greatest_timeline(), 7U);
+    std::ofstream(path() + "/timeline") << "seven";
+    EXPECT_FALSE(StateDir::open(path()));
+}
+
 TEST_F(StateDirTest, KeepsAPauseOverARestart) {
     {
         const auto dir = StateDir::open(path()).value();

@@ -38,6 +38,8 @@ Result<> Agent::learn_names() {
 io::Task<Result<>> Agent::learn_epochs() {
     const auto& cluster = parts_.feed.current();
     HD_CO_TRY_VOID(learn_names());
+    // A number once opened, if only by hand and for a moment, may stand in the archive.
+    HD_CO_TRY_VOID(parts_.durable.keep_timeline(greatest_timeline()));
     if (!cluster || !cluster->record.record || cluster->record.foreign()) {
         co_return Result<>{};
     }

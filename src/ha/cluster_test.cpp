@@ -55,6 +55,10 @@ TEST(Member, WritesTheKeysThatPatroniWrites) {
     EXPECT_EQ(text.find("howdah"), std::string::npos);
     member.uuid = "00ff";
     EXPECT_EQ(parse_member("n2", render(member)).uuid, "00ff");
+    member.greatest_timeline = member.timeline + 3;
+    EXPECT_EQ(parse_member("n2", render(member)).greatest_timeline, member.timeline + 3);
+    member.greatest_timeline = member.timeline;
+    EXPECT_EQ(render(member).find("greatest_timeline"), std::string::npos) << "says nothing new";
 }
 
 TEST(Member, NeverFailsOnWhatIsNotAnObject) {

@@ -147,6 +147,8 @@ Member parse_member(std::string name, const std::string& json) {
     m.pause = truth_of(doc, "pause");
     if (const auto howdah = doc.find("howdah"); howdah != doc.end() && howdah->is_object()) {
         m.uuid = text_of(*howdah, "uuid");
+        m.greatest_timeline =
+            static_cast<pg::Timeline>(number_of(*howdah, "greatest_timeline").value_or(0));
         m.copy_order = text_of(*howdah, "copy_order");
         m.archiving_off = text_of(*howdah, "archiving_off");
         m.restored = truth_of(*howdah, "restored");
@@ -195,6 +197,9 @@ std::string render(const Member& m) {
     }
     if (!m.uuid.empty()) {
         doc["howdah"] = {{"uuid", m.uuid}};
+        if (m.greatest_timeline > m.timeline) {
+            doc["howdah"]["greatest_timeline"] = m.greatest_timeline;
+        }
         if (!m.copy_order.empty()) {
             doc["howdah"]["copy_order"] = m.copy_order;
         }

@@ -59,7 +59,9 @@ struct Member {
     /// howdah.restored: a restore left a cluster with it that may begin the scope.
     bool restored = false;
     std::string archiving_off{};  ///< howdah.archiving_off: why; empty: nothing holds it back
-    std::string copy_order{};     ///< howdah.copy_order: wants a new copy, and in which order
+    /// howdah.greatest_timeline: of the numbers that it has known of, where above `timeline`
+    pg::Timeline greatest_timeline = 0;
+    std::string copy_order{};  ///< howdah.copy_order: wants a new copy, and in which order
     Uuid uuid{};  ///< howdah.uuid; empty: a Patroni member (safety-model.md, section 9)
     bool operator==(const Member&) const = default;
 

@@ -53,6 +53,23 @@ def test_a_standby_promoted_by_hand_comes_back_by_itself(cluster):
         wait_for(lambda m=member: rows(m.dsn) == ["acknowledged"], f"{member.name} has what was acknowledged, and nothing else")
 
 
+def test_the_number_that_a_promotion_by_hand_took_is_not_taken_again(cluster):
+    """Its history may stand in the archive, whatever has become of the directory since."""
+    query(cluster.endpoint, "create table if not exists t (n int, text text)")
+    leader, promoted = cluster.leader(), standbys(cluster)[0]
+    on = "select timeline_id from pg_control_checkpoint()"
+    (before,), = query(leader.dsn, on)
+    promote_by_hand(promoted)
+    wait_for(promoted.in_recovery, "it follows again", 60)
+    cluster.wait_healthy(90)
+    cluster.howdah("switchover", "-c", cluster.config(), "--force")
+    now = cluster.wait_new_leader(leader)
+    cluster.wait_healthy(90)
+    query(now.dsn, "checkpoint")
+    (after,), = query(now.dsn, on)
+    assert after > before + 1, f"timeline {before + 1} was opened by hand, and is opened again"
+
+
 def test_a_standby_promoted_by_hand_takes_no_acknowledged_row_away_when_the_leader_is_lost(cluster):
     query(cluster.endpoint, "create table if not exists t (n int, text text)")
     leader = cluster.leader()
