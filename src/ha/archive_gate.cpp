@@ -39,6 +39,28 @@ std::vector<std::string> options_of(const std::string& command) {
     return options;
 }
 
+/// In their order, whatever they are.
+std::vector<std::string> stanzas_in(const std::vector<std::string>& words) {
+    std::vector<std::string> all;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const std::string_view word = words[i];
+        if (word.starts_with("--stanza=")) {
+            all.emplace_back(word.substr(stanza_option.size() + 1));
+        } else if (word == stanza_option && i + 1 < words.size()) {
+            all.push_back(words[i + 1]);
+        }
+    }
+    return all;
+}
+
+/// Whether it pushes to where nobody looks: a shell runs archive_command, so it may run two
+/// programs, or say in the environment where the repository is.
+bool leads_elsewhere(const std::string& command) {
+    const auto all = stanzas_in(words_of(command));
+    return command.contains("PGBACKREST_") ||
+           std::ranges::any_of(all, [&](const auto& each) { return each != all.front(); });
+}
+
 ArchiveGate shut(std::string why) {
     return {.open = false, .why = std::move(why)};
 }
@@ -65,22 +87,14 @@ std::string render(const Origin& origin) {
 }
 
 std::string stanza_of(const std::string& command) {
-    const auto words = words_of(command);
-    std::string found;
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        const std::string_view word = words[i];
-        if (word.starts_with("--stanza=")) {
-            found = word.substr(stanza_option.size() + 1);
-        } else if (word == stanza_option && i + 1 < words.size()) {
-            found = words[i + 1];
-        }
-    }
-    return is_name(found) ? found : std::string();
+    const auto all = stanzas_in(words_of(command));
+    return !all.empty() && is_name(all.back()) ? all.back() : std::string();
 }
 
 ArchiveGate archive_gate(const Origin& origin, const std::string& command,
                          const std::string& library, const std::string& into) {
-    const auto stanza = library.empty() ? stanza_of(command) : std::string();
+    const bool provable = library.empty() && !leads_elsewhere(command);
+    const auto stanza = provable ? stanza_of(command) : std::string();
     if (command.empty() && library.empty()) {
         return shut(
             "no archive_command is set in patroni.yml or /config, and that of the restored files "
@@ -91,9 +105,9 @@ ArchiveGate archive_gate(const Origin& origin, const std::string& command,
     }
     if (stanza.empty()) {
         return shut(
-            "archive_command names no stanza, so nobody can tell whether it leads to the archive "
-            "of the cluster that the backup came from; if it does not: `howdah edit-config -s "
-            "howdah.archive_into=any`");
+            "archive_command names no stanza, or several, or sets PGBACKREST_ variables, so nobody "
+            "can tell whether it leads to the archive of the cluster that the backup came from; if "
+            "it does not: `howdah edit-config -s howdah.archive_into=any`");
     }
     if (std::ranges::find(origin.stanzas, stanza) != origin.stanzas.end()) {
         return shut(
@@ -130,6 +144,18 @@ bool is_made_for(const Json& report, const std::string& system_id) {
     });
 }
 
+Json status_in(const Json& repository) {
+    const auto found = repository.is_object() ? repository.find("status") : repository.end();
+    return found != repository.end() && found->is_object() ? *found : Json::object();
+}
+
+/// pgBackRest's codes: all is well, or there is no backup yet.
+bool was_looked_at(const Json& repository) {
+    const auto status = status_in(repository);
+    const auto code = status.find("code");
+    return code != status.end() && (*code == 0 || *code == 2);
+}
+
 }  // namespace
 
 std::string objection_to_archive(const std::string& info_json, const std::string& stanza,
@@ -144,6 +170,14 @@ std::string objection_to_archive(const std::string& info_json, const std::string
             "stanza {0} is not there or not this cluster's: `pgbackrest "
             "--stanza={0} stanza-create` makes it",
             stanza);
+    }
+    for (const auto& repository : list_in(*report, "repo")) {
+        if (!was_looked_at(repository)) {
+            return fmt::format(
+                "stanza {} could not be looked at in every repository that archive_command pushes "
+                "to: {}",
+                stanza, text_in(status_in(repository), "message"));
+        }
     }
     for (const auto& archive : list_in(*report, "archive")) {
         const auto last = text_in(archive, "max");

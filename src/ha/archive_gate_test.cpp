@@ -42,6 +42,22 @@ TEST(ArchiveGate, WhatNamesNoStanzaNeedsAnOperatorsWord) {
     EXPECT_FALSE(archive_gate({}, "howdah --stanza=b archive-push %p", "basic_archive", "b").open);
 }
 
+TEST(ArchiveGate, OneProofIsNotForACommandThatPushesTwice) {
+    for (const auto* command :
+         {"howdah --stanza=main archive-push %p && howdah --stanza=main2 archive-push %p",
+          "howdah --stanza=main archive-push %p # --stanza=main2",
+          "PGBACKREST_CONFIG=/old.conf howdah --stanza=main2 archive-push %p"}) {
+        for (const auto* into : {"", "main", "main2"}) {
+            const auto gate = archive_gate(from_main, command, "", into);
+            EXPECT_FALSE(gate.open) << command;
+            EXPECT_EQ(gate.stanza, "") << command;
+        }
+    }
+    EXPECT_EQ(
+        archive_gate(from_main, "howdah --stanza=b --stanza=b archive-push %p", "", "").stanza,
+        "b");
+}
+
 TEST(ArchiveGate, StaysShutWithoutACommandOfTheConfigurationsOwn) {
     EXPECT_FALSE(archive_gate(from_main, "", "", "main2").open);
 }
@@ -67,6 +83,23 @@ TEST(ArchiveProof, RefusesWhereWalIsAlready) {
     used.replace(used.find("null"), 4, R"("000000010000000000000004")");
     const auto why = objection_to_archive(used, "main2", "7000000000000000001");
     EXPECT_NE(why.find("000000010000000000000004"), std::string::npos) << why;
+}
+
+TEST(ArchiveProof, LooksAtEveryRepositoryOrAtNone) {
+    const auto with_second = [](const std::string& status) {
+        std::string text = fresh;
+        return text.insert(text.rfind(R"("status")"),
+                           R"("repo":[{"key":1,"status":{"code":2,"message":"no valid backups"}},)"
+                           R"({"key":2,"status":)" +
+                               status + "}],");
+    };
+    EXPECT_EQ(objection_to_archive(with_second(R"({"code":2,"message":"none"})"), "main2",
+                                   "7000000000000000001"),
+              "");
+    for (const auto* status : {R"({"code":99,"message":"away"})", "{}", "7"}) {
+        EXPECT_NE(objection_to_archive(with_second(status), "main2", "7000000000000000001"), "")
+            << status;
+    }
 }
 
 TEST(Origin, KeepsEveryStanzaOnce) {

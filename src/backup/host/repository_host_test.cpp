@@ -86,6 +86,15 @@ TEST_F(RepositoryHostTest, AClientChangesItsStanzaAndReadsOthers) {
               (std::vector<std::string>{"archive/main", "archive/other"}));
 }
 
+TEST_F(RepositoryHostTest, NoLinkMakesAnothersStanzaOnesOwn) {
+    const auto files = client("pgvm1", {.stanza = "main"});
+    ASSERT_TRUE(files->remove_tree("archive/main"));
+    const auto made = files->link("archive/main", "other");
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, Errc::invalid);
+    EXPECT_TRUE(files->link("backup/main/latest", "x"));
+}
+
 TEST_F(RepositoryHostTest, AListOfClientsHidesWhatItDoesNotName) {
     configure("tls-server-auth=pgvm1=main\n");
     const auto files = client("pgvm1", {.stanza = "main"});

@@ -85,6 +85,11 @@ Result<Holds::InUse> Requests::may_change(const Json& head, std::string_view pat
     return served_.holds.use(ids);
 }
 
+std::string folder_of(const std::string& path) {
+    const auto slash = path.rfind('/');
+    return slash == std::string::npos ? "" : path.substr(0, slash);
+}
+
 /// A link leads to a neighbour, never out of what the client may reach.
 Result<> check_target(const std::string& target) {
     return target.empty() || target == "." || target == ".." || target.contains('/')
@@ -119,6 +124,8 @@ Result<Json> Requests::change(const std::string& what, const Json& head) {
     } else if (what == "link") {
         const auto target = name(head, "target");
         HD_TRY_VOID(check_target(target));
+        // The neighbour is the client's only if the folder of both is.
+        HD_TRY_VOID(served_.may(folder_of(path), Access::write));
         HD_TRY_VOID(files.link(path, target));
     } else {
         return fail(Errc::invalid, fmt::format("'{}' is no request", what));

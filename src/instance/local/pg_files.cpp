@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <filesystem>
 #include <sstream>
 
@@ -79,20 +80,37 @@ bool leads_recovery(std::string_view name) {
     return name == "restore_command" || name.starts_with("recovery_target");
 }
 
+struct SettingName {
+    std::string name{};   ///< in lower case; empty: the line sets nothing
+    std::size_t end = 0;  ///< where it ends
+};
+/// PostgreSQL takes names in any case, and needs neither a space nor '=' behind one. Source: its
+/// guc-file.l.
+SettingName setting_in(const std::string& line) {
+    const auto begin = std::min(line.find_first_not_of(" \t\r"), line.size());
+    SettingName found{.end = begin};
+    for (; found.end < line.size(); ++found.end) {
+        const auto c = static_cast<unsigned char>(line[found.end]);
+        if (std::isalnum(c) == 0 && c != '_' && c != '.' && c < 0x80) {
+            break;
+        }
+        found.name += static_cast<char>(std::tolower(c));
+    }
+    return found;
+}
+
 /// The settings of a configuration file; of one that is there twice the last, as PostgreSQL does.
 /// Source: PostgreSQL docs, 20.1.2.
 config::Parameters settings_in(const std::string& text) {
     config::Parameters out;
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
-        const auto begin = line.find_first_not_of(" \t");
-        const auto end = line.find_first_of(" \t=", begin == std::string::npos ? 0 : begin);
-        const auto value = line.find_first_not_of(" \t=", end == std::string::npos ? 0 : end);
-        if (begin == std::string::npos || line[begin] == '#' || value == std::string::npos ||
-            end == std::string::npos) {
+        const auto [name, end] = setting_in(line);
+        const auto value = line.find_first_not_of(" \t\r=", end);
+        if (name.empty() || value == std::string::npos) {
             continue;
         }
-        auto& setting = out[line.substr(begin, end - begin)];
+        auto& setting = out[name];
         setting.clear();
         const bool quoted = line[value] == '\'';
         for (auto i = value + (quoted ? 1 : 0); i < line.size(); ++i) {
@@ -203,10 +221,7 @@ std::string without_recovery_parameters(const std::string& auto_conf,
     std::istringstream lines(auto_conf);
     std::string out;
     for (std::string line; std::getline(lines, line);) {
-        const auto begin = line.find_first_not_of(" \t");
-        const auto end = line.find_first_of(" \t=", begin == std::string::npos ? 0 : begin);
-        const auto name =
-            begin == std::string::npos ? std::string() : line.substr(begin, end - begin);
+        const auto name = setting_in(line).name;
         const bool stays = !is_recovery_parameter(name) || (recovers && leads_recovery(name));
         if (stays && std::ranges::find(also, name) == also.end()) {
             out += line + '\n';

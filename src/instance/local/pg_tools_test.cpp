@@ -118,6 +118,12 @@ TEST(PgFiles, ClonedAutoConfLosesItsRecoveryParameters) {
     EXPECT_EQ(without_recovery_parameters("synchronous_standby_names='x'\nwork_mem = '1MB'\n",
                                           {"synchronous_standby_names"}),
               "work_mem = '1MB'\n");
+    // As PostgreSQL reads names.
+    EXPECT_EQ(without_recovery_parameters("Archive_Command = 'a'\n\rarchive_command='b'\n"
+                                          "ARCHIVE_COMMAND'c'\nPrimary_ConnInfo 'd'\n"
+                                          "archive_command_x = 'e'\n",
+                                          {"archive_command"}),
+              "archive_command_x = 'e'\n");
 }
 
 }  // namespace
