@@ -15,8 +15,9 @@ from hosts import Host, possible
 
 EXAMPLE = ROOT / "examples/walkthrough"
 HOSTS = {f"pgvm{number}": 80 + number for number in range(1, 9)}
-# What only shows a state is asked again until it is as the document says: followers need a moment.
-ASKS = re.compile(r"(howdah|patronictl) (.* )?(list|topology|explain|history)\b| health$| info$|psql.*(\\conninfo|-At)|curl")
+# What only shows a state is asked again until it is as the document says, and a switchover until it is done: followers
+# need a moment.
+ASKS = re.compile(r"(howdah|patronictl) (.* )?(list|topology|explain|history|switchover)\b| health$| info$|psql.*(\\conninfo|-At)|curl")
 PATIENCE_S = 90
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or bool(possible()), reason=f"needs namespaces: {possible()}")
