@@ -331,6 +331,8 @@ io::Task<> InstanceContract::promote_and_follow() {
 io::Task<> InstanceContract::stop_in_order() {
     auto* a = co_await primary("a");
     auto* b = co_await standby("b", "a");
+    // A standby says that it streams when it has asked to; the primary waits for those it serves.
+    co_await becomes(a, "serves b", [](const Local& l) { return l.walsenders.size() == 1; });
     const auto written = co_await write("a", a);
     co_await job(a, a->stop(StopMode::fast), "stop");
     const auto stopped = co_await a->observe(1s);
