@@ -9,6 +9,7 @@
 #include "api/body.h"
 #include "base/timestamp.h"
 #include "config/quantity.h"
+#include "config/yaml_scalar.h"
 
 namespace howdah::api {
 

@@ -10,6 +10,7 @@
 
 #include "api/overview.h"
 #include "cli/config_file.h"
+#include "cli/pyyaml.h"
 #include "cli/read_cluster.h"
 #include "config/agent_config.h"
 #include "config/explain.h"
@@ -85,7 +86,7 @@ Result<int> validate(const ConfigCommand& command, const std::string& file) {
         }
     }
     if (command.print && checked.wrong.empty()) {
-        fmt::print("{}\n", YAML::Dump(sources.document));
+        fmt::print("{}", yaml_block(sources.document));
     }
     return checked.wrong.empty() ? 0 : 1;
 }

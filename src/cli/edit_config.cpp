@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <unistd.h>
-#include <yaml-cpp/yaml.h>
 
 #include <fstream>
 #include <iostream>
@@ -16,7 +15,7 @@
 #include "cli/read_cluster.h"
 #include "cli/unified_diff.h"
 #include "config/dynamic_check.h"
-#include "config/yaml.h"
+#include "config/yaml_document.h"
 
 namespace howdah::cli {
 
@@ -26,13 +25,14 @@ using Json = nlohmann::ordered_json;
 
 /// Any YAML value as JSON. Errors: Errc::invalid with `what` and the line.
 Result<Json> parse_yaml(const std::string& text, const std::string& what) {
-    try {
-        return config::to_json(YAML::Load(text));
-    } catch (const YAML::Exception& e) {
+    HD_TRY(auto document, config::read_yaml(text, what));
+    if (!document.remarks.empty()) {
+        const auto& twice = document.remarks.front();
         return fail(Errc::invalid,
-                    fmt::format("{}:{}: not valid YAML: {}", what, e.mark.line + 1, e.msg),
-                    "look at the indentation and the quotes of that line");
+                    fmt::format("{}:{}: {} is written twice", what, twice.line, twice.path),
+                    "remove one of them");
     }
+    return std::move(document.value);
 }
 
 Result<Json> parse_mapping(const std::string& text, const std::string& what) {

@@ -16,6 +16,7 @@
 #include "config/sources.h"
 #include "config/words.h"
 #include "config/yaml.h"
+#include "config/yaml_scalar.h"
 
 namespace howdah::config {
 namespace {
@@ -33,9 +34,8 @@ Diagnostic diagnostic(const Origin& origin, std::string key, std::string message
 }
 
 /// Sections that the file itself names: ways to make the first cluster, or a standby.
-std::set<std::string> named_sections(const YAML::Node& document) {
+std::set<std::string> named_sections(const nlohmann::ordered_json& all) {
     std::set<std::string> out;
-    const auto all = document.IsMap() ? to_json(document) : nlohmann::ordered_json::object();
     const auto section = [](const nlohmann::ordered_json& in, const char* key) {
         const auto found = in.is_object() ? in.find(key) : in.end();
         return found != in.end() ? *found : nlohmann::ordered_json();
@@ -54,13 +54,12 @@ std::set<std::string> named_sections(const YAML::Node& document) {
     return out;
 }
 
-void warn_of_keys(const YAML::Node& node, const std::string& path, const Sources& sources,
-                  const std::set<std::string>& named, AgentConfig& config) {
-    if (!node.IsMap()) {
+void warn_of_keys(const nlohmann::ordered_json& node, const std::string& path,
+                  const Sources& sources, const std::set<std::string>& named, AgentConfig& config) {
+    if (!node.is_object()) {
         return;
     }
-    for (const auto& item : node) {
-        const auto key = item.first.Scalar();
+    for (const auto& [key, value] : node.items()) {
         const auto full = path.empty() ? key : path + "." + key;
         const auto origin = sources.origin_of(full);
         if (named.contains(full)) {
@@ -74,24 +73,18 @@ void warn_of_keys(const YAML::Node& node, const std::string& path, const Sources
         if (const auto why = not_yet(full)) {
             config.warnings.push_back(diagnostic(origin, full, *why));
         }
-        warn_of_keys(item.second, full, sources, named, config);
+        warn_of_keys(value, full, sources, named, config);
     }
 }
 
 /// Parameters of this file that would lead PostgreSQL to other files than the agent's.
-void warn_of_own_paths(const YAML::Node& document, const Sources& sources, AgentConfig& config) {
-    const auto section = document["postgresql"];
-    const auto parameters = section && section.IsMap() ? section["parameters"] : YAML::Node();
-    if (!parameters || !parameters.IsMap()) {
-        return;
-    }
-    for (const auto& item : parameters) {
-        Parameters one{{item.first.Scalar(), item.second.Scalar()}};
+void warn_of_own_paths(YamlSection postgresql, AgentConfig& config) {
+    auto parameters = postgresql.section("parameters");
+    for (const auto& key : parameters.keys()) {
+        const auto& value = parameters.raw(key);
+        Parameters one{{key, value.is_structured() ? "" : python_text(value)}};
         if (!drop_own_paths(config.postgresql, one).empty()) {
-            const auto key = "postgresql.parameters." + item.first.Scalar();
-            config.warnings.push_back(
-                diagnostic(sources.origin_of(key), key,
-                           "ignored: it comes from postgresql.data_dir and config_dir"));
+            parameters.warn(key, "ignored: it comes from postgresql.data_dir and config_dir");
         }
     }
 }
@@ -108,7 +101,7 @@ Credentials read_credentials(YamlSection section) {
 }
 
 io::ClientCertificates read_verify_client(YamlSection& section) {
-    const auto word = lower_case(section.text("verify_client", "none"));
+    const auto word = section.word("verify_client", "none");
     if (word == "required") {
         return io::ClientCertificates::required;
     }
@@ -146,10 +139,9 @@ RestApi read_restapi(YamlSection section) {
     api.allowlist_include_members = section.flag("allowlist_include_members", false);
     for (const auto* key : {"http_extra_headers", "https_extra_headers"}) {
         auto headers = section.section(key);
-        const auto node = section.raw(key);
-        if (headers.present() && (api.tls || std::string_view(key) == "http_extra_headers")) {
-            for (const auto& item : node) {
-                api.extra_headers[item.first.Scalar()] = headers.text(item.first.Scalar());
+        if (api.tls || std::string_view(key) == "http_extra_headers") {
+            for (const auto& header : headers.keys()) {
+                api.extra_headers[header] = headers.text(header);
             }
         }
     }
@@ -174,7 +166,7 @@ void read_ctl(YamlSection section, AgentConfig& config) {
 }
 
 std::vector<std::string> host_texts(YamlSection& section) {
-    if (const auto value = section.raw("hosts"); value && value.IsSequence()) {
+    if (section.raw("hosts").is_array()) {
         return section.list("hosts");
     }
     std::vector<std::string> out;
@@ -224,10 +216,8 @@ Etcd read_etcd(YamlSection section) {
                          .peer = own.required_text(
                              "peer", "the URL for peers, for example http://10.0.0.1:2380")};
         auto members = own.section("members");
-        if (const auto node = own.raw("members"); node && node.IsMap()) {
-            for (const auto& item : node) {
-                s.members[item.first.Scalar()] = members.text(item.first.Scalar());
-            }
+        for (const auto& member : members.keys()) {
+            s.members[member] = members.text(member);
         }
         etcd.supervised = std::move(s);
     }
@@ -250,22 +240,27 @@ std::vector<std::string> read_initdb(YamlSection& bootstrap) {
         }
         out.push_back(value ? fmt::format("--{}={}", key, *value) : "--" + key);
     };
-    const auto node = bootstrap.raw("initdb");
-    if (!node || node.IsNull()) {
+    const auto& options = bootstrap.raw("initdb");
+    if (options.is_null()) {
         return out;
     }
-    if (node.IsScalar()) {
-        bootstrap.refuse("initdb", fmt::format("must be a list, not \"{}\"", node.Scalar()),
+    if (!options.is_structured()) {
+        bootstrap.refuse("initdb", fmt::format("must be a list, not \"{}\"", python_text(options)),
                          "write one option a line, each after a dash");
         return out;
     }
-    for (const auto& item : node) {
-        if (node.IsMap()) {
-            add(item.first.Scalar(), item.second.Scalar());
-        } else if (item.IsMap() && item.size() == 1 && item.begin()->second.IsScalar()) {
-            add(item.begin()->first.Scalar(), item.begin()->second.Scalar());
-        } else if (item.IsScalar()) {
-            add(item.Scalar(), std::nullopt);
+    for (const auto& item : options.is_array() ? options : nlohmann::ordered_json{options}) {
+        if (item.is_object()) {
+            for (const auto& [key, value] : item.items()) {
+                if (value.is_structured() || value.is_null()) {
+                    bootstrap.refuse("initdb", fmt::format("\"{}\" has no value", key),
+                                     "write \"- encoding: UTF8\" or \"- data-checksums\"");
+                } else {
+                    add(key, python_text(value));
+                }
+            }
+        } else if (item.is_string()) {
+            add(item.get<std::string>(), std::nullopt);
         } else {
             bootstrap.refuse("initdb", "holds something that is neither an option nor a pair",
                              "write \"- encoding: UTF8\" or \"- data-checksums\"");
@@ -322,8 +317,7 @@ std::optional<BootstrapMethod> read_method(YamlSection& bootstrap) {
     } else {
         section.refuse("command", words.error().message, words.error().hint);
     }
-    for (const auto& item : bootstrap.raw(name)) {
-        const auto key = item.first.Scalar();
+    for (const auto& key : section.keys()) {
         if (key == "recovery_conf" || key == "command" || key == "no_params" ||
             key == "keep_existing_recovery_conf") {
             continue;
@@ -331,11 +325,8 @@ std::optional<BootstrapMethod> read_method(YamlSection& bootstrap) {
         method.parameters.push_back(fmt::format("--{}={}", key, section.text(key)));
     }
     auto recovery = section.section("recovery_conf");
-    if (recovery.present()) {
-        for (const auto& item : section.raw("recovery_conf")) {
-            const auto key = item.first.Scalar();
-            method.recovery_conf[key] = recovery.text(key);
-        }
+    for (const auto& key : recovery.keys()) {
+        method.recovery_conf[key] = recovery.text(key);
     }
     return method;
 }
@@ -347,20 +338,19 @@ Bootstrap read_bootstrap(YamlSection section, AgentConfig& config) {
                 .method = read_method(section)};
     (void)section.section("dcs");  // must be a mapping
     if (section.has("dcs")) {
-        const auto dcs = to_json(section.raw("dcs"));
+        const auto& dcs = section.raw("dcs");
         check_bootstrap_dcs(section, dcs, config);
         b.dcs_json = dcs.dump();
     }
     auto users = section.section("users");
-    if (const auto node = section.raw("users"); users.present()) {
+    if (users.present()) {
         config.warnings.push_back(diagnostic(section.origin("users"), "bootstrap.users",
                                              "Patroni 4 removed it; the users are created, but "
                                              "post_bootstrap is the lasting way"));
-        for (const auto& item : node) {
-            auto user = users.section(item.first.Scalar());
-            b.users.push_back({.name = item.first.Scalar(),
-                               .password = user.text("password"),
-                               .options = user.list("options")});
+        for (const auto& name : users.keys()) {
+            auto user = users.section(name);
+            b.users.push_back(
+                {.name = name, .password = user.text("password"), .options = user.list("options")});
         }
     }
     return b;
@@ -386,11 +376,10 @@ void read_listen(YamlSection& section, Postgresql& pg) {
 }
 
 /// What may also come from `/config`, to be merged over it (1.1).
-std::string shared_settings(const YAML::Node& node) {
+std::string shared_settings(const nlohmann::ordered_json& json) {
     static const std::set<std::string> local_only{
         "listen", "connect_address", "proxy_address",    "data_dir", "config_dir",
         "pgpass", "authentication",  "config_base_name", "name",     "use_slots"};
-    auto json = node ? to_json(node) : nlohmann::ordered_json::object();
     auto out = nlohmann::ordered_json::object();
     const auto methods = replica_method_names(json);
     for (auto it = json.begin(); json.is_object() && it != json.end(); ++it) {
@@ -457,7 +446,6 @@ Watchdog read_watchdog(YamlSection section) {
         return watchdog;
     }
     using Mode = Watchdog::Mode;
-    // YAML 1.1 reads a bare `off` as false.
     static const std::map<std::string, Mode> modes{{"off", Mode::off},
                                                    {"false", Mode::off},
                                                    {"no", Mode::off},
@@ -467,7 +455,7 @@ Watchdog read_watchdog(YamlSection section) {
                                                    {"automatic", Mode::automatic},
                                                    {"require", Mode::required},
                                                    {"required", Mode::required}};
-    const auto mode = section.text("mode", "automatic");
+    const auto mode = section.word("mode", "automatic");
     const auto found = modes.find(mode);
     if (found == modes.end()) {
         section.refuse("mode", "is \"" + mode + "\"", "off, automatic or required");
@@ -485,7 +473,7 @@ void read_tags(YamlSection root, AgentConfig& config) {
         return;
     }
     config.nofailover = tags.flag("nofailover", false);
-    auto json = to_json(root.raw("tags"));
+    auto json = root.raw("tags");
     // Published tags leave these out when they say nothing (1.10).
     for (const auto* key : {"clonefrom", "nofailover", "noloadbalance", "nosync", "nostream"}) {
         if (const auto it = json.find(key); it != json.end() && (it->is_null() || *it == false)) {
@@ -566,8 +554,13 @@ AgentConfig understand(const Sources& sources, const std::string& file, Purpose 
     AgentConfig config{.file = file};
     YamlSection::Shared shared{.sources = sources};
     warn_of_keys(sources.document, "", sources, named_sections(sources.document), config);
-    read_sections(YamlSection(sources.document, "", shared), purpose, config);
-    warn_of_own_paths(sources.document, sources, config);
+    YamlSection root(sources.document, "", shared);
+    read_sections(root, purpose, config);
+    warn_of_own_paths(root.section("postgresql"), config);
+    for (const auto& remark : sources.remarks) {
+        config.warnings.push_back(diagnostic(remark.origin, remark.path, remark.text));
+    }
+    config.warnings.insert(config.warnings.end(), shared.warnings.begin(), shared.warnings.end());
     std::sort(config.warnings.begin(), config.warnings.end(),
               [](const Diagnostic& a, const Diagnostic& b) {
                   return std::tie(a.file, a.line, a.key) < std::tie(b.file, b.line, b.key);

@@ -9,6 +9,7 @@
 #include "config/own_paths.h"
 #include "config/quantity.h"
 #include "config/schema.h"
+#include "config/yaml_scalar.h"
 #include "ha/settings.h"
 
 namespace howdah::config {

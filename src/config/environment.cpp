@@ -6,6 +6,8 @@
 #include <array>
 #include <cctype>
 
+#include "config/yaml_document.h"
+
 extern char** environ;
 
 namespace howdah::config {
@@ -80,20 +82,20 @@ const std::vector<Variable>& variables() {
 }
 
 /// Lists are 'a','b' with or without brackets, maps a: b with or without braces.
-Result<YAML::Node> value_of(const Variable& variable, const std::string& text) {
+Result<nlohmann::ordered_json> value_of(const Variable& variable, const std::string& text) {
     if (variable.kind == Kind::text) {
-        return YAML::Node(text);
+        return nlohmann::ordered_json(text);
     }
     const bool list = variable.kind == Kind::list;
     const auto first = text.find_first_not_of(" \t");
     const bool open = first != std::string::npos && text[first] == (list ? '[' : '{');
     const auto* hint = list ? "write 'a','b'" : "write key: value, key: value";
-    try {
-        auto node = YAML::Load(open ? text : list ? "[" + text + "]" : "{" + text + "}");
-        if (list ? node.IsSequence() : node.IsMap()) {
-            return node;
-        }
-    } catch (const YAML::Exception&) {
+    const auto read = read_yaml(open   ? text
+                                : list ? "[" + text + "]"
+                                       : "{" + text + "}",
+                                variable.name);
+    if (read && (list ? read->value.is_array() : read->value.is_object())) {
+        return read->value;
     }
     return fail(
         Errc::invalid,

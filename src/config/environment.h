@@ -1,8 +1,7 @@
 #pragma once
 
-#include <yaml-cpp/yaml.h>
-
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -19,7 +18,7 @@ Environment process_environment();
 struct Assignment {
     std::string variable{};  ///< "PATRONI_SUPERUSER_PASSWORD"
     std::string path{};      ///< "postgresql.authentication.superuser.password"
-    YAML::Node value{};
+    nlohmann::ordered_json value{};
 };
 
 /// What the PATRONI_* variables say (patroni-compatibility.md 1.15), in the order of their names.

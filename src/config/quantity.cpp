@@ -122,16 +122,6 @@ std::string setting_text(const nlohmann::ordered_json& value) {
     return value.is_null() ? std::string() : value.dump();
 }
 
-std::string python_text(const nlohmann::ordered_json& value) {
-    if (value.is_string()) {
-        return value.get<std::string>();
-    }
-    if (value.is_boolean()) {
-        return value.get<bool>() ? "True" : "False";
-    }
-    return value.is_null() ? "None" : value.dump();
-}
-
 std::string lower_case(std::string text) {
     std::ranges::transform(text, text.begin(),
                            [](unsigned char c) { return static_cast<char>(std::tolower(c)); });

@@ -19,8 +19,6 @@ std::optional<bool> parse_truth(const std::string& text);
 
 /// A scalar as postgresql.conf takes it: true is "on", null is empty.
 std::string setting_text(const nlohmann::ordered_json& value);
-/// As Python's str() of it: true is "True", null is "None".
-std::string python_text(const nlohmann::ordered_json& value);
 
 std::string lower_case(std::string text);
 

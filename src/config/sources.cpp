@@ -5,71 +5,75 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "config/yaml.h"
+#include "config/yaml_document.h"
 
 namespace howdah::config {
 namespace {
 
 namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
 
 std::string join(const std::string& path, const std::string& key) {
     return path.empty() ? key : path + "." + key;
 }
 
-std::string value_text(const YAML::Node& node) {
-    const auto json = to_json(node);
-    return json.is_string() ? json.get<std::string>() : json.dump();
+std::string value_text(const Json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-void note(Sources& sources, const std::string& path, const YAML::Node& node, const Origin& origin) {
+void note(Sources& sources, const std::string& path, const Json& value, const Origin& origin) {
     sources.origins[path] = origin;
-    if (!node.IsMap()) {
-        sources.settings[path].push_back({.value = value_text(node), .origin = origin});
+    if (!value.is_object()) {
+        sources.settings[path].push_back({.value = value_text(value), .origin = origin});
     }
 }
 
-/// `whole`: one origin for all, else each key has the line it stands on in `origin.place`.
-void merge(Sources& sources, YAML::Node into, const YAML::Node& from, const std::string& path,
-           const Origin& origin, bool whole) {
-    for (const auto& item : from) {
-        const auto key = item.first.Scalar();
+/// `lines`: of the keys of `from`; nullptr: one origin for all.
+void merge(Sources& sources, Json& into, const Json& from, const std::string& path,
+           const Origin& origin, const std::map<std::string, int>* lines) {
+    for (const auto& [key, value] : from.items()) {
         const auto full = join(path, key);
         auto here = origin;
-        here.line = whole ? origin.line : item.first.Mark().line + 1;
-        note(sources, full, item.second, here);
-        const YAML::Node& constant = into;
-        const auto present = constant[key];
-        if (item.second.IsNull() && present) {
-            into.remove(key);
-        } else if (item.second.IsMap() && present && present.IsMap()) {
-            merge(sources, into[key], item.second, full, origin, whole);
-        } else if (item.second.IsMap()) {
-            auto section = YAML::Node(YAML::NodeType::Map);
-            merge(sources, section, item.second, full, origin, whole);
-            into[key] = section;
+        if (lines != nullptr) {
+            here.line = lines->at(full);
+        }
+        note(sources, full, value, here);
+        const auto present = into.find(key);
+        if (value.is_null() && present != into.end()) {
+            into.erase(key);
+        } else if (value.is_object()) {
+            if (present == into.end() || !present->is_object()) {
+                into[key] = Json::object();
+            }
+            merge(sources, into[key], value, full, origin, lines);
         } else {
-            into[key] = item.second;
+            into[key] = value;
         }
     }
 }
 
 Result<> add_text(Sources& sources, const std::string& text, const std::string& place) {
-    try {
-        const auto document = YAML::Load(text);
-        if (!document.IsMap()) {
-            return fail(Errc::invalid,
-                        fmt::format("{}:1: the file must be a mapping of sections", place),
-                        "it should look like patroni.yml: scope, name, restapi, etcd3, bootstrap, "
-                        "postgresql");
-        }
-        merge(sources, sources.document, document, "", {.place = place}, false);
-    } catch (const YAML::Exception& e) {
+    HD_TRY(const auto document, read_yaml(text, place));
+    if (!document.value.is_object()) {
         return fail(Errc::invalid,
-                    fmt::format("{}:{}: not valid YAML: {}", place, e.mark.line + 1, e.msg),
-                    "look at the indentation and the quotes of that line");
+                    fmt::format("{}:1: the file must be a mapping of sections{}", place,
+                                document.value.is_null() ? "; it is empty" : ""),
+                    "it should look like patroni.yml: scope, name, restapi, etcd3, bootstrap, "
+                    "postgresql");
+    }
+    merge(sources, sources.document, document.value, "", {.place = place}, &document.lines);
+    for (const auto& [path, line] : document.lines) {
+        sources.written.erase(path);
+    }
+    for (const auto& [path, written] : document.written) {
+        sources.written[path] = written;
+    }
+    for (const auto& remark : document.remarks) {
+        sources.remarks.push_back({.path = remark.path,
+                                   .origin = {.place = place, .line = remark.line},
+                                   .text = remark.text});
     }
     return {};
 }
@@ -104,17 +108,18 @@ Result<std::vector<std::string>> files_in(const std::string& directory) {
 
 void add_assignment(Sources& sources, const Assignment& assignment) {
     const Origin origin{.place = "environment " + assignment.variable};
-    auto node = assignment.value;
+    auto document = assignment.value;
     auto path = assignment.path;
-    for (auto dot = path.rfind('.'); dot != std::string::npos; dot = path.rfind('.')) {
-        YAML::Node outer(YAML::NodeType::Map);
-        outer[path.substr(dot + 1)] = node;
-        node = outer;
-        path.erase(dot);
+    sources.written.erase(path);
+    while (!path.empty()) {
+        const auto dot = path.rfind('.');
+        const auto key = dot == std::string::npos ? path : path.substr(dot + 1);
+        auto outer = Json::object();
+        outer[key] = std::move(document);
+        document = std::move(outer);
+        path.erase(dot == std::string::npos ? 0 : dot);
     }
-    YAML::Node document(YAML::NodeType::Map);
-    document[path] = node;
-    merge(sources, sources.document, document, "", origin, true);
+    merge(sources, sources.document, document, "", origin, nullptr);
 }
 
 }  // namespace

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <yaml-cpp/yaml.h>
-
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -24,12 +23,21 @@ struct Setting {
     Origin origin{};
 };
 
+/// What is not as it looks, and no error.
+struct Remark {
+    std::string path{};
+    Origin origin{};
+    std::string text{};
+};
+
 /// A host's configuration before it is understood: files, merged in the order of their names (1.13:
 /// null deletes, maps merge), and the environment over them (patroni-compatibility.md 1.1).
 struct Sources {
-    YAML::Node document{YAML::NodeType::Map};
+    nlohmann::ordered_json document = nlohmann::ordered_json::object();
     std::map<std::string, Origin> origins{};                 ///< by dotted path: who wrote it last
     std::map<std::string, std::vector<Setting>> settings{};  ///< leaves, the weakest first
+    std::map<std::string, std::string> written{};  ///< where YAML 1.1 makes something else of it
+    std::vector<Remark> remarks{};                 ///< what the reading met
 
     /// Where `path` stands; its nearest section's origin when it stands nowhere.
     Origin origin_of(const std::string& path) const;

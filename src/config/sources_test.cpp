@@ -43,8 +43,8 @@ TEST(Sources, FilesOfADirectoryAreMergedInTheOrderOfTheirNames) {
     folder.put("30-no.txt", "name: n3\n");
     const auto sources = gather(folder.path, {});
     ASSERT_TRUE(sources) << sources.error().message;
-    EXPECT_EQ(sources->document["name"].Scalar(), "n2");
-    const auto parameters = to_json(sources->document["postgresql"]["parameters"]);
+    EXPECT_EQ(sources->document["name"], "n2");
+    const auto parameters = sources->document["postgresql"]["parameters"];
     EXPECT_EQ(parameters.dump(), R"({"jit":false})");
     EXPECT_EQ(sources->origin_of("postgresql.parameters.jit").text(),
               (folder.path / "20-host.yaml").string() + ":3");
@@ -69,6 +69,35 @@ TEST(Sources, FaultsNameTheFileThatHasThem) {
     EXPECT_EQ(gather(folder.path, {}).error().code, Errc::not_found);
 }
 
+TEST(Sources, WhatYamlReadsAsANumberIsThatNumberAndSaid) {
+    const auto sources = gather_text(
+        "scope: 010\nname: yes\netcd3: {hosts: [127.0.0.1:2379]}\nwatchdog: {mode: off}\n"
+        "postgresql:\n  listen: 127.0.0.1:5432\n  data_dir: /tmp/none\n  authentication:\n"
+        "    replication: {username: replicator, password: 0123456}\n"
+        "  parameters: {log_file_mode: 0640, work_mem: 4MB, jit: on}\n",
+        "x.yml");
+    ASSERT_TRUE(sources);
+    const auto checked = check_agent_config(*sources, "x.yml");
+    ASSERT_TRUE(checked.wrong.empty()) << checked.wrong.front().message;
+    EXPECT_EQ(checked.config.scope, "8");
+    EXPECT_EQ(checked.config.name, "True");
+    EXPECT_EQ(checked.config.postgresql.replication.password, "42798");
+    EXPECT_EQ(checked.config.watchdog.mode, Watchdog::Mode::off);
+    EXPECT_EQ(sources->document["postgresql"]["parameters"]["log_file_mode"], 416);
+    std::vector<std::string> said;
+    for (const auto& warning : checked.config.warnings) {
+        said.push_back(warning.text());
+    }
+    EXPECT_EQ(said, (std::vector<std::string>{
+                        "x.yml:1: scope: YAML reads 010 as 8, as Patroni does; write it in quotes "
+                        "to keep it as it stands",
+                        "x.yml:2: name: YAML reads yes as True, as Patroni does; write it in "
+                        "quotes to keep it as it stands",
+                        "x.yml:9: postgresql.authentication.replication.password: what stands "
+                        "there is a number or a truth value for YAML, and read as such, as "
+                        "Patroni reads it; write it in quotes"}));
+}
+
 TEST(Sources, TheEnvironmentBeatsTheFile) {
     const AFolder folder;
     folder.put("patroni.yml", small);
@@ -85,7 +114,7 @@ TEST(Sources, TheEnvironmentBeatsTheFile) {
     EXPECT_EQ(checked.config.scope, "demo");
     EXPECT_EQ(checked.config.etcd->hosts.size(), 2);
     EXPECT_EQ(checked.config.postgresql.superuser.password, "0123");
-    EXPECT_EQ(sources->document["restapi"]["http_extra_headers"]["a"].Scalar(), "b");
+    EXPECT_EQ(sources->document["restapi"]["http_extra_headers"]["a"], "b");
 }
 
 TEST(Sources, TheEnvironmentAloneIsEnough) {
@@ -103,7 +132,7 @@ TEST(Sources, TheEnvironmentAloneIsEnough) {
     EXPECT_FALSE(gather("", {}));
     auto whole = alone;
     whole["PATRONI_CONFIGURATION"] = small;
-    EXPECT_EQ(gather("", whole)->document["name"].Scalar(), "n1");
+    EXPECT_EQ(gather("", whole)->document["name"], "n1");
 }
 
 TEST(Sources, WhatIsNoListIsRefusedByTheNameOfItsVariable) {

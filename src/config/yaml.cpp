@@ -2,29 +2,32 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
-#include <nlohmann/json.hpp>
-#include <set>
+
+#include "config/quantity.h"
+#include "config/yaml_scalar.h"
 
 namespace howdah::config {
 namespace {
 
-std::string kind_of(const YAML::Node& node) {
-    return node.IsMap()        ? "a mapping"
-           : node.IsSequence() ? "a list"
-           : node.IsNull()     ? "nothing"
-                               : fmt::format("\"{}\"", node.Scalar());
+using Json = nlohmann::ordered_json;
+
+const Json nothing{};
+
+bool is_scalar(const Json& value) {
+    return !value.is_structured();
 }
 
-std::optional<bool> parse_bool(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char c) { return std::tolower(c); });
-    static const std::set<std::string> yes{"true", "on", "yes", "1"};
-    static const std::set<std::string> no{"false", "off", "no", "0"};
-    return yes.contains(text)  ? std::optional(true)
-           : no.contains(text) ? std::optional(false)
-                               : std::nullopt;
+std::string kind_of(const Json& value) {
+    return value.is_object()  ? "a mapping"
+           : value.is_array() ? "a list"
+           : value.is_null()  ? "nothing"
+                              : fmt::format("\"{}\"", python_text(value));
+}
+
+/// As Patroni reads what should be true or false.
+std::optional<bool> truth_of(const Json& value) {
+    return is_scalar(value) ? parse_truth(python_text(value)) : std::nullopt;
 }
 
 template <class Number>
@@ -36,49 +39,7 @@ std::optional<Number> parse_number(std::string_view text) {
                : std::nullopt;
 }
 
-nlohmann::ordered_json scalar_to_json(const YAML::Node& node) {
-    const auto& text = node.Scalar();
-    if (node.Tag() == "!") {  // quoted
-        return text;
-    }
-    if (text == "~" || text == "null" || text == "Null" || text == "NULL") {
-        return nullptr;
-    }
-    if (const auto number = parse_number<std::int64_t>(text)) {
-        return *number;
-    }
-    if (text != "1" && text != "0") {
-        if (const auto truth = parse_bool(text)) {
-            return *truth;
-        }
-    }
-    if (text.find('.') != std::string::npos) {
-        if (const auto number = parse_number<double>(text)) {
-            return *number;
-        }
-    }
-    return text;
-}
-
 }  // namespace
-
-nlohmann::ordered_json to_json(const YAML::Node& node) {
-    if (node.IsMap()) {
-        auto out = nlohmann::ordered_json::object();
-        for (const auto& item : node) {
-            out[item.first.Scalar()] = to_json(item.second);
-        }
-        return out;
-    }
-    if (node.IsSequence()) {
-        auto out = nlohmann::ordered_json::array();
-        for (const auto& item : node) {
-            out.push_back(to_json(item));
-        }
-        return out;
-    }
-    return node.IsScalar() ? scalar_to_json(node) : nlohmann::ordered_json();
-}
 
 Result<HostPort> parse_host_port(const std::string& text, std::uint16_t default_port) {
     HostPort out{.host = text, .port = default_port};
@@ -112,15 +73,15 @@ void YamlSection::Shared::refuse(Error wrong) {
     errors.push_back(std::move(wrong));
 }
 
-YamlSection::YamlSection(YAML::Node node, std::string path, Shared& shared)
-    : node_(std::move(node)), path_(std::move(path)), shared_(shared) {
-    if (node_ && !node_.IsNull() && !node_.IsMap()) {
+YamlSection::YamlSection(const Json& node, std::string path, Shared& shared)
+    : node_(&node), path_(std::move(path)), shared_(shared) {
+    if (!node.is_null() && !node.is_object()) {
         shared_.refuse(
             {.code = Errc::invalid,
              .message = fmt::format("{}: {}: must be a mapping, not {}",
-                                    shared_.sources.origin_of(path_).text(), path_, kind_of(node_)),
+                                    shared_.sources.origin_of(path_).text(), path_, kind_of(node)),
              .hint = "indent its keys below it"});
-        node_ = YAML::Node();
+        node_ = &nothing;
     }
 }
 
@@ -130,38 +91,78 @@ void YamlSection::refuse(const std::string& key, const std::string& why, const s
                     .hint = hint});
 }
 
+void YamlSection::warn(const std::string& key, std::string what) {
+    const auto from = origin(key);
+    shared_.warnings.push_back(
+        {.file = from.place, .line = from.line, .key = path_of(key), .message = std::move(what)});
+}
+
 Origin YamlSection::origin(const std::string& key) const {
     return shared_.sources.origin_of(path_of(key));
 }
 
-YAML::Node YamlSection::raw(const std::string& key) const {
-    if (!node_ || !node_.IsMap()) {
-        return YAML::Node(YAML::NodeType::Undefined);
-    }
-    const YAML::Node& constant = node_;  // operator[] of a non-const node would add the key
-    return constant[key];
+const Json& YamlSection::raw(const std::string& key) const {
+    const auto found = node_->is_object() ? node_->find(key) : node_->end();
+    return found == node_->end() ? nothing : *found;
 }
 
 bool YamlSection::has(const std::string& key) const {
-    const auto value = raw(key);
-    return value && !value.IsNull();
+    return !raw(key).is_null();
+}
+
+std::vector<std::string> YamlSection::keys() const {
+    std::vector<std::string> out;
+    for (const auto& [key, value] : node_->items()) {
+        if (node_->is_object()) {
+            out.push_back(key);
+        }
+    }
+    return out;
 }
 
 YamlSection YamlSection::section(const std::string& key) {
     return YamlSection(raw(key), path_of(key), shared_);
 }
 
+/// As it was written.
+std::string YamlSection::shown(const std::string& key) const {
+    const auto written = shared_.sources.written.find(path_of(key));
+    return written == shared_.sources.written.end() ? kind_of(raw(key))
+                                                    : fmt::format("\"{}\"", written->second);
+}
+
+std::string YamlSection::as_text(const Json& scalar, const std::string& key) {
+    auto text = python_text(scalar);
+    const auto written = shared_.sources.written.find(path_of(key));
+    if (!scalar.is_string() && written != shared_.sources.written.end()) {
+        // A secret is not repeated.
+        const bool secret = key.find("password") != std::string::npos;
+        warn(key, secret ? "what stands there is a number or a truth value for YAML, and read as "
+                           "such, as Patroni reads it; write it in quotes"
+                         : fmt::format("YAML reads {} as {}, as Patroni does; write it in quotes "
+                                       "to keep it as it stands",
+                                       written->second, text));
+    }
+    return text;
+}
+
 std::string YamlSection::text(const std::string& key, std::string otherwise) {
-    const auto value = raw(key);
-    if (!value || value.IsNull()) {
+    const auto& value = raw(key);
+    if (value.is_null()) {
         return otherwise;
     }
-    if (!value.IsScalar()) {
+    if (!is_scalar(value)) {
         refuse(key, fmt::format("must be text, not {}", kind_of(value)),
                "write one value after the colon");
         return otherwise;
     }
-    return value.Scalar();
+    return as_text(value, key);
+}
+
+std::string YamlSection::word(const std::string& key, std::string otherwise) {
+    const auto& value = raw(key);
+    return value.is_boolean() ? (value.get<bool>() ? "on" : "off")
+                              : lower_case(text(key, std::move(otherwise)));
 }
 
 std::string YamlSection::required_text(const std::string& key, const std::string& hint) {
@@ -173,13 +174,13 @@ std::string YamlSection::required_text(const std::string& key, const std::string
 }
 
 bool YamlSection::flag(const std::string& key, bool otherwise) {
-    const auto value = raw(key);
-    if (!value || value.IsNull()) {
+    const auto& value = raw(key);
+    if (value.is_null()) {
         return otherwise;
     }
-    const auto truth = value.IsScalar() ? parse_bool(value.Scalar()) : std::nullopt;
+    const auto truth = truth_of(value);
     if (!truth) {
-        refuse(key, fmt::format("must be true or false, not {}", kind_of(value)),
+        refuse(key, fmt::format("must be true or false, not {}", shown(key)),
                "write true or false");
     }
     return truth.value_or(otherwise);
@@ -187,15 +188,15 @@ bool YamlSection::flag(const std::string& key, bool otherwise) {
 
 std::int64_t YamlSection::number(const std::string& key, std::int64_t otherwise, std::int64_t least,
                                  std::int64_t most) {
-    const auto value = raw(key);
-    if (!value || value.IsNull()) {
+    const auto& value = raw(key);
+    if (value.is_null()) {
         return otherwise;
     }
-    const auto number =
-        value.IsScalar() ? parse_number<std::int64_t>(value.Scalar()) : std::nullopt;
+    const auto number = value.is_number_integer() ? std::optional(value.get<std::int64_t>())
+                        : value.is_string() ? parse_number<std::int64_t>(value.get<std::string>())
+                                            : std::nullopt;
     if (!number || *number < least || *number > most) {
-        refuse(key,
-               fmt::format("must be a number from {} to {}, not {}", least, most, kind_of(value)),
+        refuse(key, fmt::format("must be a number from {} to {}, not {}", least, most, shown(key)),
                "write a whole number");
         return otherwise;
     }
@@ -204,22 +205,22 @@ std::int64_t YamlSection::number(const std::string& key, std::int64_t otherwise,
 
 std::vector<std::string> YamlSection::list(const std::string& key) {
     std::vector<std::string> out;
-    const auto value = raw(key);
-    if (!value || value.IsNull()) {
+    const auto& value = raw(key);
+    if (value.is_null()) {
         return out;
     }
-    if (!value.IsSequence()) {
+    if (!value.is_array()) {
         refuse(key, fmt::format("must be a list, not {}", kind_of(value)),
                "write one item a line, each after a dash");
         return out;
     }
     for (const auto& item : value) {
-        if (!item.IsScalar()) {
+        if (!is_scalar(item) || item.is_null()) {
             refuse(key, fmt::format("must be a list of text, but holds {}", kind_of(item)),
                    "write one item a line, each after a dash");
             return out;
         }
-        out.push_back(item.Scalar());
+        out.push_back(python_text(item));
     }
     return out;
 }
