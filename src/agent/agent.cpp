@@ -184,6 +184,7 @@ ha::View Agent::look() const {
     view.settings = {.lease = dynamic_.lease,
                      .maximum_lag_on_failover = dynamic_.maximum_lag_on_failover,
                      .pause = paused(),
+                     .refused = dynamic_.refused,
                      .standby_cluster = dynamic_.standby_cluster,
                      .sync_mode = dynamic_.synchronous_mode,
                      .sync_strict = dynamic_.synchronous_mode_strict,
@@ -250,6 +251,9 @@ void Agent::take_configuration() {
         dynamic_ = std::move(parsed->config);
         for (const auto& wrong : parsed->wrong) {
             spdlog::warn("configuration: {}; it is read past", wrong);
+        }
+        for (const auto& odd : parsed->odd) {
+            spdlog::warn("configuration: {}", odd);
         }
         if (dynamic_.standby_cluster) {
             spdlog::error("configuration: {}", ha::standby_cluster_refused);

@@ -106,13 +106,16 @@ struct SwitchoverCommand {
     /// The candidate leads whatever others may hold; asked for in words, also with `force`.
     bool accept_loss = false;
 };
-/// `config validate FILE` and `config explain KEY`.
+/// `config validate FILE`, `config explain KEY`, `config keys`.
 struct ConfigCommand {
-    bool explain = false;
+    enum class What : std::uint8_t { validate, explain, keys };
+    What what = What::validate;
     std::string file{};  ///< empty: -c, or the environment
     std::string key{};   ///< empty: all
     bool print = false;
     bool ignore_ports = false;
+    bool json = false;
+    bool as_patroni = false;  ///< patroni --validate-config, which ends with 0 or 1
 };
 struct DcsStatusCommand {
     bool json = false;

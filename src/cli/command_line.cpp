@@ -161,6 +161,10 @@ private:
         verb->add_option("KEY", explain_config_.key,
                          "a.b.c, or a part of it; default: all that are set")
             ->type_name("");
+        verb = add_verb("keys", "Every key there is: where it may stand, its type, what it does",
+                        look_group, keys_, config);
+        verb->add_option("KEY", keys_.key, "a.b.c, or a part of it; default: all")->type_name("");
+        verb->add_flag("--json", keys_.json, "As JSON");
     }
     void add_proxy() {
         auto* verb = add_verb("proxy", "Run the endpoint: one address for the application",
@@ -336,7 +340,8 @@ private:
     HistoryCommand history_{};
     ExplainCommand explain_{};
     SwitchoverCommand switchover_{};
-    ConfigCommand validate_{}, explain_config_{.explain = true};
+    ConfigCommand validate_{}, explain_config_{.what = ConfigCommand::What::explain},
+        keys_{.what = ConfigCommand::What::keys};
     DcsStatusCommand dcs_status_{};
     BootstrapCommand bootstrap_{};
     DcsRecoverCommand dcs_recover_{};
@@ -387,6 +392,7 @@ std::variant<CommandLine, Leave> parse_as_patroni(const std::vector<std::string>
         return Leave{.out = std::string("patroni ") + api::patroni_version + "\n"};
     }
     validate.file = file;
+    validate.as_patroni = true;
     return validates ? CommandLine{.verb = "config validate", .command = validate}
                      : CommandLine{.verb = "agent", .command = AgentCommand{.file = file}};
 }

@@ -5,7 +5,7 @@
 
 #include <cstdlib>
 
-#include "config/yaml.h"
+#include "config/addresses.h"
 
 namespace howdah::cli {
 

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -14,12 +15,16 @@
 #include "cli/read_cluster.h"
 #include "config/agent_config.h"
 #include "config/explain.h"
+#include "config/keys.h"
 #include "config/sources.h"
 #include "instance/local/local_instance.h"
 
 namespace howdah::cli {
 
 namespace {
+
+/// Exit code of `config validate`: the file would be taken, but says things that are not done.
+constexpr int valid_but_idle = 3;
 
 /// Somebody listens there already. What is no address of IPv4 is not looked at.
 bool is_taken(const std::string& host, std::uint16_t port) {
@@ -88,7 +93,52 @@ Result<int> validate(const ConfigCommand& command, const std::string& file) {
     if (command.print && checked.wrong.empty()) {
         fmt::print("{}", yaml_block(sources.document));
     }
-    return checked.wrong.empty() ? 0 : 1;
+    const auto& warnings = checked.config.warnings;
+    const auto idle = std::ranges::count_if(warnings, &config::Diagnostic::without_effect);
+    if (!checked.wrong.empty()) {
+        return 1;
+    }
+    if (!command.as_patroni && !command.print) {
+        fmt::print("{}: valid{}\n", file.empty() ? "the environment" : file,
+                   idle == 0
+                       ? ""
+                       : fmt::format("; {} without effect",
+                                     idle == 1 ? "one key is" : fmt::format("{} keys are", idle)));
+    }
+    return idle == 0 || command.as_patroni ? 0 : valid_but_idle;
+}
+
+/// What the table of keys says.
+Result<int> list_keys(const ConfigCommand& command) {
+    auto json = nlohmann::ordered_json::array();
+    for (const auto& key : config::all_keys()) {
+        const std::string path(key.path);
+        if (path.find(command.key) == std::string::npos) {
+            continue;
+        }
+        const auto effect = key.effect == config::Effect::full ? std::string("in effect")
+                                                               : config::not_acted_on(key);
+        if (command.json) {
+            json.push_back(
+                {{"key", path},
+                 {"where", config::where_text(key.where)},
+                 {"type", config::type_text(key)},
+                 {"default", key.otherwise.empty() ? nlohmann::ordered_json()
+                                                   : nlohmann::ordered_json(key.otherwise)},
+                 {"effect", effect}});
+        } else {
+            fmt::print("{}    ({}; {}{})\n", path, config::where_text(key.where),
+                       config::type_text(key),
+                       key.otherwise.empty() ? "" : fmt::format("; default {}", key.otherwise));
+            if (key.effect != config::Effect::full) {
+                fmt::print("    {}\n", effect);
+            }
+        }
+    }
+    if (command.json) {
+        fmt::print("{}\n", json.dump(2));
+    }
+    return 0;
 }
 
 nlohmann::ordered_json dynamic_config(const std::string& file, const std::string& dcs_url) {
@@ -107,8 +157,11 @@ nlohmann::ordered_json dynamic_config(const std::string& file, const std::string
 Result<int> run(const ConfigCommand& command, const std::string& given,
                 const std::string& dcs_url) {
     const auto file = command.file.empty() ? configuration_file(given) : command.file;
-    if (!command.explain) {
+    if (command.what == ConfigCommand::What::validate) {
         return validate(command, file);
+    }
+    if (command.what == ConfigCommand::What::keys) {
+        return list_keys(command);
     }
     HD_TRY(const auto sources, config::gather(file, config::process_environment()));
     const auto found = config::explain(sources, dynamic_config(file, dcs_url), command.key);

@@ -25,7 +25,10 @@ Result<std::string> page(const ListCommand& command, const config::AgentConfig& 
     for (const auto& name : clusters) {
         HD_TRY(const auto cluster, read_cluster(config, name));
         out += render_list(cluster, name, look);
-        out += look.format == Format::pretty ? mixed_note(cluster) : "";
+        if (look.format == Format::pretty) {
+            out += mixed_note(cluster);
+            out += look.classic ? "" : idle_keys_note(cluster);
+        }
     }
     return out;
 }

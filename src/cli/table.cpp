@@ -10,6 +10,7 @@
 #include "api/overview.h"
 #include "api/python_json.h"
 #include "cli/pyyaml.h"
+#include "config/dynamic_check.h"
 
 namespace howdah::cli {
 
@@ -410,6 +411,16 @@ std::string mixed_note(const ha::Cluster& cluster) {
     return mixed ? " Mixed with Patroni: only its promises count (one primary as far as its lease "
                    "goes, acknowledged commits as far as its sync mode goes)\n"
                  : "";
+}
+
+std::string idle_keys_note(const ha::Cluster& cluster) {
+    std::string keys;
+    for (const auto& finding : config::check_dynamic_config(api::object_of(cluster.config_json))) {
+        keys += (keys.empty() ? "" : ", ") + finding.key;
+    }
+    return keys.empty()
+               ? ""
+               : fmt::format(" Not in effect of /config: {} (why: howdah config explain)\n", keys);
 }
 
 std::string render_history_table(const ha::Cluster& cluster, Format format) {

@@ -25,6 +25,8 @@ std::string render_list(const ha::Cluster& cluster, const std::string& name, con
 
 /// While some members are Patroni's and some Howdah's: a line that says so and what is weaker.
 std::string mixed_note(const ha::Cluster& cluster);
+/// The keys of `/config` that have no effect, a line; empty: all have one.
+std::string idle_keys_note(const ha::Cluster& cluster);
 
 /// What `history` prints (patroni-compatibility.md 4.2).
 std::string render_history_table(const ha::Cluster& cluster, Format format);

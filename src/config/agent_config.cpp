@@ -1,6 +1,7 @@
 #include "config/agent_config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -10,9 +11,9 @@
 
 #include "config/dynamic_check.h"
 #include "config/dynamic_config.h"
+#include "config/keys.h"
 #include "config/own_paths.h"
 #include "config/quantity.h"
-#include "config/schema.h"
 #include "config/sources.h"
 #include "config/words.h"
 #include "config/yaml.h"
@@ -54,28 +55,49 @@ std::set<std::string> named_sections(const nlohmann::ordered_json& all) {
     return out;
 }
 
-void warn_of_keys(const nlohmann::ordered_json& node, const std::string& path,
-                  const Sources& sources, const std::set<std::string>& named, AgentConfig& config) {
-    if (!node.is_object()) {
-        return;
+/// Names every key that is unknown or not acted on; those below bootstrap.dcs are named by
+/// check_bootstrap_dcs.
+class KeyWalk {
+public:
+    KeyWalk(const Sources& sources, Purpose purpose)
+        : purpose_(purpose), named_(named_sections(sources.document)) {}
+
+    void walk(YamlSection section) {
+        for (const auto& name : section.keys()) {
+            const auto path = section.path_of(name);
+            if (named_.contains(path) || path == "bootstrap.dcs") {
+                continue;
+            }
+            const auto* key = find_key(Document::file, path);
+            const auto& value = section.raw(name);
+            if (key == nullptr) {
+                section.warn(name, "unknown key, ignored; " + guess(Document::file, path), true);
+                continue;
+            }
+            if (key->path == path && key->effect != Effect::full && is_set(*key, value)) {
+                tell(section, name, *key);
+            }
+            if (value.is_object()) {
+                walk(section.section(name));
+            }
+        }
     }
-    for (const auto& [key, value] : node.items()) {
-        const auto full = path.empty() ? key : path + "." + key;
-        const auto origin = sources.origin_of(full);
-        if (named.contains(full)) {
-            continue;
+
+private:
+    /// A verb of the operator does nothing with the member's own keys; the store's matter to all.
+    void tell(YamlSection& section, const std::string& name, const Key& key) {
+        const bool of_the_store =
+            !key.path.starts_with("postgresql") && !key.path.starts_with("tag");
+        if (key.effect == Effect::refused && (purpose_ == Purpose::agent || of_the_store)) {
+            section.refuse(name, not_acted_on(key), "Howdah does not start with it");
+        } else {
+            section.warn(name, not_acted_on(key), true);
         }
-        if (!is_known(full)) {
-            config.warnings.push_back(
-                diagnostic(origin, full, "unknown key, ignored; " + guess(full)));
-            continue;
-        }
-        if (const auto why = not_yet(full)) {
-            config.warnings.push_back(diagnostic(origin, full, *why));
-        }
-        warn_of_keys(value, full, sources, named, config);
     }
-}
+
+    Purpose purpose_;
+    std::set<std::string> named_;
+};
 
 /// Parameters of this file that would lead PostgreSQL to other files than the agent's.
 void warn_of_own_paths(YamlSection postgresql, AgentConfig& config) {
@@ -84,13 +106,26 @@ void warn_of_own_paths(YamlSection postgresql, AgentConfig& config) {
         const auto& value = parameters.raw(key);
         Parameters one{{key, value.is_structured() ? "" : python_text(value)}};
         if (!drop_own_paths(config.postgresql, one).empty()) {
-            parameters.warn(key, "ignored: it comes from postgresql.data_dir and config_dir");
+            parameters.warn(key, "ignored: it comes from postgresql.data_dir and config_dir", true);
         }
+    }
+}
+
+/// Unknown words are refused, so that none can mean "no protection".
+void one_of(YamlSection& section, const std::string& key, const std::vector<std::string>& values) {
+    if (section.has(key) && std::ranges::find(values, section.text(key)) == values.end()) {
+        section.refuse(key, fmt::format("\"{}\" is none of its values", section.text(key)),
+                       fmt::format("write one of {}", fmt::join(values, ", ")));
     }
 }
 
 Credentials read_credentials(YamlSection section) {
     Credentials c{.username = section.text("username"), .password = section.text("password")};
+    one_of(section, "sslmode",
+           {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"});
+    one_of(section, "gssencmode", {"disable", "prefer", "require"});
+    one_of(section, "channel_binding", {"disable", "prefer", "require"});
+    one_of(section, "sslnegotiation", {"postgres", "direct"});
     for (const auto* key : {"sslmode", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl",
                             "sslcrldir", "gssencmode", "channel_binding", "sslnegotiation"}) {
         if (section.has(key)) {
@@ -115,15 +150,35 @@ io::ClientCertificates read_verify_client(YamlSection& section) {
     return io::ClientCertificates::none;
 }
 
+/// connect_address: where other members reach what listens at `listen`.
+HostPort told_to_others(YamlSection& section, const HostPort& listen) {
+    auto told = section.host_port("connect_address", listen.port);
+    if (told.port != 0 && is_any(told.host)) {
+        section.refuse("connect_address",
+                       fmt::format("\"{}\" is no address that others can reach", told.text()),
+                       "name the address of this host");
+    }
+    if (told.port != 0) {
+        return told;
+    }
+    if (!is_any(listen.host)) {
+        return listen;
+    }
+    told = {.host = local_address(listen.host) == "::1" ? "::1" : "127.0.0.1", .port = listen.port};
+    section.warn(
+        "listen",
+        fmt::format("is every address, and connect_address is missing: others are told {}, "
+                    "which only this host reaches",
+                    told.text()));
+    return told;
+}
+
 RestApi read_restapi(YamlSection section) {
-    RestApi api{.listen = section.host_port("listen", 8008),
-                .connect_address = section.host_port("connect_address", 8008)};
+    RestApi api{.listen = section.host_port("listen", 8008)};
     if (api.listen.port == 0) {
         api.listen = {.host = "127.0.0.1", .port = 8008};
     }
-    if (api.connect_address.port == 0) {
-        api.connect_address = api.listen;
-    }
+    api.connect_address = told_to_others(section, api.listen);
     if (section.has("authentication")) {
         api.authentication = read_credentials(section.section("authentication"));
     }
@@ -134,6 +189,14 @@ RestApi read_restapi(YamlSection section) {
                                .key_password = section.text("keyfile_password"),
                                .ciphers = section.text("ciphers")};
         api.verify_client = read_verify_client(section);
+    }
+    for (const auto* key : {"keyfile", "cafile", "verify_client"}) {
+        if (!api.tls && section.has(key) && section.word(key, "") != "none") {
+            section.refuse(
+                key,
+                "asks for TLS, but restapi.certfile is missing: all would be sent in clear text",
+                "name the certificate, or remove this key");
+        }
     }
     api.allowlist = section.list("allowlist");
     api.allowlist_include_members = section.flag("allowlist_include_members", false);
@@ -181,18 +244,43 @@ std::vector<std::string> host_texts(YamlSection& section) {
     return out;
 }
 
+/// Unknown words do not mean "off".
+bool wants_tls(YamlSection& section) {
+    auto protocol = section.word("protocol", "");
+    if (const auto url = section.text("url"); protocol.empty() && !url.empty()) {
+        protocol = lower_case(url.substr(0, url.find("://")));
+    }
+    if (!protocol.empty() && protocol != "http" && protocol != "https") {
+        section.refuse("protocol", fmt::format("\"{}\" is none of its values", protocol),
+                       "write http or https");
+    }
+    if (protocol != "https") {
+        for (const auto* key : {"cacert", "cert", "key"}) {
+            if (section.has(key)) {
+                section.refuse(key,
+                               "asks for TLS, but the protocol is http: passwords and the state "
+                               "of the cluster would be sent in clear text",
+                               "write protocol: https, or remove this key");
+                break;
+            }
+        }
+    }
+    return protocol == "https";
+}
+
 Etcd read_etcd(YamlSection section) {
-    Etcd etcd{.tls = section.text("protocol", "http") == "https",
+    Etcd etcd{.tls = wants_tls(section),
               .username = section.text("username"),
               .password = section.text("password"),
               .cacert = section.text("cacert"),
               .cert = section.text("cert"),
               .key = section.text("key")};
     if (auto url = section.text("url"); !url.empty()) {
-        etcd.tls = url.starts_with("https://");
         url = url.substr(url.find("://") == std::string::npos ? 0 : url.find("://") + 3);
         if (auto host = parse_host_port(url.substr(0, url.find('/')), 2379)) {
             etcd.hosts.push_back(*host);
+        } else {
+            section.refuse("url", host.error().message, "write http://10.0.0.4:2379");
         }
     }
     for (const auto& text : host_texts(section)) {
@@ -221,7 +309,9 @@ Etcd read_etcd(YamlSection section) {
         }
         etcd.supervised = std::move(s);
     }
-    if (etcd.hosts.empty()) {
+    const bool told = section.has("hosts") || section.has("host") || section.has("url") ||
+                      section.has("srv") || section.has("discovery_srv") || section.has("proxy");
+    if (etcd.hosts.empty() && !told) {
         section.refuse("hosts", "is missing",
                        "name the etcd endpoints: hosts: [10.0.0.1:2379, 10.0.0.2:2379]");
     }
@@ -269,9 +359,17 @@ std::vector<std::string> read_initdb(YamlSection& bootstrap) {
     return out;
 }
 
+/// A finding of `/config`, whose keys stand below bootstrap.dcs here.
+std::string in_a_file(std::string message) {
+    constexpr std::string_view asks = "did you mean ";
+    if (const auto at = message.find(asks); at != std::string::npos) {
+        message.insert(at + asks.size(), "bootstrap.dcs.");
+    }
+    return message;
+}
+
 /// What would become `/config` is checked before anything is started (dynamic_check.h).
-void check_bootstrap_dcs(YamlSection& bootstrap, const nlohmann::ordered_json& dcs,
-                         AgentConfig& config) {
+void check_bootstrap_dcs(YamlSection& bootstrap, const nlohmann::ordered_json& dcs) {
     for (const auto& finding : check_dynamic_config(dcs)) {
         std::optional<YamlSection> section(bootstrap.section("dcs"));
         auto key = finding.key;
@@ -283,11 +381,13 @@ void check_bootstrap_dcs(YamlSection& bootstrap, const nlohmann::ordered_json& d
             section.emplace(std::move(next));
             key.erase(0, dot + 1);
         }
-        if (finding.wrong) {
+        if (finding.wrong && !finding.refused) {
             section->refuse(key, finding.message, finding.hint);
-        } else if (!finding.message.starts_with("unknown key")) {  // those were named already
-            config.warnings.push_back(
-                diagnostic(section->origin(key), section->path_of(key), finding.message));
+        } else {
+            section->warn(key,
+                          finding.refused ? finding.message + "; no cluster is made with it"
+                                          : in_a_file(finding.message),
+                          true);
         }
     }
 }
@@ -339,7 +439,7 @@ Bootstrap read_bootstrap(YamlSection section, AgentConfig& config) {
     (void)section.section("dcs");  // must be a mapping
     if (section.has("dcs")) {
         const auto& dcs = section.raw("dcs");
-        check_bootstrap_dcs(section, dcs, config);
+        check_bootstrap_dcs(section, dcs);
         b.dcs_json = dcs.dump();
     }
     auto users = section.section("users");
@@ -360,32 +460,25 @@ Bootstrap read_bootstrap(YamlSection section, AgentConfig& config) {
 void read_listen(YamlSection& section, Postgresql& pg) {
     const auto listen = section.required_text(
         "listen", "the address and port of PostgreSQL, for example 10.0.0.1:5432");
-    auto parsed = parse_host_port(listen.empty() ? "*:5432" : listen, 5432);
+    const auto parsed = parse_listen(listen.empty() ? "*:5432" : listen, 5432);
     if (!parsed) {
         section.refuse("listen", parsed.error().message, parsed.error().hint);
         return;
     }
-    pg.listen_addresses = parsed->host.empty() ? "*" : parsed->host;
+    pg.listen_addresses = parsed->joined();
     pg.port = parsed->port;
-    pg.connect_address = section.host_port("connect_address", 5432);
-    if (pg.connect_address.port == 0) {
-        const auto first = pg.listen_addresses.substr(0, pg.listen_addresses.find(','));
-        pg.connect_address = {.host = first == "*" || first == "0.0.0.0" ? "127.0.0.1" : first,
-                              .port = pg.port};
-    }
+    pg.connect_address =
+        told_to_others(section, {.host = parsed->hosts.front(), .port = parsed->port});
 }
 
 /// What may also come from `/config`, to be merged over it (1.1).
 std::string shared_settings(const nlohmann::ordered_json& json) {
-    static const std::set<std::string> local_only{
-        "listen", "connect_address", "proxy_address",    "data_dir", "config_dir",
-        "pgpass", "authentication",  "config_base_name", "name",     "use_slots"};
     auto out = nlohmann::ordered_json::object();
     const auto methods = replica_method_names(json);
     for (auto it = json.begin(); json.is_object() && it != json.end(); ++it) {
-        const auto known = is_known("postgresql." + it.key()) ||
-                           std::ranges::find(methods, it.key()) != methods.end();
-        if (!local_only.contains(it.key()) && known) {
+        const auto* key = find_key(Document::file, "postgresql." + it.key());
+        if ((key != nullptr && key->where == Where::both) ||
+            std::ranges::find(methods, it.key()) != methods.end()) {
             out[it.key()] = it.value();
         }
     }
@@ -483,14 +576,39 @@ void read_tags(YamlSection root, AgentConfig& config) {
     config.tags_json = json.empty() ? "" : json.dump();
 }
 
+/// PostgreSQL knows a standby by its application_name: it cuts names at 63 bytes and replaces what
+/// is no printable ASCII, so that another name would never count as synchronous.
+void check_name(YamlSection& root, const std::string& name) {
+    constexpr std::size_t longest = 63;
+    const bool plain =
+        std::ranges::all_of(name, [](unsigned char c) { return c >= ' ' && c <= '~'; });
+    if (name.empty()) {
+        root.refuse("name", "is missing", "each member has a name of its own, for example pgvm1");
+    } else if (name.size() > longest) {
+        root.refuse("name",
+                    fmt::format("has {} bytes: PostgreSQL cuts it at {}, and the member would "
+                                "never count as synchronous",
+                                name.size(), longest),
+                    "choose a shorter name");
+    } else if (!plain) {
+        root.refuse("name",
+                    "holds more than printable ASCII: PostgreSQL replaces it, and the member would "
+                    "never count as synchronous",
+                    "choose another name");
+    } else if (name == "__patroni_strict_sync_replica_placeholder__") {
+        root.refuse("name", "is what Patroni writes for a missing synchronous standby",
+                    "choose another name");
+    }
+}
+
 void read_sections(YamlSection root, Purpose purpose, AgentConfig& config) {
     config.scope = purpose == Purpose::operator_verb
                        ? root.text("scope")
                        : root.required_text("scope", "the name of the cluster");
     config.namespace_path = namespace_path(root.text("namespace", "/service"));
     config.name = root.text("name", root.section("postgresql").text("name"));
-    if (purpose == Purpose::agent && config.name.empty()) {
-        root.refuse("name", "is missing", "each member has a name of its own, for example pgvm1");
+    if (purpose == Purpose::agent) {
+        check_name(root, config.name);
     }
     config.restapi = read_restapi(root.section("restapi"));
     read_ctl(root.section("ctl"), config);
@@ -498,6 +616,10 @@ void read_sections(YamlSection root, Purpose purpose, AgentConfig& config) {
         if (root.has(key) && !config.etcd) {
             config.etcd = read_etcd(root.section(key));
             config.etcd->v2_section = std::string_view(key) == "etcd";
+        } else if (root.has(key)) {
+            root.refuse(key,
+                        "stands beside etcd3: two stores are named, and Patroni would take etcd",
+                        "remove the one that does not hold the cluster");
         }
     }
     if (!config.etcd && purpose != Purpose::operator_verb) {
@@ -542,19 +664,14 @@ std::string Diagnostic::text() const {
     return fmt::format("{}: {}: {}", Origin{.place = file, .line = line}.text(), key, message);
 }
 
-std::string HostPort::text() const {
-    return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
-                                               : fmt::format("[{}]:{}", host, port);
-}
-
 namespace {
 
 AgentConfig understand(const Sources& sources, const std::string& file, Purpose purpose,
                        std::vector<Error>& wrong) {
     AgentConfig config{.file = file};
     YamlSection::Shared shared{.sources = sources};
-    warn_of_keys(sources.document, "", sources, named_sections(sources.document), config);
     YamlSection root(sources.document, "", shared);
+    KeyWalk(sources, purpose).walk(root);
     read_sections(root, purpose, config);
     warn_of_own_paths(root.section("postgresql"), config);
     for (const auto& remark : sources.remarks) {

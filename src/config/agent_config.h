@@ -7,6 +7,7 @@
 
 #include "base/instant.h"
 #include "base/result.h"
+#include "config/addresses.h"
 #include "io/tls.h"
 
 namespace howdah::config {
@@ -17,15 +18,9 @@ struct Diagnostic {
     int line = 0;           ///< 1-based
     std::string key{};      ///< dotted path: "postgresql.archive_mode"
     std::string message{};  ///< "unknown key; did you mean postgresql.parameters.archive_mode?"
+    bool without_effect = false;  ///< the key is read past
     /// "FILE:LINE: KEY: MESSAGE"
     std::string text() const;
-};
-
-struct HostPort {
-    std::string host{};
-    std::uint16_t port = 0;
-    std::string text() const;  ///< "host:port", IPv6 in brackets
-    bool operator==(const HostPort&) const = default;
 };
 
 struct Credentials {

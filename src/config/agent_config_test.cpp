@@ -89,6 +89,39 @@ TEST(AgentConfig, TypoNamesTheNearestKey) {
     EXPECT_EQ(warnings_of(config).at(0), "bootstap: unknown key, ignored; did you mean bootstrap?");
 }
 
+TEST(AgentConfig, WhatHasNoEffectIsNamedAndWhatDoesHarmIsRefused) {
+    EXPECT_EQ(warnings_of(*parse("watchdog: {mode: off, driver: x}\nthread_pool_size: 5\n")),
+              (std::vector<std::string>{"watchdog.driver: has no effect: there is one driver",
+                                        "thread_pool_size: has no effect: there is no pool of "
+                                        "threads"}));
+    EXPECT_EQ(parse("tags: {nostream: true}\n").error().message,
+              "f.yml:10: tags.nostream: is not supported: this member would stream all the same, "
+              "and count for synchronous replication; remove it");
+    EXPECT_TRUE(parse("tags: {nostream: false, clonefrom: false}\n"));
+    EXPECT_TRUE(parse("tags: {nostream: true}\n", Purpose::operator_verb));
+    EXPECT_FALSE(parse("consul: {host: x}\n", Purpose::operator_verb));
+    auto text = std::string(minimal);
+    text.replace(text.find("[\"127.0.0.1:2379\"]"), 18, "[127.0.0.1:2379], srv: example.org");
+    EXPECT_NE(parse_agent_config(text, "f.yml", Purpose::proxy)
+                  .error()
+                  .message.find("etcd3.srv: is not supported: endpoints are not looked up in DNS"),
+              std::string::npos);
+}
+
+TEST(AgentConfig, WhatDoesHarmInTheStoreIsToldBeforeAClusterIsMade) {
+    const auto config = parse(
+        "bootstrap:\n  dcs: {retry_timeout: 20, lop_wait: 1,\n"
+        "    slots: {a: {type: physical}}}\n");
+    ASSERT_TRUE(config);
+    const auto warnings = warnings_of(*config);
+    ASSERT_EQ(warnings.size(), 3);
+    EXPECT_EQ(
+        warnings[0],
+        "bootstrap.dcs.lop_wait: unknown key, ignored; did you mean bootstrap.dcs.loop_wait?");
+    EXPECT_TRUE(warnings[2].starts_with("bootstrap.dcs.slots: is not supported: ")) << warnings[2];
+    EXPECT_TRUE(warnings[2].ends_with("; no cluster is made with it")) << warnings[2];
+}
+
 TEST(AgentConfig, WrongTypeNamesFileLineAndKey) {
     const auto error = parse("tags: [1]\n").error();
     EXPECT_EQ(error.message, "f.yml:10: tags: must be a mapping, not a list");

@@ -6,9 +6,9 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "config/keys.h"
 #include "config/own_paths.h"
 #include "config/quantity.h"
-#include "config/schema.h"
 #include "config/yaml_scalar.h"
 #include "ha/settings.h"
 
@@ -17,86 +17,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-enum class Kind : std::uint8_t { count, bytes, seconds, flag, sync_mode, map, list, text, any };
-
-struct Rule {
-    std::string_view key;
-    Kind kind = Kind::any;
-    std::int64_t least = 0;
-    std::string_view otherwise{};  ///< the default as text; empty: none
-};
-
-/// patroni-compatibility.md 1.11, and what Howdah adds. ttl and howdah.lease apart.
-constexpr std::array rules{
-    Rule{"loop_wait", Kind::count, 1, "10"},
-    Rule{"retry_timeout", Kind::count, 3, "10"},
-    Rule{"maximum_lag_on_failover", Kind::bytes, 0, "1048576"},
-    Rule{"maximum_lag_on_syncnode", Kind::bytes, -1, "-1"},
-    Rule{"max_timelines_history", Kind::count, 0, "0"},
-    Rule{"primary_start_timeout", Kind::count, 0, "300"},
-    Rule{"master_start_timeout", Kind::count, 0},
-    Rule{"primary_stop_timeout", Kind::count, 0, "0"},
-    Rule{"master_stop_timeout", Kind::count, 0},
-    Rule{"primary_race_backoff", Kind::count, 0, "0"},
-    Rule{"check_timeline", Kind::flag, 0, "false"},
-    Rule{"synchronous_mode", Kind::sync_mode, 0, "false"},
-    Rule{"synchronous_mode_strict", Kind::flag, 0, "false"},
-    Rule{"synchronous_node_count", Kind::count, 1, "1"},
-    Rule{"failsafe_mode", Kind::flag, 0, "false"},
-    Rule{"pause", Kind::flag, 0, "false"},
-    Rule{"standby_cluster", Kind::map},
-    Rule{"slots", Kind::map},
-    Rule{"permanent_slots", Kind::map},
-    Rule{"permanent_replication_slots", Kind::map},
-    Rule{"ignore_slots", Kind::list},
-    Rule{"member_slots_ttl", Kind::seconds, 0, "1800"},
-    Rule{"howdah", Kind::map},
-    Rule{"postgresql", Kind::map},
-    Rule{"postgresql.use_slots", Kind::flag, 0, "true"},
-    Rule{"postgresql.use_pg_rewind", Kind::flag, 0, "false"},
-    Rule{"postgresql.use_unix_socket", Kind::flag, 0, "false"},
-    Rule{"postgresql.use_unix_socket_repl", Kind::flag, 0, "false"},
-    Rule{"postgresql.remove_data_directory_on_rewind_failure", Kind::flag, 0, "false"},
-    Rule{"postgresql.remove_data_directory_on_diverged_timelines", Kind::flag, 0, "false"},
-    Rule{"postgresql.pg_ctl_timeout", Kind::count, 0, "60"},
-    Rule{"postgresql.parameters", Kind::map},
-    Rule{"postgresql.parameters_primary", Kind::map},
-    Rule{"postgresql.parameters_replica", Kind::map},
-    Rule{"postgresql.parameters_standby_leader", Kind::map},
-    Rule{"postgresql.recovery_conf", Kind::map},
-    Rule{"postgresql.callbacks", Kind::map},
-    Rule{"postgresql.bin_name", Kind::map},
-    Rule{"postgresql.pg_hba", Kind::list},
-    Rule{"postgresql.pg_hba_primary", Kind::list},
-    Rule{"postgresql.pg_hba_replica", Kind::list},
-    Rule{"postgresql.pg_hba_standby_leader", Kind::list},
-    Rule{"postgresql.pg_ident", Kind::list},
-    Rule{"postgresql.pg_ident_primary", Kind::list},
-    Rule{"postgresql.pg_ident_replica", Kind::list},
-    Rule{"postgresql.pg_ident_standby_leader", Kind::list},
-    Rule{"postgresql.create_replica_methods", Kind::list},
-    Rule{"postgresql.create_replica_method", Kind::list},
-    Rule{"postgresql.bin_dir", Kind::text},
-    Rule{"postgresql.database", Kind::text, 0, "postgres"},
-    Rule{"postgresql.custom_conf", Kind::text},
-    Rule{"postgresql.pre_promote", Kind::text},
-    Rule{"postgresql.before_stop", Kind::text},
-    Rule{"postgresql.krbsrvname", Kind::text},
-    // The controlled parameters of 1.12 that are numbers or switches.
-    Rule{"postgresql.parameters.max_connections", Kind::count, 25, "100"},
-    Rule{"postgresql.parameters.max_wal_senders", Kind::count, 3, "10"},
-    Rule{"postgresql.parameters.max_prepared_transactions", Kind::count, 0, "0"},
-    Rule{"postgresql.parameters.max_locks_per_transaction", Kind::count, 32, "64"},
-    Rule{"postgresql.parameters.max_replication_slots", Kind::count, 4, "10"},
-    Rule{"postgresql.parameters.max_worker_processes", Kind::count, 2, "8"},
-    Rule{"postgresql.parameters.track_commit_timestamp", Kind::flag, 0, "off"},
-    Rule{"postgresql.parameters.wal_log_hints", Kind::flag, 0, "on"},
-    Rule{"postgresql.parameters.wal_keep_segments", Kind::count, 1, "8"},
-};
-
-const Rule* rule_of(std::string_view key) {
-    const auto it = std::ranges::find(rules, key, &Rule::key);
-    return it == rules.end() ? nullptr : &*it;
+/// The key itself; a key inside an open mapping has no rule of its own.
+const Key* rule_of(const std::string& key) {
+    const auto* found = find_key(Document::config, key);
+    return found != nullptr && found->path == key ? found : nullptr;
 }
 
 constexpr std::int64_t shortest_ttl = 2;
@@ -107,7 +31,7 @@ std::string shown(const Json& value) {
     return text.size() <= 60 ? text : text.substr(0, 57) + "...";
 }
 
-std::string range_hint(const Rule& rule, std::string_view what) {
+std::string range_hint(const Key& rule, std::string_view what) {
     auto hint = fmt::format("write {}, {} or more", what, rule.least);
     return rule.otherwise.empty() ? hint
                                   : hint + fmt::format("; the default is {}", rule.otherwise);
@@ -119,7 +43,7 @@ Found wrong(std::string_view key, std::string message, std::string hint) {
     return Finding{.key = std::string(key), .message = std::move(message), .hint = std::move(hint)};
 }
 
-Found check_number(const Rule& rule, const Json& value) {
+Found check_number(const Key& rule, const Json& value) {
     const auto unit = rule.kind == Kind::bytes     ? Unit::bytes
                       : rule.kind == Kind::seconds ? Unit::seconds
                                                    : Unit::none;
@@ -129,21 +53,21 @@ Found check_number(const Rule& rule, const Json& value) {
     const auto number =
         value.is_boolean() ? std::nullopt : parse_quantity(setting_text(value), unit);
     if (!number) {
-        return wrong(rule.key, shown(value) + " is no number", range_hint(rule, what));
+        return wrong(rule.path, shown(value) + " is no number", range_hint(rule, what));
     }
     if (*number < rule.least) {
-        return wrong(rule.key, fmt::format("{} is below the minimum of {}", *number, rule.least),
+        return wrong(rule.path, fmt::format("{} is below the minimum of {}", *number, rule.least),
                      range_hint(rule, what));
     }
     const auto most = unit == Unit::bytes ? std::int64_t{1} << 53 : std::int64_t{INT32_MAX};
     if (*number > most) {
-        return wrong(rule.key, fmt::format("{} is out of range", shown(value)),
+        return wrong(rule.path, fmt::format("{} is out of range", shown(value)),
                      range_hint(rule, what));
     }
     return std::nullopt;
 }
 
-Found check_by(const Rule& rule, const Json& value) {
+Found check_by(const Key& rule, const Json& value) {
     switch (rule.kind) {
         case Kind::count:
         case Kind::bytes:
@@ -151,26 +75,27 @@ Found check_by(const Rule& rule, const Json& value) {
             return check_number(rule, value);
         case Kind::flag:
             if (!parse_truth(setting_text(value))) {
-                return wrong(rule.key, shown(value) + " is neither true nor false",
+                return wrong(rule.path, shown(value) + " is neither true nor false",
                              "write true or false");
             }
             return std::nullopt;
         case Kind::sync_mode:
             if (!parse_truth(setting_text(value)) && lower_case(setting_text(value)) != "quorum") {
-                return wrong(rule.key, shown(value) + " is no mode", "write off, on or quorum");
+                return wrong(rule.path, shown(value) + " is no mode", "write off, on or quorum");
             }
             return std::nullopt;
-        case Kind::map:
+        case Kind::section:
+        case Kind::open:
             return value.is_object() ? std::nullopt
-                                     : wrong(rule.key, shown(value) + " is no mapping",
+                                     : wrong(rule.path, shown(value) + " is no mapping",
                                              "write keys and values below it, indented");
         case Kind::list:
             return value.is_array() ? std::nullopt
-                                    : wrong(rule.key, shown(value) + " is no list",
+                                    : wrong(rule.path, shown(value) + " is no list",
                                             "write one item a line, each after a dash");
         case Kind::text:
             return value.is_string() ? std::nullopt
-                                     : wrong(rule.key, shown(value) + " is no text",
+                                     : wrong(rule.path, shown(value) + " is no text",
                                              "write one value after the colon");
         case Kind::any:
             return std::nullopt;
@@ -263,14 +188,6 @@ Found check_parameter(const std::string& key, const std::string& name, const Jso
     return std::nullopt;
 }
 
-/// Local keys that Patroni ignores in `/config` (1.1).
-bool is_local_only(const std::string& key) {
-    static constexpr std::array<std::string_view, 7> keys{
-        "connect_address", "proxy_address", "listen",        "config_dir",
-        "data_dir",        "pgpass",        "authentication"};
-    return std::ranges::find(keys, key) != keys.end();
-}
-
 /// Names of methods that have a section of their own below `postgresql` (13.3).
 std::vector<std::string> method_sections(const Json& document) {
     std::vector<std::string> out;
@@ -285,6 +202,18 @@ std::vector<std::string> method_sections(const Json& document) {
         }
     }
     return out;
+}
+
+/// Of a key that is not acted on.
+Found objection(const Key& key, const std::string& path) {
+    if (key.effect == Effect::full) {
+        return std::nullopt;
+    }
+    return Finding{.key = path,
+                   .message = not_acted_on(key),
+                   .hint = "remove it (a value of null does)",
+                   .wrong = key.effect == Effect::refused,
+                   .refused = key.effect == Effect::refused};
 }
 
 class Checker {
@@ -322,14 +251,17 @@ private:
         } else if (path.starts_with("postgresql.parameters_") && is_controlled(name)) {
             add(odd(key, "ignored: it is the same for all roles; set it in postgresql.parameters"));
             return;
-        } else if (path == "postgresql" && is_local_only(name)) {
-            add(odd(key, "ignored in the DCS: it belongs into each member's own file"));
-            return;
-        } else if (!is_known("bootstrap.dcs." + key) &&
-                   std::ranges::find(methods_, key) == methods_.end()) {
-            add(odd(key, "unknown key, ignored; " + guess_dynamic(key)));
+        } else if (std::ranges::find(methods_, key) != methods_.end()) {
             return;
         }
+        const auto* known = find_key(Document::config, key);
+        if (known == nullptr) {
+            add(odd(key, path == "postgresql" && find_key(Document::file, key) != nullptr
+                             ? "ignored in the DCS: it belongs into each member's own file"
+                             : "unknown key, ignored; " + guess(Document::config, key)));
+            return;
+        }
+        const auto before = found.size();
         if (key == "ttl") {
             add(check_ttl(value));
         } else if (key == "howdah.lease") {
@@ -337,13 +269,14 @@ private:
         } else if (const auto* rule = rule_of(key)) {
             add(check_by(*rule, value));
         }
+        if (found.size() == before && known->path == key && is_set(*known, value)) {
+            add(objection(*known, key));
+        }
     }
 
     static bool is_controlled(const std::string& name) {
-        const auto* rule = rule_of("postgresql.parameters." + name);
-        return rule != nullptr || name == "wal_level" || name == "hot_standby" ||
-               name == "wal_keep_size" || name == "listen_addresses" || name == "port" ||
-               name == "cluster_name" || name == "restart_after_crash";
+        return rule_of("postgresql.parameters." + name) != nullptr || name == "listen_addresses" ||
+               name == "port" || name == "cluster_name" || name == "restart_after_crash";
     }
 
     static Found check_profile(const Json& value) {
@@ -352,17 +285,6 @@ private:
         }
         return wrong("howdah.lease", shown(value) + " is no lease profile",
                      "write lan-fast (2 s), default (5 s) or wan (20 s)");
-    }
-
-    /// schema.h speaks of the file, where the same keys stand below bootstrap.dcs.
-    static std::string guess_dynamic(const std::string& key) {
-        static constexpr std::string_view file_prefix = "bootstrap.dcs.";
-        auto text = guess("bootstrap.dcs." + key);
-        for (auto at = text.find(file_prefix); at != std::string::npos;
-             at = text.find(file_prefix)) {
-            text.erase(at, file_prefix.size());
-        }
-        return text == "bootstrap.dcs knows no such key" ? "no such key here" : text;
     }
 
     std::vector<std::string> methods_;
@@ -434,18 +356,6 @@ Error refusal(const std::vector<Finding>& findings) {
 }
 
 std::optional<std::string> default_of(const std::string& key) {
-    if (key == "howdah.lease") {
-        return "default";
-    }
-    if (key == "postgresql.parameters.wal_level") {
-        return "replica";
-    }
-    if (key == "postgresql.parameters.hot_standby") {
-        return "on";
-    }
-    if (key == "postgresql.parameters.wal_keep_size") {
-        return "128MB";
-    }
     const auto* rule = rule_of(key);
     return rule == nullptr || rule->otherwise.empty() ? std::nullopt
                                                       : std::optional(std::string(rule->otherwise));

@@ -15,6 +15,7 @@ struct Finding {
     std::string message{};  ///< "10 is below the minimum of 25"
     std::string hint{};     ///< "write a whole number, 25 or more; the default is 100"
     bool wrong = true;      ///< else only odd: unknown, or without effect where it stands
+    bool refused = false;   ///< wrong because reading past it would do harm (keys.h)
     std::string text() const { return key + ": " + message; }
     bool operator==(const Finding&) const = default;
 };

@@ -42,8 +42,7 @@ TEST(Quantity, ReadsWhatPatroniReads) {
 TEST(CheckDynamicConfig, FindsNothingInWhatSitesHave) {
     EXPECT_EQ(wrong_in(R"({"ttl": 30, "loop_wait": 10, "retry_timeout": 10,
         "maximum_lag_on_failover": "1MB", "synchronous_mode": "quorum", "failsafe_mode": "on",
-        "member_slots_ttl": "30min", "slots": {"a": {"type": "physical"}}, "pause": null,
-        "standby_cluster": {"host": "h"}, "ignore_slots": [{"name": "x"}],
+        "member_slots_ttl": "30min", "pause": null, "standby_cluster": {"host": "h"},
         "postgresql": {"use_pg_rewind": true, "use_slots": true,
             "create_replica_methods": ["pgbackrest", "basebackup"], "pgbackrest": {"command": "x"},
             "parameters": {"max_connections": "101", "wal_level": "logical", "wal_keep_size": "1GB",
@@ -69,6 +68,32 @@ TEST(CheckDynamicConfig, NamesKeyAndRange) {
               Texts{"howdah.lease: \"warp\" is no lease profile"});
     const auto hint = check_dynamic_config(Json::parse(R"({"retry_timeout": 1})")).front().hint;
     EXPECT_EQ(hint, "write a whole number, 3 or more; the default is 10");
+}
+
+TEST(CheckDynamicConfig, NamesWhatHasNoEffectAndRefusesWhatDoesHarm) {
+    EXPECT_EQ(wrong_in(R"({"retry_timeout": 20, "check_timeline": false, "max_timelines_history": 0,
+                           "postgresql": {"krbsrvname": "pg", "rewind": []}})"),
+              (Texts{"odd retry_timeout: has no effect: how long the store may be silent follows "
+                     "from howdah.lease or ttl",
+                     "odd postgresql.krbsrvname: has no effect: connections use the service name "
+                     "postgres"}));
+    const auto found = check_dynamic_config(Json::parse(
+        R"({"permanent_slots": {"cdc": {"type": "logical"}}, "slots": {}, "ignore_slots": [{}],
+            "postgresql": {"pre_promote": "/bin/false", "bin_name": {"postgres": "x"},
+                           "pg_hba_primary": ["local all all trust"]}})"));
+    ASSERT_EQ(found.size(), 4);
+    EXPECT_TRUE(std::ranges::all_of(found, [](const Finding& f) { return f.wrong && f.refused; }));
+    EXPECT_EQ(found[1].text(),
+              "postgresql.pre_promote: is not supported: it would not be asked before a promotion; "
+              "remove it");
+    const auto read = read_dynamic_config(R"({"slots": {"a": {"type": "physical"}}, "ttl": 40})");
+    EXPECT_TRUE(read->config.refused.starts_with("slots: is not supported"));
+    EXPECT_EQ(read->config.lease.ttl, Seconds(40));
+    EXPECT_EQ(read->config.foreign_slots, Texts{"a"});
+    EXPECT_EQ(read_dynamic_config(R"({"ttl": 0})")->config.refused, "");
+    const auto foreign = read_dynamic_config(
+        R"({"ignore_slots": [{"name": "barman", "type": "physical"}, {"type": "logical"}, {}]})");
+    EXPECT_EQ(foreign->config.foreign_slots, (Texts{"barman", "*"}));
 }
 
 TEST(CheckDynamicConfig, NamesTheNearestKnownKey) {

@@ -252,6 +252,29 @@ bool names_a_remote(const Json& standby_cluster) {
            });
 }
 
+/// Names of ignore_slots' matchers that fit physical slots, and of permanent slots; "*" for a
+/// matcher that names none (9.1).
+std::vector<std::string> foreign_slots_of(const Json& doc) {
+    std::vector<std::string> out;
+    for (const auto* key : {"slots", "permanent_slots", "permanent_replication_slots"}) {
+        const auto section = doc.find(key);
+        if (section != doc.end() && section->is_object()) {
+            for (const auto& [name, value] : section->items()) {
+                out.push_back(name);
+            }
+        }
+    }
+    const auto matchers = doc.find("ignore_slots");
+    for (const auto& matcher :
+         matchers != doc.end() && matchers->is_array() ? *matchers : Json::array()) {
+        if (matcher.is_object() && matcher.value("type", Json("physical")) == "physical") {
+            const auto name = matcher.value("name", Json());
+            out.push_back(name.is_null() ? "*" : text_of(name));
+        }
+    }
+    return out;
+}
+
 }  // namespace
 
 std::vector<std::string> replica_method_names(const Json& postgresql) {
@@ -293,6 +316,7 @@ Result<DynamicConfig> parse_dynamic_config(const std::string& json) {
     }
     c.standby_cluster = names_a_remote(doc.value("standby_cluster", Json()));
     c.failsafe_mode = truth(doc, "failsafe_mode", false);
+    c.foreign_slots = foreign_slots_of(doc);
     HD_TRY(c.synchronous_mode, sync_mode_of(doc));
     c.synchronous_mode_strict = truth(doc, "synchronous_mode_strict", false);
     HD_TRY(const auto count, number(doc, "synchronous_node_count", 1, 1));
@@ -311,13 +335,18 @@ Result<DynamicConfig> parse_dynamic_config(const std::string& json) {
 Result<ReadDynamicConfig> read_dynamic_config(const std::string& json) {
     const auto doc = Json::parse(json, nullptr, false);
     ReadDynamicConfig out;
+    std::string refused;
     for (auto& finding : doc.is_object() ? check_dynamic_config(doc) : std::vector<Finding>()) {
-        if (finding.wrong) {
-            out.wrong.push_back(finding.text());
+        if (finding.refused) {
+            refused += (refused.empty() ? "" : "; ") + finding.text();
         }
+        (finding.wrong ? out.wrong : out.odd).push_back(finding.text());
     }
     const auto usable = out.wrong.empty() ? doc : without_wrong_values(doc);
     HD_TRY(out.config, parse_dynamic_config(usable.is_object() ? usable.dump() : json));
+    out.config.refused = std::move(refused);
+    // Also of what is not obeyed: the slots belong to somebody.
+    out.config.foreign_slots = doc.is_object() ? foreign_slots_of(doc) : std::vector<std::string>();
     return out;
 }
 
@@ -359,6 +388,7 @@ Result<EffectivePostgresql> effective_postgresql(const AgentConfig& local,
     out.custom_conf = merged.contains("custom_conf") ? text_of(merged["custom_conf"]) : "";
     out.basebackup = options_of(merged, "basebackup");
     out.replica_methods = replica_methods_of(merged, out.warnings);
+    out.foreign_slots = dynamic.foreign_slots;
     out.archive_into = dynamic.archive_into;
     out.origin = dynamic.origin;
     HD_TRY(const auto ctl, number(merged, "pg_ctl_timeout", 60, 1));

@@ -21,6 +21,7 @@ struct DynamicConfig {
     Seconds primary_start_timeout{300};
     bool pause = false;
     bool standby_cluster = false;  ///< names a host, a port or a restore_command: not obeyed
+    std::string refused{};         ///< keys that would do harm if read past, as a sentence
     bool failsafe_mode = false;    ///< the peer lease (safety-model.md, section 10)
     ha::SyncMode synchronous_mode = ha::SyncMode::off;
     bool synchronous_mode_strict = false;
@@ -29,6 +30,8 @@ struct DynamicConfig {
     ha::LeaseTimes
         lease{};  ///< from `howdah.lease` or `ttl` (1.14): ttl wins; neither: profile default
     std::string postgresql_json{};  ///< its `postgresql` section
+    /// Physical slots not ours to drop: of ignore_slots and of the permanent ones; "*": all.
+    std::vector<std::string> foreign_slots{};
     /// howdah.archive_into: the stanza that a cluster made from a backup may archive into.
     std::string archive_into{};
     std::optional<ha::Origin> origin{};  ///< howdah.origin: the cluster was made from a backup
@@ -40,6 +43,7 @@ Result<DynamicConfig> parse_dynamic_config(const std::string& json);
 struct ReadDynamicConfig {
     DynamicConfig config{};
     std::vector<std::string> wrong{};  ///< what was left out or raised to its minimum, and why
+    std::vector<std::string> odd{};    ///< what has no effect, and why
 };
 /// The same of a document that another tool may have written: a bad value counts as its minimum or
 /// as absent (1.14). Errors: Errc::invalid when it is no JSON object.
@@ -67,6 +71,7 @@ struct EffectivePostgresql {
     std::vector<std::string> pg_ident{};
     bool use_pg_rewind = false;
     bool use_slots = true;
+    std::vector<std::string> foreign_slots{};  ///< as DynamicConfig has them
     bool remove_data_directory_on_rewind_failure = false;
     bool remove_data_directory_on_diverged_timelines = false;
     std::string custom_conf{};

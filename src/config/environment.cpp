@@ -130,6 +130,14 @@ Result<std::vector<Assignment>> read_environment(const Environment& environment)
     return out;
 }
 
+std::vector<std::string> paths_of_environment() {
+    std::vector<std::string> out;
+    for (const auto& variable : variables()) {
+        out.push_back(variable.path);
+    }
+    return out;
+}
+
 std::string variable_for(const std::string& path) {
     for (const auto& variable : variables()) {
         if (variable.path == path) {

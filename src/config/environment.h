@@ -26,6 +26,8 @@ struct Assignment {
 /// past. Errors: Errc::invalid: a list or map that is none.
 Result<std::vector<Assignment>> read_environment(const Environment& environment);
 
+/// The keys that some variable sets.
+std::vector<std::string> paths_of_environment();
 /// The variable that sets the key `path`, where there is one.
 std::string variable_for(const std::string& path);
 

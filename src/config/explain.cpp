@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "config/dynamic_check.h"
-#include "config/schema.h"
+#include "config/keys.h"
 
 namespace howdah::config {
 namespace {
@@ -17,57 +16,22 @@ using Json = nlohmann::ordered_json;
 
 constexpr auto dynamic_place = "/config";
 
-enum class Reach : std::uint8_t {
-    both,       ///< local beats dynamic
-    local,      ///< dynamic values have no effect
-    dynamic,    ///< local values have no effect
-    bootstrap,  ///< used once
-};
-
-/// Parameters of patroni-compatibility.md 1.12.
-bool is_controlled(const std::string& parameter) {
-    static constexpr std::array names{"listen_addresses",
-                                      "port",
-                                      "cluster_name",
-                                      "wal_level",
-                                      "hot_standby",
-                                      "max_connections",
-                                      "max_wal_senders",
-                                      "max_prepared_transactions",
-                                      "max_replication_slots",
-                                      "max_locks_per_transaction",
-                                      "track_commit_timestamp",
-                                      "max_worker_processes",
-                                      "wal_log_hints",
-                                      "restart_after_crash",
-                                      "wal_keep_size",
-                                      "wal_keep_segments"};
-    return std::ranges::find(names, parameter) != names.end();
-}
-
-Reach reach_of(const std::string& key) {
-    static const std::string parameters = "postgresql.parameters.";
-    static constexpr std::array local{"listen",          "connect_address", "proxy_address",
-                                      "config_dir",      "data_dir",        "pgpass",
-                                      "config_base_name"};
-    if (key.starts_with("bootstrap.")) {
-        return Reach::bootstrap;
+/// Why a value of a layer does not count; empty: it does. `config`: the layer is `/config`.
+std::string objection(const std::string& key, bool config) {
+    const auto* known = find_key(config ? Document::config : Document::file, key);
+    if (known == nullptr) {
+        const auto* there = find_key(config ? Document::file : Document::config, key);
+        return there == nullptr ? "unknown key, without effect"
+               : config         ? "without effect: only the host's own file counts"
+                                : "without effect: only /config counts";
     }
-    if (key == "postgresql.use_slots" ||
-        (key.starts_with(parameters) && is_controlled(key.substr(parameters.size())))) {
-        return Reach::dynamic;
+    // A file's parameters may be any, but these are the cluster's.
+    if (const auto* there = find_key(Document::config, key);
+        !config && there != nullptr && there->path == key && there->where == Where::config &&
+        !key.starts_with("bootstrap.")) {
+        return "without effect: only /config counts";
     }
-    if (key.starts_with("postgresql.authentication.") ||
-        std::ranges::any_of(
-            local, [&](const char* one) { return key == std::string("postgresql.") + one; })) {
-        return Reach::local;
-    }
-    if (key.starts_with("postgresql.")) {
-        return Reach::both;
-    }
-    // bootstrap.dcs names all keys of /config.
-    const auto top = key.substr(0, key.find('.'));
-    return is_known("bootstrap.dcs." + top) ? Reach::dynamic : Reach::local;
+    return known->effect == Effect::full || known->path != key ? "" : not_acted_on(*known);
 }
 
 void flatten(const Json& value, const std::string& path, std::map<std::string, std::string>& out) {
@@ -89,7 +53,6 @@ bool speaks_of(const std::string& full, const std::string& key) {
 /// The layers of one key, the weakest first, with why a layer can't count.
 std::vector<Shadowed> layers_of(const std::string& key, const Sources& local,
                                 const std::map<std::string, std::string>& dynamic) {
-    const auto reach = reach_of(key);
     std::vector<Shadowed> out;
     if (const auto otherwise = default_of(key)) {
         out.push_back(
@@ -97,16 +60,11 @@ std::vector<Shadowed> layers_of(const std::string& key, const Sources& local,
     }
     if (const auto it = dynamic.find(key); it != dynamic.end()) {
         out.push_back({.setting = {.value = it->second, .origin = {.place = dynamic_place}},
-                       .why = reach == Reach::local
-                                  ? "without effect: only the host's own file counts"
-                                  : ""});
+                       .why = objection(key, true)});
     }
     if (const auto it = local.settings.find(key); it != local.settings.end()) {
         for (const auto& setting : it->second) {
-            out.push_back({.setting = setting,
-                           .why = reach == Reach::dynamic ? "without effect: only /config counts"
-                                  : !is_known(key)        ? "unknown key, without effect"
-                                                          : ""});
+            out.push_back({.setting = setting, .why = objection(key, false)});
         }
     }
     return out;

@@ -41,31 +41,6 @@ std::optional<Number> parse_number(std::string_view text) {
 
 }  // namespace
 
-Result<HostPort> parse_host_port(const std::string& text, std::uint16_t default_port) {
-    HostPort out{.host = text, .port = default_port};
-    const auto bracket = text.rfind(']');
-    const auto colon = text.rfind(':');
-    const auto has_port =
-        colon != std::string::npos && (bracket == std::string::npos || colon > bracket);
-    if (has_port) {
-        const auto port = parse_number<std::uint16_t>(std::string_view(text).substr(colon + 1));
-        if (!port || *port == 0) {
-            return fail(Errc::invalid,
-                        fmt::format("\"{}\" has no port between 1 and 65535 after its colon", text),
-                        "write host:port, for example 10.0.0.1:8008");
-        }
-        out.port = *port;
-        out.host = text.substr(0, colon);
-    } else if (default_port == 0) {
-        return fail(Errc::invalid, fmt::format("\"{}\" has no port", text),
-                    "write host:port, for example 10.0.0.1:8008");
-    }
-    if (out.host.size() > 1 && out.host.front() == '[' && out.host.back() == ']') {
-        out.host = out.host.substr(1, out.host.size() - 2);
-    }
-    return out;
-}
-
 void YamlSection::Shared::refuse(Error wrong) {
     if (!error) {
         error = wrong;
@@ -91,10 +66,13 @@ void YamlSection::refuse(const std::string& key, const std::string& why, const s
                     .hint = hint});
 }
 
-void YamlSection::warn(const std::string& key, std::string what) {
+void YamlSection::warn(const std::string& key, std::string what, bool without_effect) {
     const auto from = origin(key);
-    shared_.warnings.push_back(
-        {.file = from.place, .line = from.line, .key = path_of(key), .message = std::move(what)});
+    shared_.warnings.push_back({.file = from.place,
+                                .line = from.line,
+                                .key = path_of(key),
+                                .message = std::move(what),
+                                .without_effect = without_effect});
 }
 
 Origin YamlSection::origin(const std::string& key) const {

@@ -51,7 +51,7 @@ public:
     /// Where the key is written, or the section that it is missing from.
     Origin origin(const std::string& key) const;
     void refuse(const std::string& key, const std::string& why, const std::string& hint);
-    void warn(const std::string& key, std::string what);
+    void warn(const std::string& key, std::string what, bool without_effect = false);
 
 private:
     std::string shown(const std::string& key) const;
@@ -61,9 +61,5 @@ private:
     std::string path_;
     Shared& shared_;
 };
-
-/// "host:port", "host" with the default port, "[::1]:5432", ":8008" and "*:8008" (host "" and "*").
-/// Errors: Errc::invalid.
-Result<HostPort> parse_host_port(const std::string& text, std::uint16_t default_port);
 
 }  // namespace howdah::config

@@ -234,6 +234,14 @@ TEST(StandbyCluster, IsNotLed) {
     EXPECT_NE(decide(released).why.find("standby_cluster"), std::string::npos);
 }
 
+TEST(Adopt, WhatWouldDoHarmIfReadPastIsNotTakenOver) {
+    auto v = a_view();
+    ASSERT_TRUE(does<ClaimRecord>(decide(v)));
+    v.settings.refused = "slots: is not supported";
+    EXPECT_FALSE(does<ClaimRecord>(decide(v)));
+    EXPECT_NE(decide(v).why.find("slots: is not supported"), std::string::npos);
+}
+
 TEST(StandbyCluster, AClaimerReleasesInsteadOfPromoting) {
     auto v = with_old_record(a_view(), 40);
     v.cluster->history.clear();
@@ -258,6 +266,10 @@ TEST(StandbyCluster, APrimaryThatLeadsGoesOnAndSaysSo) {
     const auto plan = decide(v);
     EXPECT_FALSE(does<Fence>(plan) || does<Stop>(plan) || does<Release>(plan));
     EXPECT_NE(plan.why.find("standby_cluster"), std::string::npos) << plan.rule << plan.why;
+    v.settings.standby_cluster = false;
+    v.settings.refused = "slots: is not supported";
+    EXPECT_NE(decide(v).why.find("slots: is not supported"), std::string::npos);
+    EXPECT_EQ(decide(v).rule, plan.rule);
 }
 
 TEST(BesidePatroni, EmptyMemberIsCopiedFromItsPrimary) {

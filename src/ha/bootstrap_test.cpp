@@ -155,7 +155,10 @@ TEST(Bootstrap, RestoredDirectoryThatCantLeadIsRefused) {
     no_section.v.self.can_bootstrap = false;
     auto standby_cluster = restored_in_a_new_scope();
     standby_cluster.v.settings.standby_cluster = true;
-    for (const auto& a : {shuts_down, nofailover, no_section, standby_cluster}) {
+    auto refused = restored_in_a_new_scope();
+    refused.v.settings.refused = "slots: is not supported";
+    EXPECT_NE(refused.plan().why.find("slots: is not supported"), std::string::npos);
+    for (const auto& a : {shuts_down, nofailover, no_section, standby_cluster, refused}) {
         EXPECT_EQ(a.plan().rule, "wait_with_restored");
         EXPECT_TRUE(a.plan().actions.empty());
     }

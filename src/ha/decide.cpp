@@ -235,6 +235,15 @@ Memory remembered_after(const Plan& plan, bool done, const Memory& before) {
     return memory;
 }
 
+std::string why_no_new_cluster(const Settings& settings) {
+    if (settings.standby_cluster) {
+        return std::string(standby_cluster_refused);
+    }
+    return settings.refused.empty()
+               ? std::string()
+               : fmt::format("the configuration asks for what is not there: {}", settings.refused);
+}
+
 std::vector<std::string_view> rule_names() {
     std::vector<std::string_view> names;
     for (const auto& rule : rules) {

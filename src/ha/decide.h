@@ -25,6 +25,7 @@ struct Settings {
     LeaseTimes lease{};
     std::uint64_t maximum_lag_on_failover = 1048576;  ///< bytes
     bool pause = false;
+    std::string refused{};         ///< keys of the configuration that would do harm if read past
     bool standby_cluster = false;  ///< the configuration names a primary elsewhere: not obeyed
     Millis recover_after{300};     ///< F8: how long others may claim before recovery in place
     SyncMode sync_mode = SyncMode::off;
@@ -320,6 +321,10 @@ constexpr std::string_view standby_cluster_refused =
     "standby_cluster is set, and Howdah leads no standby cluster: remove that key from the "
     "configuration (howdah edit-config -s standby_cluster=null) to let it lead a cluster of its "
     "own";
+
+/// Why no member begins a cluster with these settings, by a bootstrap, a restored directory or
+/// Patroni's keys; empty: nothing is in the way. A cluster that is led already goes on.
+std::string why_no_new_cluster(const Settings& settings);
 
 /// Names of all rules, for the check that every one of them fires in the simulation.
 std::vector<std::string_view> rule_names();

@@ -88,9 +88,8 @@ RuleResult rule::take_over_from_patroni(const View& v) {
     if (!was_patronis(v) || !can_lead(v)) {
         return std::nullopt;
     }
-    if (v.settings.standby_cluster) {
-        return Plan{.why =
-                        fmt::format("no claim of what was Patroni's: {}", standby_cluster_refused)};
+    if (const auto why = why_no_new_cluster(v.settings); !why.empty()) {
+        return Plan{.why = fmt::format("no claim of what was Patroni's: {}", why)};
     }
     const auto& members = v.cluster->members;
     const auto patroni = std::ranges::find_if(members, &Member::is_patroni);

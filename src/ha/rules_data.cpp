@@ -132,8 +132,8 @@ std::string objection_to_restored(const View& v) {
         return "recovery_target_action is shutdown, so PostgreSQL would end at its target instead "
                "of leading: restore with --target-action=promote";
     }
-    if (v.settings.standby_cluster) {
-        return std::string(standby_cluster_refused);
+    if (const auto why = why_no_new_cluster(v.settings); !why.empty()) {
+        return why;
     }
     if (v.self.nofailover) {
         return "the tag nofailover forbids this member to lead";
@@ -215,8 +215,8 @@ RuleResult rule::race_initialize(const View& v) {
         v.self.won_initialize || v.cluster->record.leader_revision != 0) {
         return std::nullopt;
     }
-    if (v.settings.standby_cluster) {
-        return Plan{.why = fmt::format("no bootstrap: {}", standby_cluster_refused)};
+    if (const auto why = why_no_new_cluster(v.settings); !why.empty()) {
+        return Plan{.why = fmt::format("no bootstrap: {}", why)};
     }
     return Plan{.why = is_restored(v) ? "the scope is new, and a restored cluster lies here"
                                       : "the scope is new and this member may bootstrap it",

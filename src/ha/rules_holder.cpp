@@ -360,15 +360,14 @@ RuleResult rule::lead(const View& v) {
         return std::nullopt;
     }
     const auto& lease = v.settings.lease;
+    const auto objection = why_no_new_cluster(v.settings);
     Plan plan{.wake = v.tenure->deadline - lease.fence_budget - lease.graceful_budget};
-    plan.why =
-        v.local.job.running ? "holding the record while PostgreSQL changes"
-        : leads(v)
-            ? fmt::format(
-                  "the primary of epoch {} on timeline {}{}", v.tenure->epoch, v.local.timeline,
-                  v.settings.standby_cluster ? fmt::format("; {}", standby_cluster_refused) : "")
-            : fmt::format("holding epoch {}; PostgreSQL is not writable yet{}", v.tenure->epoch,
-                          v.local.job.error.empty() ? "" : "; " + v.local.job.error);
+    plan.why = v.local.job.running ? "holding the record while PostgreSQL changes"
+               : leads(v) ? fmt::format("the primary of epoch {} on timeline {}{}", v.tenure->epoch,
+                                        v.local.timeline, objection.empty() ? "" : "; " + objection)
+                          : fmt::format("holding epoch {}; PostgreSQL is not writable yet{}",
+                                        v.tenure->epoch,
+                                        v.local.job.error.empty() ? "" : "; " + v.local.job.error);
     return plan;
 }
 

@@ -1,4 +1,5 @@
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
@@ -175,7 +176,16 @@ Result<> HttpServer::listen(const std::string& host, std::uint16_t port) {
                    : fail(Errc::io, "listen on " + where + ": " + ec.message());
     };
     boost::system::error_code ec;
-    tcp::endpoint endpoint(asio::ip::make_address(host, ec), port);
+    // Everywhere is IPv6 with IPv4 in it, as Patroni listens; without IPv6 in the kernel, IPv4.
+    const bool everywhere = host.empty() || host == "*";
+    tcp::endpoint endpoint(
+        everywhere ? asio::ip::make_address("::") : asio::ip::make_address(host, ec), port);
+    if (everywhere) {
+        tcp::socket probe(impl_->executor);
+        probe.open(tcp::v6(), ec);
+        endpoint = ec ? tcp::endpoint(tcp::v4(), port) : endpoint;
+        ec.clear();
+    }
     if (ec) {
         tcp::resolver resolver(impl_->executor);
         const auto found = resolver.resolve(host, std::to_string(port), ec);
@@ -186,6 +196,9 @@ Result<> HttpServer::listen(const std::string& host, std::uint16_t port) {
     }
     auto& acceptor = impl_->acceptor;
     acceptor.open(endpoint.protocol(), ec);
+    if (!ec && everywhere && endpoint.protocol() == tcp::v6()) {
+        acceptor.set_option(asio::ip::v6_only(false), ec);
+    }
     if (!ec) {
         acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
     }

@@ -203,7 +203,18 @@ io::Task<> LocalInstanceTest::fail_over_and_back() {
     if (!co_await make_primary(a)) {
         co_return;
     }
+    co_await expect_sql(a,
+                        "SELECT count(pg_create_physical_replication_slot(n)) FROM "
+                        "unnest(ARRAY['barman', 'mine']) n",
+                        "2");
+    auto settings = a->settings();
+    settings.foreign_slots = {"barman"};
+    check(co_await a->pg.configure(settings), "configure");
     check(co_await a->pg.keep_slots({"node-a", "node-b"}), "slots");
+    co_await expect_sql(a,
+                        "SELECT string_agg(slot_name, ' ' ORDER BY slot_name) FROM "
+                        "pg_replication_slots",
+                        "barman node_b");
     if (!co_await make_standby(b, a)) {
         co_return;
     }

@@ -25,20 +25,6 @@ constexpr auto quiet_options =
     "-c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic "
     "-c synchronous_commit=local -c statement_timeout=0 -c search_path=pg_catalog";
 
-/// The local address for own connections (patroni-compatibility.md 1.8).
-std::string local_host(const std::string& listen_addresses) {
-    std::istringstream addresses(listen_addresses);
-    std::string first;
-    for (std::string address; std::getline(addresses, address, ',');) {
-        if (address == "*" || address == "localhost" || address == "0.0.0.0" ||
-            address == "127.0.0.1") {
-            return "localhost";
-        }
-        first = first.empty() ? address : first;
-    }
-    return first.empty() ? "localhost" : first;
-}
-
 /// First absolute folder of unix_socket_directories; empty: libpq's own.
 std::string socket_folder(const config::Parameters& parameters) {
     const auto found = parameters.find("unix_socket_directories");
@@ -86,7 +72,7 @@ std::string upper(std::string text) {
 
 pgclient::Keywords LocalInstance::local_keywords(const std::string& options) const {
     const auto& pg = config_.postgresql;
-    pgclient::Keywords keywords{{"host", local_host(pg.listen_addresses)},
+    pgclient::Keywords keywords{{"host", config::local_address(pg.listen_addresses)},
                                 {"port", std::to_string(pg.port)},
                                 {"user", pg.superuser.username},
                                 {"password", pg.superuser.password},
@@ -293,9 +279,17 @@ io::Task<Result<>> LocalInstance::keep_slots(std::vector<std::string> member_nam
                   "SELECT slot_name, active, wal_status = 'lost', restart_lsn IS NULL FROM "
                   "pg_replication_slots WHERE slot_type = 'physical' AND NOT temporary",
                   {}, query_limit));
+    const auto is_foreign = [&](const std::string& name) {
+        return settings_ && std::ranges::any_of(settings_->foreign_slots, [&](const auto& foreign) {
+                   return foreign == name || foreign == "*";
+               });
+    };
     std::string statements;
     for (const auto& slot : slots) {
         const auto& name = *slot[0];
+        if (is_foreign(name) && !wanted.contains(name)) {
+            continue;
+        }
         const bool active = slot[1] == "t";
         const bool lost = slot[2] == "t" || slot[3] == "t";
         if (!active && (lost || !wanted.contains(name))) {
