@@ -82,6 +82,8 @@ public:
     Answer reinitialize(bool force) override;
     Answer reload() override;
     io::Task<Result<StoredConfig>> read_config() override;
+    io::Task<Result<std::vector<instance::RefusedSetting>>> refused_settings(
+        std::string before, std::string after) override;
     io::Task<Result<>> write_config(std::string text, std::optional<std::int64_t> seen) override;
     io::Task<ha::Vote> seal(ha::SealRequest request) override;
     ha::PromiseAnswer promise(const ha::PromiseRequest& request) override;

@@ -22,6 +22,26 @@ io::Task<Result<StoredConfig>> Agent::read_config() {
     co_return StoredConfig{};
 }
 
+io::Task<Result<std::vector<instance::RefusedSetting>>> Agent::refused_settings(std::string before,
+                                                                                std::string after) {
+    const auto asked =
+        [this](const std::string& text) -> io::Task<Result<std::vector<instance::RefusedSetting>>> {
+        HD_CO_TRY(const auto read, config::read_dynamic_config(text.empty() ? "{}" : text));
+        const auto version = local_.server_version;
+        HD_CO_TRY(auto effective,
+                  config::effective_postgresql(parts_.config, read.config,
+                                               version >= 10000 ? version / 10000 : version));
+        co_return co_await parts_.instance.refused_settings(std::move(effective));
+    };
+    HD_CO_TRY(auto refused, co_await asked(after));
+    if (!refused.empty()) {
+        HD_CO_TRY(const auto known, co_await asked(before));
+        std::erase_if(
+            refused, [&](const auto& one) { return std::ranges::find(known, one) != known.end(); });
+    }
+    co_return refused;
+}
+
 io::Task<Result<>> Agent::write_config(std::string text, std::optional<std::int64_t> seen) {
     const auto key = prefix_ + "config";
     dcs::Txn txn;

@@ -105,6 +105,10 @@ public:
     virtual Answer reload() = 0;
     /// A fresh read. Errors: Errc::unavailable, Errc::timeout.
     virtual io::Task<Result<StoredConfig>> read_config() = 0;
+    /// What PostgreSQL of this host would refuse of the `/config` `after`, and not of `before`.
+    /// Errors: it could not be asked.
+    virtual io::Task<Result<std::vector<instance::RefusedSetting>>> refused_settings(
+        std::string before, std::string after) = 0;
     /// Writes `/config`, which the caller has checked; with `seen` only over that revision. Errors:
     /// Errc::conflict when it changed meanwhile, Errc::unavailable (unknown whether it happened).
     virtual io::Task<Result<>> write_config(std::string text, std::optional<std::int64_t> seen) = 0;

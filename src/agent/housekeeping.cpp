@@ -56,6 +56,7 @@ ha::Member Agent::self_member() const {
         .pause = dynamic_.pause && (!keeping_.tenure || keeping_.tenure->record.paused),
         .restored = local_.restored && !local_.restored->shuts_down && parts_.config.bootstrap &&
                     !parts_.config.nofailover,
+        .settings_refused = local_.settings_refused,
         .archiving_off = archiving_off(),
         .copy_order = to_be_copied() ? standby_order_->id : "",
         .uuid = parts_.identity.uuid};

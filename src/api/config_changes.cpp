@@ -1,5 +1,7 @@
 #include "api/config_changes.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "api/answers.h"
@@ -59,6 +61,25 @@ ConfigChange replaced_config(const io::HttpRequest& request) {
         return refused(wrong);
     }
     return accepted(*body, *body, true);
+}
+
+std::expected<SettingsQuestion, io::HttpResponse> settings_question(
+    const io::HttpRequest& request) {
+    const auto body = object_in(request);
+    if (!body) {
+        return std::unexpected(body.error());
+    }
+    return SettingsQuestion{.before = body->value("before", Json::object()).dump(),
+                            .after = body->value("after", Json::object()).dump()};
+}
+
+std::string refused_text(const std::vector<instance::RefusedSetting>& refused) {
+    std::string out;
+    for (const auto& [name, value, why] : refused) {
+        out += fmt::format("{}postgresql.parameters.{}: PostgreSQL would not start with {}: {}",
+                           out.empty() ? "" : "; ", name, value.empty() ? "\"\"" : value, why);
+    }
+    return out;
 }
 
 io::HttpResponse config_answer(const NewConfig& config) {

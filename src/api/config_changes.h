@@ -4,6 +4,7 @@
 #include <string>
 #include <variant>
 
+#include "agent/control.h"
 #include "io/http.h"
 
 namespace howdah::api {
@@ -23,6 +24,14 @@ using ConfigChange = std::variant<NewConfig, io::HttpResponse>;
 ConfigChange patched_config(const io::HttpRequest& request, const std::string& current);
 /// PUT: `body` as it stands; every value of it must be right. Pure.
 ConfigChange replaced_config(const io::HttpRequest& request);
+
+/// Of POST /howdah/settings: {"before": {...}, "after": {...}}, two `/config` documents.
+struct SettingsQuestion {
+    std::string before{}, after{};
+};
+std::expected<SettingsQuestion, io::HttpResponse> settings_question(const io::HttpRequest& request);
+/// "PostgreSQL would not start with work_mem = banana: ...". Call it with at least one.
+std::string refused_text(const std::vector<instance::RefusedSetting>& refused);
 
 /// 200 with the document.
 io::HttpResponse config_answer(const NewConfig& config);

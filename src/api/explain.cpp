@@ -28,6 +28,7 @@ io::HttpResponse explain(const agent::Status& s, const std::vector<std::string>&
                              {"why", s.why},
                              {"trouble", s.trouble},
                              {"archiving_off", s.archiving_off},
+                             {"settings_refused", s.local.settings_refused},
                              {"obstacles", obstacles},
                              {"epoch", s.epoch},
                              {"holds_leader", s.holds_leader},

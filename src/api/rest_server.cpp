@@ -201,6 +201,11 @@ io::Task<io::HttpResponse> RestServer::change_config(io::HttpRequest request) {
     }
     const auto config = std::get<NewConfig>(std::move(change));
     if (config.changed) {
+        // Where PostgreSQL can't be asked each member leaves out what its own refuses.
+        const auto refused = co_await control_.refused_settings(seen.text, config.text);
+        if (refused && !refused->empty()) {
+            co_return text_answer(400, refused_text(*refused));
+        }
         const auto over = patches ? std::optional(seen.revision) : std::nullopt;
         const auto done = co_await control_.write_config(config.text, over);
         if (!done) {
@@ -210,11 +215,25 @@ io::Task<io::HttpResponse> RestServer::change_config(io::HttpRequest request) {
     co_return config_answer(config);
 }
 
+io::Task<io::HttpResponse> RestServer::try_settings(io::HttpRequest request) {
+    const auto asked = settings_question(request);
+    if (!asked) {
+        co_return asked.error();
+    }
+    const auto refused = co_await control_.refused_settings(asked->before, asked->after);
+    if (!refused) {
+        co_return text_answer(503, refused.error().message);
+    }
+    co_return refused->empty() ? text_answer(200, "PostgreSQL takes these settings")
+                               : text_answer(400, refused_text(*refused));
+}
+
 const RestServer::Route* RestServer::route_of(const io::HttpRequest& request) {
     static constexpr std::array routes{
         Route{"POST", "/howdah/seal", &RestServer::seal, true},
         Route{"POST", "/howdah/promise", &RestServer::promise, true},
         Route{"POST", "/howdah/recover", &RestServer::recover},
+        Route{"POST", "/howdah/settings", &RestServer::try_settings},
         Route{"POST", "/switchover", &RestServer::switchover},
         Route{"POST", "/failover", &RestServer::failover},
         Route{"DELETE", "/switchover", &RestServer::cancel_switchover},

@@ -54,6 +54,7 @@ private:
     io::Task<io::HttpResponse> reinitialize(io::HttpRequest request);
     io::Task<io::HttpResponse> reload(io::HttpRequest request);
     io::Task<io::HttpResponse> sigterm(io::HttpRequest request);
+    io::Task<io::HttpResponse> try_settings(io::HttpRequest request);
     io::Task<io::HttpResponse> change_config(io::HttpRequest request);
     Now now() const;
 

@@ -10,6 +10,7 @@
 
 #include "api/overview.h"
 #include "cli/ask.h"
+#include "cli/ask_member.h"
 #include "cli/editor.h"
 #include "cli/pyyaml.h"
 #include "cli/read_cluster.h"
@@ -100,6 +101,32 @@ Result<> check(const Json& before, const Json& after) {
     return {};
 }
 
+/// Whether PostgreSQL would start with it, asked of the members, the leader first.
+Result<> try_on_postgres(const ha::Cluster& cluster, const Json& before, const Json& after,
+                         const config::AgentConfig& config) {
+    constexpr Nanos patience = Seconds(15);
+    auto members = cluster.members;
+    std::ranges::partition(members,
+                           [&](const ha::Member& m) { return m.name == cluster.leader_name(); });
+    const auto body = Json{{"before", before}, {"after", after}}.dump();
+    for (const auto& member : members) {
+        if (member.is_patroni() || !member.api_address()) {
+            continue;
+        }
+        const auto answer = ask_member(member, "POST", "/howdah/settings", body, config, patience);
+        if (answer && answer->status == 200) {
+            return {};
+        }
+        if (answer && answer->status == 400) {
+            return fail(Errc::invalid, answer->body, "nothing was changed");
+        }
+    }
+    fmt::print(stderr,
+               "warning: no member could be asked whether PostgreSQL takes these settings; each "
+               "one leaves out what its own refuses (howdah list)\n");
+    return {};
+}
+
 bool edits_on_command_line(const EditConfigCommand& c) {
     return !c.set.empty() || !c.pg.empty() || !c.apply.empty() || !c.replace.empty();
 }
@@ -177,6 +204,9 @@ Result<> run(const EditConfigCommand& command, const config::AgentConfig& config
         return {};
     }
     HD_TRY_VOID(check(before, after));
+    if (before.value("postgresql", Json()) != after.value("postgresql", Json())) {
+        HD_TRY_VOID(try_on_postgres(cluster, before, after, config));
+    }
     if (!command.quiet) {
         std::cout << unified_diff(config_yaml(before), config_yaml(after)) << std::flush;
     }

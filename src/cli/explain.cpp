@@ -35,6 +35,7 @@ MemberExplanation read(const std::string& name, const Result<Json>& doc) {
             .why = doc->value("why", ""),
             .trouble = doc->value("trouble", ""),
             .archiving_off = doc->value("archiving_off", ""),
+            .settings_refused = doc->value("settings_refused", ""),
             .obstacles = doc->value("obstacles", std::vector<std::string>{})};
 }
 
@@ -52,6 +53,12 @@ std::string render_explanations(const std::vector<MemberExplanation>& members) {
         out += m.trouble.empty() ? "" : fmt::format("  trouble: {}\n", m.trouble);
         out +=
             m.archiving_off.empty() ? "" : fmt::format("  archiving is off: {}\n", m.archiving_off);
+        out += m.settings_refused.empty()
+                   ? ""
+                   : fmt::format(
+                         "  settings left out, since PostgreSQL would not start with them: "
+                         "{}\n",
+                         m.settings_refused);
         out += m.obstacles.empty() ? "" : "  to become primary:\n";
         for (const auto& obstacle : m.obstacles) {
             out += fmt::format("    - {}\n", obstacle);

@@ -289,6 +289,14 @@ std::string footer(const ha::Cluster& cluster) {
         leader != nullptr && !leader->archiving_off.empty()) {
         out += " Archiving: off: " + leader->archiving_off + "\n";
     }
+    std::set<std::string> refused;
+    for (const auto& member : cluster.members) {
+        // The same everywhere, as a rule.
+        if (!member.settings_refused.empty() && refused.insert(member.settings_refused).second) {
+            out +=
+                fmt::format(" Settings left out on {}: {}\n", member.name, member.settings_refused);
+        }
+    }
     const auto& planned = cluster.failover;
     if (!planned.scheduled_at.empty()) {
         out += note("Switchover scheduled at", planned.scheduled_at);

@@ -156,6 +156,9 @@ struct Local {
     /// The directory was restored, and PostgreSQL has not ended its recovery. While it recovers so
     /// it counts as a primary that does not accept yet: it becomes writable by itself.
     std::optional<Restored> restored{};
+    /// Settings of the configuration that PostgreSQL would not start with, and why: they are left
+    /// out. Empty: it takes them all.
+    std::string settings_refused{};
     bool bootstrap_begun = false;  ///< the mark of this member's unfinished bootstrap is in it
     /// Of a cluster that was made from a backup: from where; nullopt for all others.
     std::optional<Origin> origin{};

@@ -151,6 +151,7 @@ Member parse_member(std::string name, const std::string& json) {
             static_cast<pg::Timeline>(number_of(*howdah, "greatest_timeline").value_or(0));
         m.copy_order = text_of(*howdah, "copy_order");
         m.archiving_off = text_of(*howdah, "archiving_off");
+        m.settings_refused = text_of(*howdah, "settings_refused");
         m.restored = truth_of(*howdah, "restored");
     }
     return m;
@@ -205,6 +206,9 @@ std::string render(const Member& m) {
         }
         if (m.restored) {
             doc["howdah"]["restored"] = true;
+        }
+        if (!m.settings_refused.empty()) {
+            doc["howdah"]["settings_refused"] = m.settings_refused;
         }
         if (!m.archiving_off.empty()) {
             doc["howdah"]["archiving_off"] = m.archiving_off;

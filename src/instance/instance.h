@@ -34,6 +34,13 @@ enum class StartAs : std::uint8_t {
 };
 enum class StopMode : std::uint8_t { fast, immediate };
 
+/// A setting that PostgreSQL would not start with.
+struct RefusedSetting {
+    std::string name{}, value{};
+    std::string why{};  ///< PostgreSQL's own message
+    bool operator==(const RefusedSetting&) const = default;
+};
+
 /// The local PostgreSQL, in the words of HA. Its adapter is instance/local, its model
 /// instance/fake; one contract test runs on both. One executor; calls don't overlap, except
 /// observe() and fence().
@@ -52,8 +59,12 @@ public:
     /// false.
     virtual io::Task<Local> observe(Nanos limit) = 0;
     /// Settings for files and command line; written at the next start, or at once with reload when
-    /// running.
+    /// running. What PostgreSQL would refuse is left out, and named in Local::settings_refused.
     virtual io::Task<Result<>> configure(config::EffectivePostgresql settings) = 0;
+    /// What PostgreSQL of this host would refuse of them; nothing is changed. Errors: it could not
+    /// be asked.
+    virtual io::Task<Result<std::vector<RefusedSetting>>> refused_settings(
+        config::EffectivePostgresql settings) = 0;
     /// Takes over a postmaster that an earlier agent's fencer runs. Nothing to take over is no
     /// error.
     virtual io::Task<Result<>> adopt() = 0;

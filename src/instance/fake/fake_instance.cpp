@@ -636,6 +636,17 @@ io::Task<Result<>> FakeInstance::check_divergence(Upstream primary) {
     return done();
 }
 
+io::Task<Result<std::vector<RefusedSetting>>> FakeInstance::refused_settings(
+    config::EffectivePostgresql settings) {
+    std::vector<RefusedSetting> out;
+    for (const auto& [name, value] : settings.parameters) {
+        if (std::ranges::find(refuses, name) != refuses.end()) {
+            out.push_back({.name = name, .value = value, .why = "refused"});
+        }
+    }
+    co_return out;
+}
+
 io::Task<Result<>> FakeInstance::keep_slots(std::vector<std::string> /*member_names*/) {
     return done();
 }

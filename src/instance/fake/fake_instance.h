@@ -161,6 +161,10 @@ public:
     io::Task<Result<>> create_users(config::Bootstrap how) override;
     io::Task<Result<>> checkpoint(Nanos limit) override;
     io::Task<Result<>> check_divergence(Upstream primary) override;
+    io::Task<Result<std::vector<RefusedSetting>>> refused_settings(
+        config::EffectivePostgresql settings) override;
+    /// Names of parameters that it refuses.
+    std::vector<std::string> refuses{};
     io::Task<Result<>> keep_slots(std::vector<std::string> member_names) override;
     io::Task<Result<>> end_walsender(int pid) override;
     io::Task<Result<>> drop_slots(std::vector<std::string> member_names) override;

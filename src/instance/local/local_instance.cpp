@@ -1,13 +1,16 @@
 #include "instance/local/local_instance.h"
 
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "config/dynamic_check.h"
 #include "instance/local/pg_process.h"
+#include "instance/local/settings_trial.h"
 
 namespace howdah::instance {
 namespace {
@@ -128,7 +131,8 @@ LocalInstance::LocalInstance(io::Executor executor, io::Clock& clock, config::Ag
       binary_(std::move(howdah_binary)),
       files_(config_.postgresql, config_.state_dir, config_.name),
       scope_(executor),
-      one_query_(executor) {
+      one_query_(executor),
+      one_trial_(executor) {
     following_ = files_.remembered_following();
     sync_standbys_ = files_.remembered_sync_standbys();
 }
@@ -148,6 +152,23 @@ void LocalInstance::changed() const {
         wake_();
     }
 }
+
+namespace {
+
+/// Changes when the settings or the program do.
+std::string trial_key(const std::string& program, const config::EffectivePostgresql& settings) {
+    struct stat at{};
+    (void)::stat(program.c_str(), &at);
+    auto key = fmt::format("{} {} {}\n", program, at.st_mtim.tv_sec, at.st_ino);
+    for (const auto* all : {&settings.parameters, &settings.recovery}) {
+        for (const auto& [name, value] : *all) {
+            key += conf_line(name, value);
+        }
+    }
+    return key;
+}
+
+}  // namespace
 
 Result<PgTools> LocalInstance::tools() const {
     HD_TRY(auto bin_dir, find_bin_dir(config_.postgresql.bin_dir, files_.major_version()));
@@ -453,7 +474,8 @@ io::Task<Result<>> LocalInstance::reload() {
 }
 
 io::Task<Result<>> LocalInstance::configure(config::EffectivePostgresql settings) {
-    settings_ = std::move(settings);
+    given_settings_ = std::move(settings);
+    co_await leave_out_refused_settings();
     // For when the store does not say it any more.
     if (settings_->origin && local_.data_dir == DataDir::initialized) {
         HD_CO_TRY_VOID(files_.remember_origin(*settings_->origin));
@@ -467,6 +489,60 @@ io::Task<Result<>> LocalInstance::configure(config::EffectivePostgresql settings
         co_return co_await signal_postmaster("HUP");
     }
     co_return Result<>{};
+}
+
+io::Task<Result<std::vector<RefusedSetting>>> LocalInstance::refused_settings(
+    config::EffectivePostgresql settings) {
+    HD_CO_TRY(const auto programs, tools());
+    auto all = std::move(settings.parameters);
+    all.insert(settings.recovery.begin(), settings.recovery.end());
+    const auto turn = co_await one_trial_.take();
+    co_return co_await refused_by_postgres(clock_, programs.bin_dir(),
+                                           files_.state_dir() + "/settings-trial", std::move(all));
+}
+
+/// Before each start too: another minor version, or one extension less, refuses other ones.
+io::Task<> LocalInstance::leave_out_refused_settings() {
+    const auto programs = tools();
+    auto settings = given_settings_;
+    if (!settings || !programs) {
+        settings_ = std::move(settings);
+        co_return;
+    }
+    if (bad_settings_ && bad_settings_->given == StartedSettings::of(*settings)) {
+        bad_settings_->good.put_into(*settings);
+        local_.settings_refused = bad_settings_->why;
+        settings_ = std::move(settings);
+        co_return;
+    }
+    bad_settings_.reset();
+    const auto key = trial_key(programs->bin_dir() + "/postgres", *settings);
+    if (key == settings_tried_) {
+        co_return;
+    }
+    const auto refused = co_await refused_settings(*settings);
+    if (!refused) {
+        spdlog::warn("settings were not tried before they are used why=\"{}\"",
+                     refused.error().message);
+        settings_ = std::move(settings);
+        co_return;
+    }
+    std::string told;
+    for (const auto& [name, value, why] : *refused) {
+        settings->parameters.erase(name);
+        settings->recovery.erase(name);
+        // A controlled parameter is the same on every member: the default is.
+        if (const auto it = settings->controlled.find(name); it != settings->controlled.end()) {
+            it->second = config::default_of("postgresql.parameters." + name).value_or(it->second);
+        }
+        told += fmt::format("{}{} = {} ({})", told.empty() ? "" : "; ", name, value, why);
+    }
+    if (told != local_.settings_refused && !told.empty()) {
+        spdlog::error("settings that PostgreSQL would not start with are left out: {}", told);
+    }
+    settings_ = std::move(settings);
+    settings_tried_ = key;
+    local_.settings_refused = told;
 }
 
 io::Task<Result<>> LocalInstance::follow(std::optional<Upstream> from) {

@@ -13,6 +13,7 @@
 #include "instance/local/disk_probe.h"
 #include "instance/local/pg_files.h"
 #include "instance/local/pg_tools.h"
+#include "instance/local/started_settings.h"
 #include "io/task.h"
 #include "pg/sync_standbys.h"
 #include "pgclient/connection.h"
@@ -42,6 +43,8 @@ public:
     void on_change(std::function<void()> wake) override { wake_ = std::move(wake); }
     io::Task<Local> observe(Nanos limit) override;
     io::Task<Result<>> configure(config::EffectivePostgresql settings) override;
+    io::Task<Result<std::vector<RefusedSetting>>> refused_settings(
+        config::EffectivePostgresql settings) override;
     io::Task<Result<>> adopt() override;
     Result<> initialize(config::Bootstrap how) override;
     io::Task<Result<>> adopt_restored(config::Bootstrap how) override;
@@ -107,6 +110,9 @@ private:
     Result<> must_be_idle(const char* what) const;
     io::Task<Result<>> reload();
     Result<PgTools> tools() const;
+    io::Task<> leave_out_refused_settings();
+    bool fall_back_to_started_settings(const Error& why);
+    io::Task<Result<>> start_once(StartAs as);
 
     // ---- local_life.cpp: start, stop, fence, promote, death
     Work do_start(StartAs as);
@@ -188,8 +194,17 @@ private:
     PgFiles files_;
     io::Scope scope_;
     io::Turnstile one_query_;
+    io::Turnstile one_trial_;
     std::function<void()> wake_{};
-    std::optional<config::EffectivePostgresql> settings_{};
+    std::optional<config::EffectivePostgresql> settings_{};  ///< without what PostgreSQL refuses
+    std::optional<config::EffectivePostgresql> given_settings_{};
+    /// What PostgreSQL did not start with: until others are given those of its last start count.
+    struct BadSettings {
+        StartedSettings given{}, good{};
+        std::string why{};
+    };
+    std::optional<BadSettings> bad_settings_{};
+    std::string settings_tried_{};  ///< which settings, with which program
 
     Local local_{};  ///< what is known; observe() hands out a copy
     Control control_{};

@@ -12,6 +12,7 @@
 #include "fencer/page.h"
 #include "instance/local/local_instance.h"
 #include "instance/local/pg_process.h"
+#include "instance/local/started_settings.h"
 #include "instance/local/taken_timelines.h"
 #include "io/fd.h"
 #include "io/files.h"
@@ -187,6 +188,49 @@ Result<> LocalInstance::start(StartAs as, std::optional<Upstream> follow) {
 
 io::Task<Result<>> LocalInstance::do_start(StartAs as) {
     HD_CO_TRY_VOID(check_ownership(files_.data_dir()));
+    auto started = co_await start_once(as);
+    if (!started && fall_back_to_started_settings(started.error())) {
+        started = co_await start_once(as);
+        if (!started) {
+            bad_settings_.reset();  // they were not the reason
+            settings_tried_.clear();
+            local_.settings_refused.clear();
+        }
+    }
+    if (started && local_.accepting) {
+        if (auto kept = remember(files_.state_dir(), StartedSettings::of(*settings_)); !kept) {
+            spdlog::warn("the settings that PostgreSQL started with are not kept why=\"{}\"",
+                         kept.error().message);
+        }
+    }
+    co_return started;
+}
+
+/// It ended while it was starting, and the settings are others than those of its last start: true,
+/// and they are put back.
+bool LocalInstance::fall_back_to_started_settings(const Error& why) {
+    const bool ended = !local_.postmaster && local_.tree_dead && why.code == Errc::io;
+    const auto good = recall_started(files_.state_dir());
+    if (!ended || start_revoked_ || asked_to_stop_ || !settings_ || !good) {
+        return false;
+    }
+    const auto now = StartedSettings::of(*settings_);
+    const auto names = good->differences(now);
+    if (names.empty()) {
+        return false;
+    }
+    bad_settings_ = BadSettings{.given = StartedSettings::of(*given_settings_),
+                                .good = *good,
+                                .why = fmt::format("{} (PostgreSQL did not start with what was "
+                                                   "changed since its last start: {})",
+                                                   names, why.message)};
+    spdlog::error("settings that PostgreSQL would not start with are left out: {}",
+                  bad_settings_->why);
+    settings_tried_.clear();
+    return true;
+}
+
+io::Task<Result<>> LocalInstance::start_once(StartAs as) {
     const auto log_from = rotate_log(files_.log());
     launching_ = true;
     auto launched = co_await launch_postmaster(as);
@@ -219,6 +263,7 @@ io::Task<Result<>> LocalInstance::launch_postmaster(StartAs as) {
     } else if (!files_.restored()) {
         co_return fail(Errc::invalid, "start: no recovery.signal in " + files_.data_dir());
     }
+    co_await leave_out_refused_settings();
     HD_CO_TRY_VOID(files_.write_configuration(*settings_, following, sync_standbys_));
     const std::map<std::string, std::string> none;
     fencer::Launch how{

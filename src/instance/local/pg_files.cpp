@@ -25,14 +25,6 @@ constexpr auto sync_parameter = "synchronous_standby_names";
 /// The second one is there from 15 on.
 constexpr std::array archive_parameters{"archive_command", "archive_library"};
 
-std::string conf_line(const std::string& name, const std::string& value) {
-    std::string quoted;
-    for (const char c : value) {
-        quoted.append(c == '\'' || c == '\\' ? 2 : 1, c);
-    }
-    return fmt::format("{} = '{}'\n", name, quoted);
-}
-
 Result<bool> write_if_changed(const std::string& path, const std::string& text) {
     const auto old = io::read_file(path);
     if (old && *old == text) {
@@ -142,6 +134,14 @@ std::string target_in(const config::Parameters& settings) {
 }
 
 }  // namespace
+
+std::string conf_line(const std::string& name, const std::string& value) {
+    std::string quoted;
+    for (const char c : value) {
+        quoted.append(c == '\'' || c == '\\' ? 2 : 1, c);
+    }
+    return fmt::format("{} = '{}'\n", name, quoted);
+}
 
 std::string render_conninfo(const std::vector<std::pair<std::string, std::string>>& pairs) {
     std::string text;

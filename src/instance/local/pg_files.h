@@ -22,6 +22,9 @@ struct Following {
 std::string render_conninfo(const std::vector<std::pair<std::string, std::string>>& pairs);
 std::string render_primary_conninfo(const Following& following);
 
+/// "name = 'value'" as postgresql.conf takes it, with a newline.
+std::string conf_line(const std::string& name, const std::string& value);
+
 /// postgresql.conf, whole (section 14): `base` is the file it includes. Where they aren't set, it
 /// chooses wal_retrieve_retry_interval and, from 14, recovery_init_sync_method.
 std::string render_postgresql_conf(const config::EffectivePostgresql& settings,
