@@ -223,7 +223,9 @@ Result<std::unique_ptr<remote::Service>> RepositoryHost::open(const io::PeerName
     all = {RepositoryOptions(*wanted)};
     site.options.command = command;
     HD_TRY(auto opened, open_(all.front()));
-    site.repositories.emplace_back(index, std::move(opened), all.front().cipher_pass);
+    site.repositories.emplace_back(
+        index, std::make_unique<WriteOnceArchive>(std::move(opened), archiving_),
+        all.front().cipher_pass);
     return std::make_unique<ClientService>(*this, peer, std::move(grants), std::move(site),
                                            std::move(here), remote::text_in(hello, "process"));
 }

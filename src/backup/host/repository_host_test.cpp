@@ -86,6 +86,19 @@ TEST_F(RepositoryHostTest, AClientChangesItsStanzaAndReadsOthers) {
               (std::vector<std::string>{"archive/main", "archive/other"}));
 }
 
+TEST_F(RepositoryHostTest, WhatIsArchivedIsReplacedByNoClient) {
+    const auto files = client("pgvm1", {.stanza = "main"});
+    const auto stored = "archive/main/15-1/0000000100000000/000000010000000000000003-";
+    ASSERT_TRUE(files::write_all(*files, stored + std::string(40, 'a'), "first"));
+    const auto other = files::write_all(*files, stored + std::string(40, 'b') + ".gz", "other");
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().code, Errc::unsafe);
+    EXPECT_EQ(exit_code_of(other.error()), ExitCode::archive_duplicate);
+    EXPECT_EQ(files::write_all(*files, stored + std::string(40, 'a'), "other").error().code,
+              Errc::conflict);
+    EXPECT_EQ(files::read_all(*files, stored + std::string(40, 'a')), "first");
+}
+
 TEST_F(RepositoryHostTest, NoLinkMakesAnothersStanzaOnesOwn) {
     const auto files = client("pgvm1", {.stanza = "main"});
     ASSERT_TRUE(files->remove_tree("archive/main"));

@@ -644,8 +644,6 @@ const std::vector<BackupVerb>& backup_verbs() {
     return verbs;
 }
 
-namespace {}  // namespace
-
 std::string backup_verb_help(const BackupVerb& verb) {
     return verb.options + options_help(verb.name);
 }
