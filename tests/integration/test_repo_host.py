@@ -116,6 +116,21 @@ def test_a_host_that_dies_under_archiving_loses_nothing(host):
     assert waiting.wait(30) == 0 and (here.folder / "fetched").exists()
 
 
+def test_strangers_who_say_nothing_hold_no_push_up(host):
+    here = host()
+    here.start()
+    here.ours("stanza-create")
+    strangers = [socket.create_connection((REPO_ADDRESS, 8432), timeout=10) for _ in range(600)]
+    here.fill("row")
+    last = here.sql("select pg_walfile_name(pg_switch_wal())")
+    here.wait_for(f"select last_archived_wal >= '{last}' from pg_stat_archiver", "t")
+    here.ours("check")
+    assert here.process.poll() is None
+    assert len([line for line in here.log.read_text().splitlines() if "refused" in line]) < 20
+    for each in strangers:
+        each.close()
+
+
 def begin_slow_backup(here):
     """One that takes long, and holds its lock."""
     slow = here.begin("backup", "--type=full", "--rate-limit=1MiB", "--start-fast", "--log-level-console=info")

@@ -48,7 +48,11 @@ private:
 /// below "secret"; one at a time holds a right.
 class HostForTest {
 public:
-    explicit HostForTest(std::unique_ptr<Files> files) : files_(std::move(files)) { start(0); }
+    explicit HostForTest(std::unique_ptr<Files> files,
+                         Millis stranger_limit = std::chrono::seconds(10))
+        : files_(std::move(files)), stranger_limit_(stranger_limit) {
+        start(0);
+    }
 
     std::unique_ptr<Files> client(Millis limit = std::chrono::seconds(20)) {
         return std::make_unique<RemoteFiles>(
@@ -117,7 +121,8 @@ private:
             remote::ServerOptions{.service = "repository host",
                                   .host = "127.0.0.1",
                                   .port = port,
-                                  .tls = certificates_.host({"127.0.0.1", "localhost"})},
+                                  .tls = certificates_.host({"127.0.0.1", "localhost"}),
+                                  .stranger_limit = stranger_limit_},
             [this](const io::PeerNames&, const remote::Json&) {
                 return Result<std::unique_ptr<remote::Service>>(std::make_unique<Served>(*this));
             },
@@ -131,6 +136,7 @@ private:
     }
 
     std::unique_ptr<Files> files_;
+    Millis stranger_limit_;
     CertificatesForTest certificates_{};
     std::mutex mutex_{};
     std::set<std::string> held_{};
