@@ -143,6 +143,11 @@ def test_backups_meet_at_the_host(host):
     here.start()
     here.ours("stanza-create")
     slow = begin_slow_backup(here)
+    # Another host, which sees no lock file of the one that it runs on, asks the repository's.
+    running = lambda: json.loads(here.ours(f"--lock-path={here.folder}/lock-other", "info", "--output=json").stdout)[0]["status"]["lock"]["backup"]
+    assert running()["held"]
+    wait_for(lambda: running().get("pct-cplt", 0) > 0, "how far it is")
+    assert re.search(r"status: .*\(backup/expire running - .*complete\)", here.ours(f"--lock-path={here.folder}/lock-other", "info").stdout)
     # From this host, with a lock path of its own; on the repository host; by the real pgbackrest there.
     for done in (here.ours(f"--lock-path={here.folder}/lock-other", "backup", "--type=full", check=False),
                  here.ours(f"--lock-path={here.folder}/lock-else", "expire", check=False), here.there("expire", check=False),
@@ -151,6 +156,7 @@ def test_backups_meet_at_the_host(host):
     slow.send_signal(signal.SIGKILL)
     slow.wait(20)
     wait_for(lambda: here.there("expire", check=False).returncode == 0, "the lock's end with its holder")
+    assert not running()["held"]
     assert here.ours("backup", "--start-fast", "--log-level-console=info").returncode == 0
     assert len(here.backups_by(here.ours)) == 1
 

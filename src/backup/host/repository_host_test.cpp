@@ -136,6 +136,24 @@ TEST_F(RepositoryHostTest, OneProcessAtATimeHoldsAStanza) {
     EXPECT_TRUE(two->hold("backup"));
 }
 
+TEST_F(RepositoryHostTest, EachClientThatMayReadSeesThatABackupRuns) {
+    const auto one = client("pgvm1", {.stanza = "main", .process = "1-a"});
+    const auto other = client("pgvm2", {});
+    EXPECT_FALSE(other->held("backup", "main").value());
+    auto held = one->hold("backup").value();
+    EXPECT_TRUE(other->held("backup", "main").value());
+    EXPECT_FALSE(other->held("backup", "other").value());
+    EXPECT_FALSE(other->held("backup", "../main"));
+    EXPECT_FALSE(other->held("archive", "main"));
+    held.reset();
+    const auto path = lock_path() + "/main-backup-1.lock";  // of a command on the host
+    const auto there = LockFile::take(path).value();
+    there.note_progress(5000);
+    EXPECT_EQ(other->held("backup", "main").value().value().hundredths, 5000U);
+    configure("tls-server-auth=pgvm2=other\n");
+    EXPECT_FALSE(client("pgvm2", {})->held("backup", "main"));
+}
+
 TEST_F(RepositoryHostTest, AStoppedStanzaTakesNoWork) {
     ASSERT_TRUE(stop(lock_path(), "main"));
     const auto refused = client("pgvm1", {.stanza = "main", .command = "archive-push"})->stat("");

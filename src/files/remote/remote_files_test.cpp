@@ -88,6 +88,22 @@ TEST_F(RemoteFilesTest, OneAtATimeHoldsARight) {
     ASSERT_TRUE(write_all(*files_, "a/file", "x")) << "one that holds nothing";
 }
 
+TEST_F(RemoteFilesTest, OthersSeeThatARightIsHeldAndHowFarItsHolderIs) {
+    const auto other = host_.client();
+    EXPECT_FALSE(other->held("backup", "demo").value());
+    auto held = files_->hold("backup").value();
+    EXPECT_FALSE(other->held("backup", "demo").value().value().hundredths);
+    held->note_progress(1234);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (other->held("backup", "demo").value().value().hundredths != 1234U &&
+           std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::yield();
+    }
+    EXPECT_EQ(other->held("backup", "demo").value().value().hundredths, 1234U);
+    held.reset();
+    EXPECT_FALSE(other->held("backup", "demo").value());
+}
+
 TEST_F(RemoteFilesTest, WhoLostItsRightChangesNothing) {
     ASSERT_TRUE(write_all(*files_, "a/file", "old"));
     auto held = files_->hold("backup").value();
