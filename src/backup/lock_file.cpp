@@ -181,4 +181,15 @@ bool is_locked(const std::string& path) {
            locks->contains(fmt::format(":{} ", found.st_ino));
 }
 
+std::optional<files::Held> held_here(const std::vector<std::string>& paths) {
+    std::optional<files::Held> held;
+    for (const auto& path : paths) {
+        if (is_locked(path)) {
+            const auto done = lock_progress(path);
+            held = files::Held{.hundredths = done || !held ? done : held->hundredths};
+        }
+    }
+    return held;
+}
+
 }  // namespace howdah::backup

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "files/files.h"
 #include "io/fd.h"
 
 /// Locks that keep two commands apart, on one host and with pgBackRest: its files, its content
@@ -65,5 +66,7 @@ Result<std::optional<int>> lock_holder(const std::string& path);
 std::optional<std::uint32_t> lock_progress(const std::string& path);
 /// Whether anybody holds the lock; takes none. Source: proc(5), /proc/locks.
 bool is_locked(const std::string& path);
+/// Whether anybody on this host holds one of them (lock_paths), and how far it has come.
+std::optional<files::Held> held_here(const std::vector<std::string>& paths);
 
 }  // namespace howdah::backup

@@ -50,7 +50,7 @@ Result<> run_proxy(const std::string& file, const std::string& pid_file) {
     for (const auto& warning : config.warnings) {
         spdlog::warn("{}", warning.text());
     }
-    proxy::raise_open_files_limit();
+    io::raise_open_files_limit();
     io::SystemClock clock;
     io::Loop loop;
     EmbeddedEndpoint endpoint(loop.executor(), clock, config);

@@ -113,6 +113,7 @@ Result<int> run(const RepoCommand& command) {
     if (geteuid() == 0) {
         spdlog::warn("runs as root: what it writes is root's; run it as the repository's owner");
     }
+    io::raise_open_files_limit();
     remote::Server server(
         {.service = std::string(backup::repository_service),
          .host = config.listen.host,

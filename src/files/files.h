@@ -77,6 +77,11 @@ public:
     virtual void note_progress(std::uint32_t hundredths) = 0;
 };
 
+/// What is known of a right that somebody has.
+struct Held {
+    std::optional<std::uint32_t> hundredths{};  ///< as Hold::note_progress; none: nothing was noted
+};
+
 class Files {
 public:
     virtual ~Files() = default;
@@ -121,6 +126,12 @@ public:
     virtual Result<std::unique_ptr<Hold>> hold(std::string_view what) {
         (void)what;
         return nullptr;
+    }
+    /// Of a stanza's right as hold() gives it, there, to whomever; nullopt: nobody holds it, or
+    /// nobody else serves the files. Errors: Errc::invalid from a host that does not tell.
+    virtual Result<std::optional<Held>> held(std::string_view what, std::string_view stanza) {
+        (void)what, (void)stanza;
+        return std::nullopt;
     }
     /// A symbolic link, replaced if it is there; where there are none (S3), nothing happens.
     virtual Result<> link(std::string_view path, std::string_view target) = 0;

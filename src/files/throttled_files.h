@@ -58,6 +58,9 @@ public:
     Result<std::unique_ptr<Hold>> hold(std::string_view what) override {
         return files_->hold(what);
     }
+    Result<std::optional<Held>> held(std::string_view what, std::string_view stanza) override {
+        return files_->held(what, stanza);
+    }
 
 private:
     std::unique_ptr<Files> files_;

@@ -22,6 +22,10 @@ Result<> write_file_atomically(const std::string& path, std::string_view text, m
 /// What was made, renamed or removed in `folder` is so after a loss of power. Errors: Errc::io.
 Result<> sync_folder(const std::string& folder);
 
+/// The soft limit of open files becomes the hard one. For a process that will serve hundreds of
+/// connections.
+void raise_open_files_limit();
+
 /// Makes `path` and the folders above it that are missing, each with `mode`. Errors: Errc::io.
 Result<> make_directories(const std::string& path, mode_t mode = 0700);
 

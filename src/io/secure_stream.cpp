@@ -310,15 +310,11 @@ Result<std::unique_ptr<SecureStream>> SecureStream::connect(const std::string& h
     return stream;
 }
 
-Result<std::unique_ptr<SecureStream>> SecureStream::accept(Fd socket,
-                                                           std::shared_ptr<TlsContext> context,
-                                                           Millis limit) {
+std::unique_ptr<SecureStream> SecureStream::accepted(Fd socket,
+                                                     std::shared_ptr<TlsContext> context) {
     fcntl(socket.get(), F_SETFL, O_NONBLOCK);
     std::unique_ptr<SecureStream> stream(new SecureStream(std::move(socket), std::move(context)));
     SSL_set_accept_state(stream->tls_->ssl);
-    if (auto done = stream->shake_hands(limit); !done) {
-        return std::unexpected(std::move(done).error().within(stream->address_));
-    }
     return stream;
 }
 

@@ -39,13 +39,14 @@ public:
                                                          std::uint16_t port,
                                                          std::shared_ptr<TlsContext> context,
                                                          Millis limit);
-    static Result<std::unique_ptr<SecureStream>> accept(Fd socket,
-                                                        std::shared_ptr<TlsContext> context,
-                                                        Millis limit);
+    /// The server's end of a connection: shake_hands() comes first.
+    static std::unique_ptr<SecureStream> accepted(Fd socket, std::shared_ptr<TlsContext> context);
     ~SecureStream();
     SecureStream(const SecureStream&) = delete;
     SecureStream& operator=(const SecureStream&) = delete;
 
+    /// Of accepted(), once. Afterwards it is known who the peer is.
+    Result<> shake_hands(Millis limit);
     Result<> write(Bytes bytes, Millis limit);
     /// Fills the front of `out` with what comes first; 0: the peer has ended the stream.
     Result<std::size_t> read_some(MutableBytes out, Millis limit);
@@ -63,7 +64,6 @@ public:
 private:
     struct Tls;
     SecureStream(Fd socket, std::shared_ptr<TlsContext> context);
-    Result<> shake_hands(Millis limit);
     /// Waits for what OpenSSL wants after it returned `code`.
     Result<> wait_for(int code, Millis limit);
     Error failure(int code) const;

@@ -1,7 +1,5 @@
 #include "proxy/data_path.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <thread>
 
@@ -87,14 +85,6 @@ Counts DataPath::counts() const {
 
 Address DataPath::listening(Port port) const {
     return impl_->listening[port == Port::read_write ? 0 : 1];
-}
-
-void raise_open_files_limit() {
-    rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
 }
 
 }  // namespace howdah::proxy

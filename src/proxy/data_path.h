@@ -62,8 +62,4 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// Raises the soft limit of open files to the hard one. For a process that will serve thousands of
-/// sessions.
-void raise_open_files_limit();
-
 }  // namespace howdah::proxy

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <thread>
 
+#include "io/files.h"
 #include "proxy/fd.h"
 #include "proxy/sockets.h"
 
@@ -629,7 +630,7 @@ std::size_t resident_kib() {
 }
 
 TEST_F(DataPathTest, IdleSessionsCostLittleMemory) {
-    raise_open_files_limit();
+    io::raise_open_files_limit();
     rlimit limit{};
     getrlimit(RLIMIT_NOFILE, &limit);
     const std::size_t sessions = std::min<std::size_t>(3000, (limit.rlim_cur - 200) / 4);

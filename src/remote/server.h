@@ -3,8 +3,10 @@
 #include <atomic>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -30,10 +32,15 @@ struct ServerOptions {
     std::uint16_t port = default_port;
     io::TlsFiles tls{};
     Millis limit = std::chrono::minutes(1);  ///< nothing moves for so long: the client has gone
-    std::size_t most_connections = 500;
+    std::size_t most_connections = 500;      ///< of clients that have greeted
+    /// Of those who have not (yet): for how long, and how many at once, of one address and in all.
+    Millis stranger_limit = std::chrono::seconds(10);
+    std::size_t most_strangers_of_one = 64;
+    std::size_t most_strangers = 128;
 };
 
-/// Accepts clients that have a certificate of our CA, a thread each.
+/// Accepts clients that have a certificate of our CA, a thread each. Who shows none holds nobody
+/// else up: one stranger too many costs the oldest of the address that has most its connection.
 class Server {
 public:
     /// Errors: why this client is not served.
@@ -59,19 +66,46 @@ public:
     std::uint16_t port() const;
 
 private:
+    using Clock = std::chrono::steady_clock;
     struct Connection {
-        std::atomic<bool> done{false};
+        Connection(io::Fd accepted, std::string from)
+            : address(std::move(from)), socket(std::move(accepted)) {}
+        /// Ends what its thread waits for. For any thread.
+        void close();
+
+        std::string address;  ///< without the port
+        Clock::time_point began = Clock::now();
+        std::atomic<bool> done{false}, stranger{true};
+        std::atomic<bool> dropped{false};  ///< a stranger whom this server has closed
         std::mutex mutex{};
+        io::Fd socket;               ///< until there is a channel
         Channel* channel = nullptr;  ///< while it is open
         std::jthread thread{};
     };
+    /// What is told of them at once, so that they cannot fill the log.
+    struct Dropped {
+        std::size_t count = 0;
+        std::string last{}, why{};
+        std::optional<Clock::time_point> told{};
+    };
 
     void accept(const std::stop_token& stop);
-    void begin(io::Fd socket);
-    void serve(Connection& connection, io::Fd socket);
-    Result<> greet_and_serve(Channel& channel);
+    void accept_one();
+    void begin(io::Fd socket, std::string address);
+    void serve(Connection& connection);
+    Result<> greet_and_serve(Connection& connection, Channel& channel);
     void say_working(const std::stop_token& stop);
-    bool has_room();
+    /// With mutex_ held.
+    std::size_t count_known() const;
+    void drop(Connection& stranger, std::string why);
+    /// The oldest stranger of that address; of the address that has most, if it is empty.
+    Connection* oldest_stranger(const std::string& address);
+    std::map<std::string, std::size_t> strangers() const;
+
+    void make_room_for(const std::string& address);
+    void no_more_files(int why);
+    void end_late_strangers();
+    void tell_of_dropped();
     void forget_ended();
 
     ServerOptions options_;
@@ -81,7 +115,7 @@ private:
     std::mutex mutex_{};
     std::shared_ptr<io::TlsContext> tls_{};
     std::list<Connection> connections_{};
-    std::atomic<bool> ends_{false};
+    Dropped dropped_{};
     std::jthread ticker_{}, acceptor_{};
 };
 

@@ -115,7 +115,7 @@ def test_a_wrong_pass_phrase_is_named_and_changes_nothing(site):
     before = sorted((str(path), path.stat().st_mtime_ns) for path in (here.folder / "repo1").rglob("*"))
     here.config.write_text(config.replace("secret 1", "wrong"))
     for words, code in ((["backup", "--no-online"], 95), (["archive-push", here.wal()], 103), (["stanza-create", "--no-online"], 95),
-                        (["archive-get", "0000000100000000000000F1", here.folder / "got"], 103), (["expire"], 95),
+                        (["archive-get", "0000000100000000000000F1", here.folder / "got"], 200), (["expire"], 95),
                         (["verify"], 95), (["restore", f"--pg1-path={here.folder}/ours"], 95),
                         (["annotate", f"--set={label}", "--annotation=a=b"], 95)):
         refused = here.ours(*words, check=False)
@@ -132,9 +132,10 @@ def test_a_stanza_of_another_cluster_takes_nothing(site):
     here.run(PG / "initdb", "-D", here.data, "-A", "trust", "-U", "postgres")
     wal = here.copy_of_wal("0000000100000000000000F1")
     before = sorted(str(path) for path in (here.folder / "repo1").rglob("*"))
-    for words, code in ((["backup", "--no-online"], 51), (["archive-push", wal], 103), (["stanza-create", "--no-online"], 28),
-                        (["archive-get", wal.name, here.folder / "got"], 103)):
+    for words, code in ((["backup", "--no-online"], 51), (["archive-push", wal], 103), (["stanza-create", "--no-online"], 28)):
         assert [program(*words, check=False).returncode for program in (here.real, here.ours)] == [code, code], words
+    refused = here.ours("archive-get", wal.name, here.folder / "got", check=False)
+    assert refused.returncode == 200 and "[103]" in refused.stdout, refused
     assert sorted(str(path) for path in (here.folder / "repo1").rglob("*")) == before
 
 

@@ -100,11 +100,10 @@ def test_a_host_that_dies_under_archiving_loses_nothing(host):
         here.end(signal.SIGKILL)
         here.fill("more")
         last.append(here.sql("select pg_walfile_name(pg_switch_wal())"))
-        away = here.ours("archive-get", last[0], here.folder / "fetched", check=False)
-        assert away.returncode not in (0, 1), away
-        own = here.run(HOWDAH, f"--config={here.config}", "--stanza=demo", "--archive-timeout=1", "archive-get", last[0],
-                       here.folder / "fetched", check=False)
-        assert own.returncode == 200, own  # above 125: recovery stops
+        for name in (HOWDAH, here.pgbackrest):
+            away = here.run(name, f"--config={here.config}", "--stanza=demo", "--archive-timeout=1", "archive-get", last[0],
+                            here.folder / "fetched", check=False)
+            assert away.returncode == 200, away  # above 125: recovery stops
         here.serve()
     here.wait_for(f"select last_archived_wal >= '{last[-1]}' from pg_stat_archiver", "t")
     assert here.run(HOWDAH, f"--config={here.config}", "--stanza=demo", "verify").returncode == 0
@@ -115,6 +114,21 @@ def test_a_host_that_dies_under_archiving_loses_nothing(host):
     assert "trying again" in waiting.stdout.readline()
     here.serve()
     assert waiting.wait(30) == 0 and (here.folder / "fetched").exists()
+
+
+def test_strangers_who_say_nothing_hold_no_push_up(host):
+    here = host()
+    here.start()
+    here.ours("stanza-create")
+    strangers = [socket.create_connection((REPO_ADDRESS, 8432), timeout=10) for _ in range(600)]
+    here.fill("row")
+    last = here.sql("select pg_walfile_name(pg_switch_wal())")
+    here.wait_for(f"select last_archived_wal >= '{last}' from pg_stat_archiver", "t")
+    here.ours("check")
+    assert here.process.poll() is None
+    assert len([line for line in here.log.read_text().splitlines() if "refused" in line]) < 20
+    for each in strangers:
+        each.close()
 
 
 def begin_slow_backup(here):
@@ -129,6 +143,11 @@ def test_backups_meet_at_the_host(host):
     here.start()
     here.ours("stanza-create")
     slow = begin_slow_backup(here)
+    # Another host, which sees no lock file of the one that it runs on, asks the repository's.
+    running = lambda: json.loads(here.ours(f"--lock-path={here.folder}/lock-other", "info", "--output=json").stdout)[0]["status"]["lock"]["backup"]
+    assert running()["held"]
+    wait_for(lambda: running().get("pct-cplt", 0) > 0, "how far it is")
+    assert re.search(r"status: .*\(backup/expire running - .*complete\)", here.ours(f"--lock-path={here.folder}/lock-other", "info").stdout)
     # From this host, with a lock path of its own; on the repository host; by the real pgbackrest there.
     for done in (here.ours(f"--lock-path={here.folder}/lock-other", "backup", "--type=full", check=False),
                  here.ours(f"--lock-path={here.folder}/lock-else", "expire", check=False), here.there("expire", check=False),
@@ -137,6 +156,7 @@ def test_backups_meet_at_the_host(host):
     slow.send_signal(signal.SIGKILL)
     slow.wait(20)
     wait_for(lambda: here.there("expire", check=False).returncode == 0, "the lock's end with its holder")
+    assert not running()["held"]
     assert here.ours("backup", "--start-fast", "--log-level-console=info").returncode == 0
     assert len(here.backups_by(here.ours)) == 1
 

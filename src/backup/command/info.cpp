@@ -482,6 +482,13 @@ std::string stanza_text(const StanzaReport& stanza) {
     return text;
 }
 
+void note_holder(StanzaReport& stanza, const std::optional<files::Held>& held) {
+    if (held) {
+        stanza.backup_runs = true;
+        stanza.hundredths = held->hundredths ? held->hundredths : stanza.hundredths;
+    }
+}
+
 }  // namespace
 
 Result<std::vector<StanzaReport>> info(Site& site) {
@@ -506,17 +513,13 @@ Result<std::vector<StanzaReport>> info(Site& site) {
                         .code = other,
                         .message = done.error().message};
             }
+            // One that cannot be reached is told of above; one of an older version does not tell.
+            note_holder(one, repository.files().held("backup", name).value_or(std::nullopt));
             const Behind behind(site.options.archive.spool_path, name, repository.index());
             each.behind = behind.files().value_or(std::vector<std::string>{});
         }
-        for (const auto& path :
-             lock_paths(site.options.lock_path, name, LockKind::backup, indexes)) {
-            if (is_locked(path)) {
-                one.backup_runs = true;
-                const auto done = lock_progress(path);
-                one.hundredths = done ? done : one.hundredths;
-            }
-        }
+        note_holder(one,
+                    held_here(lock_paths(site.options.lock_path, name, LockKind::backup, indexes)));
         all.push_back(std::move(one));
     }
     return all;

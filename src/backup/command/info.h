@@ -40,7 +40,8 @@ struct RepositoryReport {
 struct StanzaReport {
     std::string name{};
     std::vector<RepositoryReport> repositories{};
-    bool backup_runs = false;  ///< somebody on this host holds the lock of backup and expire
+    /// Somebody holds the lock of backup and expire, here or on the host of a repository.
+    bool backup_runs = false;
     std::optional<std::uint32_t> hundredths{};  ///< of a percent that it has done
 };
 

@@ -79,13 +79,16 @@ public:
                      const auto at = stanza_of(path);
                      return at.stanza.empty() || grants_.right(peer_, at.stanza) != Right::none;
                  },
-             .hold = [this, &channel](std::string_view what) { return hold(channel, what); }});
+             .hold = [this, &channel](std::string_view what) { return hold(channel, what); },
+             .held = [this](std::string_view what,
+                            std::string_view stanza) { return held(what, stanza); }});
     }
 
 private:
     files::Files& files() { return site_.repositories.front().files(); }
     Result<> may(std::string_view path, files::Access access) const;
     Result<std::unique_ptr<files::Hold>> hold(remote::Channel& channel, std::string_view what);
+    Result<std::optional<files::Held>> held(std::string_view what, std::string_view stanza) const;
 
     RepositoryHost& host_;
     io::PeerNames peer_;
@@ -127,6 +130,21 @@ Result<std::unique_ptr<files::Hold>> ClientService::hold(remote::Channel& channe
         host.ends_to_hold(channel);
         host.info(fmt::format("unlocked {}", who));
     });
+}
+
+/// By whomever: a client, a command on this host, pgBackRest.
+Result<std::optional<files::Held>> ClientService::held(std::string_view what,
+                                                       std::string_view stanza) const {
+    HD_TRY_VOID(repo::check_stanza(stanza));
+    HD_TRY_VOID(grants_.check(peer_, stanza, Right::read));
+    if (what != "backup") {
+        return fail(Errc::invalid, fmt::format("'{}' is no lock", what));
+    }
+    std::vector<std::uint32_t> indexes;
+    for (const auto& each : all_.repositories) {
+        indexes.push_back(each.index);
+    }
+    return held_here(lock_paths(all_.lock_path, std::string(stanza), LockKind::backup, indexes));
 }
 
 }  // namespace
@@ -223,7 +241,9 @@ Result<std::unique_ptr<remote::Service>> RepositoryHost::open(const io::PeerName
     all = {RepositoryOptions(*wanted)};
     site.options.command = command;
     HD_TRY(auto opened, open_(all.front()));
-    site.repositories.emplace_back(index, std::move(opened), all.front().cipher_pass);
+    site.repositories.emplace_back(
+        index, std::make_unique<WriteOnceArchive>(std::move(opened), archiving_),
+        all.front().cipher_pass);
     return std::make_unique<ClientService>(*this, peer, std::move(grants), std::move(site),
                                            std::move(here), remote::text_in(hello, "process"));
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backup/host/grants.h"
+#include "backup/host/write_once.h"
 #include "backup/site.h"
 #include "files/remote/holds.h"
 #include "remote/server.h"
@@ -56,6 +57,7 @@ private:
     OpenFiles open_;
     Notes::Text on_info_;
     files::Holds holds_{};
+    OneAtATime archiving_{};
     std::mutex mutex_{};
     std::map<std::string, std::weak_ptr<Locks>> locks_{};  ///< by stanza and process
     struct Holder {

@@ -86,6 +86,19 @@ TEST_F(RepositoryHostTest, AClientChangesItsStanzaAndReadsOthers) {
               (std::vector<std::string>{"archive/main", "archive/other"}));
 }
 
+TEST_F(RepositoryHostTest, WhatIsArchivedIsReplacedByNoClient) {
+    const auto files = client("pgvm1", {.stanza = "main"});
+    const auto stored = "archive/main/15-1/0000000100000000/000000010000000000000003-";
+    ASSERT_TRUE(files::write_all(*files, stored + std::string(40, 'a'), "first"));
+    const auto other = files::write_all(*files, stored + std::string(40, 'b') + ".gz", "other");
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().code, Errc::unsafe);
+    EXPECT_EQ(exit_code_of(other.error()), ExitCode::archive_duplicate);
+    EXPECT_EQ(files::write_all(*files, stored + std::string(40, 'a'), "other").error().code,
+              Errc::conflict);
+    EXPECT_EQ(files::read_all(*files, stored + std::string(40, 'a')), "first");
+}
+
 TEST_F(RepositoryHostTest, NoLinkMakesAnothersStanzaOnesOwn) {
     const auto files = client("pgvm1", {.stanza = "main"});
     ASSERT_TRUE(files->remove_tree("archive/main"));
@@ -121,6 +134,24 @@ TEST_F(RepositoryHostTest, OneProcessAtATimeHoldsAStanza) {
     EXPECT_TRUE(client("pgvm2", {.stanza = "other"})->hold("backup")) << "another stanza";
     held.reset();
     EXPECT_TRUE(two->hold("backup"));
+}
+
+TEST_F(RepositoryHostTest, EachClientThatMayReadSeesThatABackupRuns) {
+    const auto one = client("pgvm1", {.stanza = "main", .process = "1-a"});
+    const auto other = client("pgvm2", {});
+    EXPECT_FALSE(other->held("backup", "main").value());
+    auto held = one->hold("backup").value();
+    EXPECT_TRUE(other->held("backup", "main").value());
+    EXPECT_FALSE(other->held("backup", "other").value());
+    EXPECT_FALSE(other->held("backup", "../main"));
+    EXPECT_FALSE(other->held("archive", "main"));
+    held.reset();
+    const auto path = lock_path() + "/main-backup-1.lock";  // of a command on the host
+    const auto there = LockFile::take(path).value();
+    there.note_progress(5000);
+    EXPECT_EQ(other->held("backup", "main").value().value().hundredths, 5000U);
+    configure("tls-server-auth=pgvm2=other\n");
+    EXPECT_FALSE(client("pgvm2", {})->held("backup", "main"));
 }
 
 TEST_F(RepositoryHostTest, AStoppedStanzaTakesNoWork) {

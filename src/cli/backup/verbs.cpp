@@ -200,9 +200,9 @@ bool asked_by_standby() {
 }
 
 /// Exit code 1: it is not there, as every repository says. An error has another one: PostgreSQL
-/// takes all from 1 to 125 for the end of the WAL, and would go on without the rest of it. So under
-/// the own name this looks again until archive-timeout, and ends then with a code that stops
-/// recovery; not so for a standby.
+/// takes all from 1 to 125 for the end of the WAL, and would go on without the rest of it. So this
+/// looks again until archive-timeout, and ends then with a code that stops recovery, under
+/// whichever name it was called; not so for a standby.
 Result<int> archive_get(Work& work) {
     if (work.site.options.in_background) {
         HD_TRY_VOID(backup::archive_get_in_background(work.site));
@@ -215,7 +215,7 @@ Result<int> archive_get(Work& work) {
     // One whose PostgreSQL has gone must not write where the next one lets fetch.
     const auto asked_by = getppid();
     for (auto pause = Millis(100);; pause = std::min<Millis>(pause * 2, Millis(2000))) {
-        const auto ends_early = work.as_pgbackrest || asked_by_standby();
+        const auto ends_early = asked_by_standby();
         auto found = backup::archive_get(work.site, options.arguments[0], options.arguments[1]);
         if (found && !*found && !ends_early) {
             const auto end = backup::is_end_of_wal(work.site, options.arguments[0]);
@@ -467,8 +467,8 @@ Result<int> start(Work& work) {
     return 0;
 }
 
-/// Of archive-get, when it could not look. PostgreSQL takes more than 125 for a reason to stop
-/// recovery. Source: PostgreSQL docs, 26.3.4 and 20.5.5.
+/// Of archive-get, when it could not look; pgBackRest's own number is in the log. PostgreSQL takes
+/// more than 125 for a reason to stop recovery. Source: PostgreSQL docs, 26.3.4 and 20.5.5.
 constexpr int ends_recovery = 200;
 
 constexpr std::string_view backup_help =
@@ -644,8 +644,6 @@ const std::vector<BackupVerb>& backup_verbs() {
     return verbs;
 }
 
-namespace {}  // namespace
-
 std::string backup_verb_help(const BackupVerb& verb) {
     return verb.options + options_help(verb.name);
 }
@@ -717,8 +715,7 @@ int run_backup_verb(const std::vector<std::string>& words, bool as_pgbackrest) {
         frame.abort(code);
     }
     const auto is_archive_get = std::ranges::find(words, "archive-get") != words.end();
-    const bool ends = is_archive_get && !as_pgbackrest && !asked_by_standby();
-    return ends ? ends_recovery : static_cast<int>(code);
+    return is_archive_get && !asked_by_standby() ? ends_recovery : static_cast<int>(code);
 }
 
 }  // namespace howdah::cli

@@ -25,7 +25,7 @@ Result<> find_backup(std::vector<std::string> words);
 
 /// Runs the verb that `words` name: all words behind the program's name, in any order.
 /// `as_pgbackrest`: with that program's exit codes also where ours differ. Returns the exit code,
-/// which is pgBackRest's (backup/options/exit_code.h).
+/// which is pgBackRest's (backup/options/exit_code.h) but for an archive-get that could not look.
 int run_backup_verb(const std::vector<std::string>& words, bool as_pgbackrest = false);
 
 }  // namespace howdah::cli

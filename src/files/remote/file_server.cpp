@@ -46,6 +46,9 @@ public:
         if (what == "hold") {
             return hold(request.head);
         }
+        if (what == "held") {
+            return reply(held(request.head));
+        }
         return reply(change(what, request.head));
     }
 
@@ -68,6 +71,7 @@ private:
     Result<std::unique_ptr<Sink>> begin_file(const Json& head, const std::string& path);
     Result<> take_file(const Json& head, std::unique_ptr<Sink> sink);
     Result<> hold(const Json& head);
+    Result<Json> held(const Json& head) const;
 
     remote::Channel& channel_;
     const ServedFiles& served_;
@@ -232,6 +236,16 @@ Result<> Requests::take_file(const Json& head, std::unique_ptr<Sink> sink) {
             return fail(Errc::corrupt, fmt::format("'{}' inside a file", what));
         }
     }
+}
+
+Result<Json> Requests::held(const Json& head) const {
+    HD_TRY(const auto held,
+           served_.held(remote::text_in(head, "what"), remote::text_in(head, "stanza")));
+    Json answer{{"held", held.has_value()}};
+    if (held && held->hundredths) {
+        answer["progress"] = *held->hundredths;
+    }
+    return answer;
 }
 
 /// Held until the client says so, or its connection ends.

@@ -23,6 +23,9 @@ struct ServedFiles {
     std::function<bool(std::string_view path)> shows{};
     /// As Files::hold, on this host.
     std::function<Result<std::unique_ptr<Hold>>(std::string_view what)> hold{};
+    /// As Files::held, of this host.
+    std::function<Result<std::optional<Held>>(std::string_view what, std::string_view stanza)>
+        held{};
 };
 
 /// Answers a client's requests until it has gone. What it began and did not finish never was; what

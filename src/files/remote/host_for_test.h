@@ -5,9 +5,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -48,7 +48,11 @@ private:
 /// below "secret"; one at a time holds a right.
 class HostForTest {
 public:
-    explicit HostForTest(std::unique_ptr<Files> files) : files_(std::move(files)) { start(0); }
+    explicit HostForTest(std::unique_ptr<Files> files,
+                         Millis stranger_limit = std::chrono::seconds(10))
+        : files_(std::move(files)), stranger_limit_(stranger_limit) {
+        start(0);
+    }
 
     std::unique_ptr<Files> client(Millis limit = std::chrono::seconds(20)) {
         return std::make_unique<RemoteFiles>(
@@ -77,7 +81,10 @@ private:
             const std::scoped_lock lock(host_.mutex_);
             host_.held_.erase(what_);
         }
-        void note_progress(std::uint32_t /*hundredths*/) override {}
+        void note_progress(std::uint32_t hundredths) override {
+            const std::scoped_lock lock(host_.mutex_);
+            host_.held_[what_].hundredths = hundredths;
+        }
 
     private:
         HostForTest& host_;
@@ -97,7 +104,9 @@ private:
                                         : Result<>{};
                          },
                          .shows = [](std::string_view path) { return !path.starts_with("secret"); },
-                         .hold = [this](std::string_view what) { return host_.hold(what); }});
+                         .hold = [this](std::string_view what) { return host_.hold(what); },
+                         .held = [this](std::string_view what,
+                                        std::string_view /*stanza*/) { return host_.held(what); }});
         }
 
     private:
@@ -106,10 +115,15 @@ private:
 
     Result<std::unique_ptr<Hold>> hold(std::string_view what) {
         const std::scoped_lock lock(mutex_);
-        if (!held_.insert(std::string(what)).second) {
+        if (!held_.try_emplace(std::string(what)).second) {
             return fail(Errc::conflict, "somebody holds it");
         }
         return std::make_unique<OneHold>(*this, std::string(what));
+    }
+    std::optional<Held> held(std::string_view what) {
+        const std::scoped_lock lock(mutex_);
+        const auto found = held_.find(what);
+        return found == held_.end() ? std::nullopt : std::optional(found->second);
     }
     void start(std::uint16_t port) {
         holds_ = std::make_unique<Holds>();
@@ -117,7 +131,8 @@ private:
             remote::ServerOptions{.service = "repository host",
                                   .host = "127.0.0.1",
                                   .port = port,
-                                  .tls = certificates_.host({"127.0.0.1", "localhost"})},
+                                  .tls = certificates_.host({"127.0.0.1", "localhost"}),
+                                  .stranger_limit = stranger_limit_},
             [this](const io::PeerNames&, const remote::Json&) {
                 return Result<std::unique_ptr<remote::Service>>(std::make_unique<Served>(*this));
             },
@@ -131,9 +146,10 @@ private:
     }
 
     std::unique_ptr<Files> files_;
+    Millis stranger_limit_;
     CertificatesForTest certificates_{};
     std::mutex mutex_{};
-    std::set<std::string> held_{};
+    std::map<std::string, Held, std::less<>> held_{};
     std::vector<std::string> refused_{};
     std::unique_ptr<Holds> holds_{};
     std::unique_ptr<remote::Server> server_{};

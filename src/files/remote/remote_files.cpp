@@ -353,4 +353,15 @@ Result<std::unique_ptr<Hold>> RemoteFiles::hold(std::string_view what) {
     return std::make_unique<RemoteHold>(pool_, std::move(asked.channel), rights_, *id);
 }
 
+Result<std::optional<Held>> RemoteFiles::held(std::string_view what, std::string_view stanza) {
+    HD_TRY(auto asked, ask({{"do", "held"}, {"what", what}, {"stanza", stanza}}));
+    pool_->give_back(std::move(asked.channel));
+    if (!remote::flag_in(asked.answer.head, "held")) {
+        return std::nullopt;
+    }
+    const auto done = remote::number_in(asked.answer.head, "progress");
+    return Held{.hundredths =
+                    done ? std::optional(static_cast<std::uint32_t>(*done)) : std::nullopt};
+}
+
 }  // namespace howdah::files

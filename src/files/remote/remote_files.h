@@ -68,6 +68,7 @@ public:
     Result<> hard_link(std::string_view path, std::string_view existing) override;
     Result<> link(std::string_view path, std::string_view target) override;
     Result<std::unique_ptr<Hold>> hold(std::string_view what) override;
+    Result<std::optional<Held>> held(std::string_view what, std::string_view stanza) override;
 
 private:
     class RemoteHold;

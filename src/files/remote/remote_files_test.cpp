@@ -3,13 +3,16 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "files/fake/memory_files.h"
 #include "files/remote/entry_json.h"
 #include "files/remote/host_for_test.h"
+#include "io/files.h"
 
 namespace howdah::files {
 namespace {
@@ -83,6 +86,22 @@ TEST_F(RemoteFilesTest, OneAtATimeHoldsARight) {
     held.reset();
     EXPECT_TRUE(other->hold("backup")) << "free at once";
     ASSERT_TRUE(write_all(*files_, "a/file", "x")) << "one that holds nothing";
+}
+
+TEST_F(RemoteFilesTest, OthersSeeThatARightIsHeldAndHowFarItsHolderIs) {
+    const auto other = host_.client();
+    EXPECT_FALSE(other->held("backup", "demo").value());
+    auto held = files_->hold("backup").value();
+    EXPECT_FALSE(other->held("backup", "demo").value().value().hundredths);
+    held->note_progress(1234);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (other->held("backup", "demo").value().value().hundredths != 1234U &&
+           std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::yield();
+    }
+    EXPECT_EQ(other->held("backup", "demo").value().value().hundredths, 1234U);
+    held.reset();
+    EXPECT_FALSE(other->held("backup", "demo").value());
 }
 
 TEST_F(RemoteFilesTest, WhoLostItsRightChangesNothing) {
@@ -202,6 +221,88 @@ TEST_F(RemoteFilesTest, FoldersWithManyLongNamesAreListed) {
         return Result<>{};
     }));
     EXPECT_EQ(listed, paths);
+}
+
+/// A TCP connection that says nothing.
+io::Fd stranger_at(std::uint16_t port) {
+    io::Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const sockaddr_in there{.sin_family = AF_INET,
+                            .sin_port = htons(port),
+                            .sin_addr = {htonl(INADDR_LOOPBACK)},
+                            .sin_zero = {}};
+    EXPECT_TRUE(socket);
+    EXPECT_EQ(connect(socket.get(), reinterpret_cast<const sockaddr*>(&there), sizeof there), 0);
+    return socket;
+}
+
+/// Whether the other side ends it before the limit.
+bool ends_within(const io::Fd& socket, Millis limit) {
+    pollfd waiting{.fd = socket.get(), .events = POLLIN, .revents = 0};
+    char none = 0;
+    return poll(&waiting, 1, static_cast<int>(limit.count())) == 1 &&
+           recv(socket.get(), &none, 1, MSG_DONTWAIT) <= 0;
+}
+
+TEST_F(RemoteFilesTest, StrangersWhoSayNothingHoldNoClientUp) {
+    io::raise_open_files_limit();
+    std::vector<io::Fd> strangers;
+    for (int i = 0; i < 600; ++i) {
+        strangers.push_back(stranger_at(host_.port()));
+    }
+    EXPECT_TRUE(write_all(*files_, "a/file", "x"));
+    for (int i = 0; i < 600; ++i) {
+        strangers.push_back(stranger_at(host_.port()));
+    }
+    const auto other = host_.client();
+    EXPECT_TRUE(write_all(*other, "a/other", "x"));
+    EXPECT_EQ(read_all(*files_, "a/file"), "x") << "who has greeted is no stranger";
+    EXPECT_TRUE(ends_within(strangers.front(), std::chrono::seconds(5))) << "the oldest goes first";
+    EXPECT_LT(host_.refused().size(), 10U) << "the log is not theirs to fill";
+}
+
+TEST(Strangers, WhoSpeaksOneByteAtATimeHasNoMoreTimeThanOthers) {
+    HostForTest host(std::make_unique<MemoryFiles>(), Millis(300));
+    const auto socket = stranger_at(host.port());
+    // A handshake whose hello is said to have 200 bytes.
+    const std::string hello{"\x16\x03\x01\x00\xc8", 5};
+    std::size_t said = 0;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(8);
+    bool ended = false;
+    while (!ended && std::chrono::steady_clock::now() < deadline) {
+        const char next = said < hello.size() ? hello[said] : '\0';
+        ended = send(socket.get(), &next, 1, MSG_NOSIGNAL) != 1 || ends_within(socket, Millis(50));
+        said = std::min(said + 1, hello.size());
+    }
+    EXPECT_TRUE(ended);
+    const auto files = host.client();
+    EXPECT_TRUE(write_all(*files, "a/file", "x"));
+}
+
+TEST(Strangers, AHostThatMayOpenNoMoreFilesGoesOnWhenItMay) {
+    HostForTest host(std::make_unique<MemoryFiles>());
+    rlimit before{};
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+    std::vector<io::Fd> strangers;
+    const io::Fd lowest(dup(0));
+    for (int i = 0; i < 20; ++i) {
+        strangers.push_back(stranger_at(host.port()));
+    }
+    // No number is left for another connection's end on the host's side.
+    io::Fd next(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const rlimit none{.rlim_cur = static_cast<rlim_t>(lowest.get()), .rlim_max = before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const sockaddr_in there{.sin_family = AF_INET,
+                            .sin_port = htons(host.port()),
+                            .sin_addr = {htonl(INADDR_LOOPBACK)},
+                            .sin_zero = {}};
+    EXPECT_EQ(connect(next.get(), reinterpret_cast<const sockaddr*>(&there), sizeof there), 0);
+    EXPECT_TRUE(ends_within(strangers.front(), std::chrono::seconds(5))) << "the oldest makes room";
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    const auto files = host.client();
+    EXPECT_TRUE(write_all(*files, "a/file", "x"));
+    const auto refused = host.refused();
+    EXPECT_TRUE(std::ranges::any_of(
+        refused, [](const std::string& line) { return line.contains("LimitNOFILE"); }));
 }
 
 TEST_F(RemoteFilesTest, AnotherServiceIsNotTakenForAHost) {

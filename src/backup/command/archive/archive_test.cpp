@@ -294,6 +294,30 @@ TEST(ArchivePush, WhatCannotBeLookedAtStaysForSomebodyElseMayCountOnIt) {
     EXPECT_EQ(here.archived(), 1U);
 }
 
+TEST(ArchivePush, ATimelinesHistoryIsNeverReplaced) {
+    Archive here;
+    const auto path = here.write_local("pg_wal/00000002.history", "1\t0/3000000\tno reason");
+    ASSERT_TRUE(archive_push(here.site, path));
+    EXPECT_TRUE(archive_push(here.site, path)) << "the same content";
+    (void)here.write_local("pg_wal/00000002.history", "1\t0/4000000\tanother's");
+    const auto other = archive_push(here.site, path);
+    ASSERT_FALSE(other);
+    EXPECT_EQ(exit_code_of(other.error()), ExitCode::archive_duplicate);
+    EXPECT_EQ(here.stored("archive/main").at("archive/main/15-1/00000002.history"),
+              "1\t0/3000000\tno reason");
+}
+
+TEST(ArchivePush, ABackupLabelStaysAndHoldsUpNothing) {
+    Archive here;
+    const auto name = name_of(1) + ".00000028.backup";
+    const auto path = here.write_local("pg_wal/" + name, "START WAL LOCATION");
+    ASSERT_TRUE(archive_push(here.site, path));
+    (void)here.write_local("pg_wal/" + name, "");
+    EXPECT_TRUE(archive_push(here.site, path)) << "PostgreSQL's own lost its end in a crash";
+    EXPECT_EQ(here.stored("archive/main").at("archive/main/15-1/0000000100000000/" + name),
+              "START WAL LOCATION");
+}
+
 TEST(Pusher, AnswersWhenEveryRepositoryHasTheFile) {
     PusherAt here(2);
     const auto path = here.make_ready(1);

@@ -256,22 +256,30 @@ private:
         return {};
     }
 
-    /// A file whose name says nothing of its content. Of a timeline's history another content means
-    /// another cluster's timeline of that number.
+    /// A file whose name says nothing of its content: the one that is there stays.
     Result<> put_by_name(Repository& repository, const std::string& folder,
                          const std::string& pass) const {
         const auto path = folder + "/" + name_;
-        if (name_.ends_with(".history")) {
-            HD_TRY(const auto there, repository.files().stat(path));
-            if (there) {
-                HD_TRY(const auto stored, repository.get(path, nullptr, {.cipher_pass = pass}));
-                HD_TRY(const auto own, sum_of_local(path_));
-                return stored == own ? is_there_already(repository, folder)
-                                     : is_of_another(repository);
-            }
-        }
         HD_TRY(const auto source, open_local(path_));
-        HD_TRY_VOID(repository.put(path, *source, {.cipher_pass = pass}));
+        const auto put =
+            repository.put(path, *source, {.cipher_pass = pass}, files::IfTaken::refuse);
+        if (put || put.error().code != Errc::conflict) {
+            return put ? Result<>{} : std::unexpected(put.error());
+        }
+        const auto stored = repository.get(path, nullptr, {.cipher_pass = pass});
+        HD_TRY(const auto own, sum_of_local(path_));
+        if (stored == own) {
+            return is_there_already(repository, folder);
+        }
+        if (name_.ends_with(".history")) {
+            // Another cluster's timeline of that number.
+            return stored ? is_of_another(repository) : std::unexpected(stored.error());
+        }
+        // PostgreSQL may lose the end of its own in a crash; nothing is recovered by it.
+        notes_.warn(
+            fmt::format("backup label '{}' already exists in the {} archive with another "
+                        "content, which stays",
+                        name_, repository.name()));
         return {};
     }
 

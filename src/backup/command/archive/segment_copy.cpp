@@ -53,8 +53,11 @@ Result<bool> copy_by_name(const WalHome& from, const WalHome& to, const std::str
     }
     HD_TRY(auto source, from.repository.files().read(path(from)));
     UnpackedSource content(std::move(source), {.cipher_pass = from.cipher_pass});
-    HD_TRY_VOID(to.repository.put(path(to), content, {.cipher_pass = to.cipher_pass}));
-    return true;
+    const auto put = to.repository.put(path(to), content, {.cipher_pass = to.cipher_pass},
+                                       files::IfTaken::refuse);
+    // Somebody else may have archived it meanwhile.
+    return put || put.error().code == Errc::conflict ? Result<bool>(put.has_value())
+                                                     : std::unexpected(put.error());
 }
 
 }  // namespace
