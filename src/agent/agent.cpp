@@ -194,6 +194,7 @@ ha::View Agent::look() const {
     view.self = {.uuid = parts_.identity.uuid,
                  .name = parts_.identity.name,
                  .nofailover = parts_.config.nofailover,
+                 .failover_priority = parts_.config.failover_priority,
                  .can_bootstrap = parts_.config.bootstrap && member_lease_ != 0,
                  .stored_epoch = stored.epoch,
                  .won_initialize = won_initialize_,
@@ -412,6 +413,7 @@ Standing Agent::standing() const {
                                 !ha::lacks(ha::wal_of(local_), parts_.durable.held_wal()) &&
                                 local_.role == ha::Role::standby && !local_.job.running &&
                                 ha::sickness(local_, now).empty(),
+                    .failover_priority = parts_.config.failover_priority,
                     .timeline = local_.timeline,
                     .received = local_.lsn,
                     .replayed = local_.replayed,

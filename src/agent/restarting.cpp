@@ -241,6 +241,7 @@ void Agent::take_file(const config::AgentConfig& config) {
     auto& ours = parts_.config;
     ours.tags_json = config.tags_json;
     ours.nofailover = config.nofailover;
+    ours.failover_priority = config.failover_priority;
     ours.postgresql.local_json = config.postgresql.local_json;
     ours.postgresql.pg_hba = config.postgresql.pg_hba;
     ours.postgresql.pg_ident = config.postgresql.pg_ident;

@@ -14,14 +14,17 @@ namespace {
 /// A schedule that was missed by so many seconds is dropped: nobody expects it any more.
 constexpr std::int64_t long_past = 600;
 
-/// The member that has most WAL among those that may lead.
+/// Of those that may lead and stream the one with the greatest failover_priority, then with most
+/// WAL: before it leads it gets what is missing.
 const ha::Member* best_candidate(const ha::Cluster& cluster, const std::string& leader) {
+    const auto rank = [](const ha::Member& m) {
+        return std::pair(m.tags().failover_priority, m.xlog_location.value_or(0));
+    };
     const ha::Member* best = nullptr;
     for (const auto& m : cluster.members) {
-        const auto usable =
-            m.name != leader && !m.is_patroni() && m.replication_state == "streaming";
-        if (usable &&
-            (best == nullptr || m.xlog_location.value_or(0) > best->xlog_location.value_or(0))) {
+        const auto usable = m.name != leader && !m.is_patroni() && !m.tags().nofailover &&
+                            m.replication_state == "streaming";
+        if (usable && (best == nullptr || rank(m) > rank(*best))) {
             best = &m;
         }
     }
@@ -165,6 +168,12 @@ io::Task<Answer> Agent::switchover(SwitchoverRequest request) {
     }
     if (candidate->name == self) {
         co_return failed;
+    }
+    if (candidate->tags().nofailover) {
+        co_return Answer{.code = 412,
+                         .text = fmt::format("switchover is not possible: {} may not lead (its "
+                                             "tag nofailover, or failover_priority)",
+                                             candidate->name)};
     }
     const auto name = candidate->name;
     const auto epoch = keeping_.tenure->epoch;

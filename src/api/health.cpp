@@ -100,10 +100,7 @@ public:
 
 private:
     bool in_sync() const { return mode_.synchronous && is_sync_standby(s_.cluster, s_.name); }
-    bool spared_load() const {
-        const auto tag = tags_.find("noloadbalance");
-        return tag != tags_.end() && tag_text(*tag) == "true";
-    }
+    bool spared_load() const { return ha::Member{.tags_json = s_.tags_json}.tags().noloadbalance; }
     bool within_lag() const {
         const auto* lag = target_.parameter("lag");
         const auto limit = lag != nullptr ? parse_bytes(*lag) : std::nullopt;

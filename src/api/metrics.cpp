@@ -139,12 +139,8 @@ std::string state_number(const agent::Status& s) {
 }
 
 int failover_priority(const agent::Status& s) {
-    const auto tags = object_of(s.tags_json);
-    if (tags.value("nofailover", nlohmann::ordered_json()) == true) {
-        return 0;
-    }
-    const auto it = tags.find("failover_priority");
-    return it != tags.end() && it->is_number_integer() ? it->get<int>() : 1;
+    const auto tags = ha::Member{.tags_json = s.tags_json}.tags();
+    return tags.nofailover ? 0 : tags.failover_priority;
 }
 
 void add_own(Lines& out, const agent::Status& s) {

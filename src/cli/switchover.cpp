@@ -29,12 +29,6 @@ std::string answer_to(const std::string& question, std::istream& in, std::ostrea
     return line;
 }
 
-bool has_nofailover(const ha::Member& member) {
-    const auto tags = api::object_of(member.tags_json);
-    const auto tag = tags.find("nofailover");
-    return tag != tags.end() && (*tag == true || *tag == "true");
-}
-
 std::string quoted_list(const std::vector<std::string>& names) {
     return names.empty() ? "[]" : fmt::format("['{}']", fmt::join(names, "', '"));
 }
@@ -57,7 +51,7 @@ void print_topology(const ha::Cluster& cluster, const std::string& name) {
 std::vector<std::string> candidates_of(const ha::Cluster& cluster) {
     std::vector<std::string> out;
     for (const auto& member : cluster.members) {
-        if (member.name != cluster.leader_name() && !has_nofailover(member)) {
+        if (member.name != cluster.leader_name() && !member.tags().nofailover) {
             out.push_back(member.name);
         }
     }

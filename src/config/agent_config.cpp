@@ -18,6 +18,7 @@
 #include "config/words.h"
 #include "config/yaml.h"
 #include "config/yaml_scalar.h"
+#include "ha/member.h"
 
 namespace howdah::config {
 namespace {
@@ -565,10 +566,29 @@ void read_tags(YamlSection root, AgentConfig& config) {
     if (!tags.present()) {
         return;
     }
-    config.nofailover = tags.flag("nofailover", false);
+    for (const auto* key : {"nofailover", "noloadbalance", "nosync", "nostream", "clonefrom"}) {
+        (void)tags.flag(key, false);
+    }
     auto json = root.raw("tags");
-    // Published tags leave these out when they say nothing (1.10).
-    for (const auto* key : {"clonefrom", "nofailover", "noloadbalance", "nosync", "nostream"}) {
+    const auto meaning = ha::Member{.tags_json = json.dump()}.tags();
+    config.nofailover = meaning.nofailover;
+    config.failover_priority = meaning.failover_priority;
+    for (const auto& [flag, priority, says_no, value] :
+         {std::tuple{"nofailover", "failover_priority", meaning.nofailover,
+                     meaning.failover_priority},
+          std::tuple{"nosync", "sync_priority", meaning.nosync, meaning.sync_priority}}) {
+        const bool both = tags.has(flag) && tags.has(priority);
+        if (both && says_no != (value <= 0)) {
+            tags.warn(priority, fmt::format("is {}, but {} is {}: {} counts", value, flag,
+                                            says_no ? "true" : "false", flag));
+        }
+        // What says nothing is not published, unless it beats a priority (1.10).
+        if (const auto it = json.find(flag);
+            it != json.end() && (it->is_null() || (*it == false && !tags.has(priority)))) {
+            json.erase(flag);
+        }
+    }
+    for (const auto* key : {"clonefrom", "noloadbalance", "nostream"}) {
         if (const auto it = json.find(key); it != json.end() && (it->is_null() || *it == false)) {
             json.erase(key);
         }

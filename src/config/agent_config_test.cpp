@@ -162,6 +162,19 @@ TEST(AgentConfig, EmptyTagsAreNotPublished) {
               R"({"zone":"a","nofailover":true})");
 }
 
+TEST(AgentConfig, ThePriorityOfNothingForbidsToLeadAndAFlagBeatsIt) {
+    EXPECT_TRUE(parse("tags: {failover_priority: 0}\n")->nofailover);
+    EXPECT_EQ(parse("tags: {failover_priority: 3}\n")->failover_priority, 3);
+    const auto both = parse("tags: {nofailover: false, failover_priority: 0, nosync: false}\n");
+    EXPECT_FALSE(both->nofailover);
+    EXPECT_EQ(both->tags_json, R"({"nofailover":false,"failover_priority":0})");
+    EXPECT_EQ(warnings_of(*both),
+              (std::vector<std::string>{"tags.failover_priority: is 0, but nofailover is false: "
+                                        "nofailover counts"}));
+    EXPECT_TRUE(parse("tags: {nofailover: 'true'}\n")->nofailover);
+    EXPECT_FALSE(parse("tags: {nofailover: perhaps}\n"));
+}
+
 TEST(AgentConfig, ProxyNeedsItsSection) {
     EXPECT_NE(parse("", Purpose::proxy).error().message.find("proxy: is missing"),
               std::string::npos);

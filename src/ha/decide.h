@@ -39,6 +39,7 @@ struct Self {
     Uuid uuid{};
     std::string name{};
     bool nofailover = false;
+    int failover_priority = 1;   ///< its tag: among equals the greatest goes first
     bool can_bootstrap = false;  ///< has a `bootstrap` section, and a lease to race under
     Epoch stored_epoch = 0;      ///< greatest epoch durably stored
     bool won_initialize =

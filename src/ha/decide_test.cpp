@@ -147,6 +147,33 @@ TEST(Decide, StandbyOutsideTheClaimersNeverClaims) {
     EXPECT_FALSE(does<ClaimRecord>(AView{}.with_record(record).after(60s).asked().plan()));
 }
 
+TEST(Decide, AmongEqualsTheGreaterPriorityGoesFirstForAWhile) {
+    const auto standing = [](int priority, std::uint64_t lsn) {
+        return Standing{.uuid = "b",
+                        .name = "pgvm2",
+                        .failover_priority = priority,
+                        .timeline = 3,
+                        .received = pg::Lsn(lsn)};
+    };
+    auto view = AView{};
+    const auto here = view.v.local.lsn.bytes();
+    view.v.local.timeline = 3;
+    const auto plan = [&](const Standing& other, Nanos since = Nanos{}) {
+        auto a = view;
+        a.after(LeaseTimes{}.candidate_wait()).asked({other});
+        if (since > Nanos{}) {
+            a.v.memory.noticed.gave_way_since = a.v.now - since;
+        }
+        return a.plan();
+    };
+    EXPECT_TRUE(does<ClaimRecord>(plan(standing(1, here)))) << plan(standing(1, here)).why;
+    EXPECT_FALSE(does<ClaimRecord>(plan(standing(2, here))));
+    EXPECT_EQ(plan(standing(2, here)).why, "pgvm2 has a greater failover_priority: it goes first");
+    EXPECT_TRUE(does<ClaimRecord>(plan(standing(2, here), 60s))) << "it does not come";
+    EXPECT_TRUE(does<ClaimRecord>(plan(standing(2, here - 8)))) << "WAL counts more";
+    EXPECT_FALSE(does<ClaimRecord>(plan(standing(0, here + 8))));
+}
+
 TEST(Decide, MemberThatSaysItHoldsForbidsTheClaim) {
     EXPECT_FALSE(does<ClaimRecord>(
         AView{}.after(6s).asked({Standing{.name = "pgvm2", .holds = true}}).plan()));

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -66,6 +68,35 @@ Result<Member::Address> address_in(std::string_view url) {
         .host = std::string(host), .port = port, .tls = url.starts_with("https:")};
 }
 
+std::string text_in(const Json& doc, const char* key) {
+    const auto it = doc.find(key);
+    auto text = it == doc.end()   ? std::string()
+                : it->is_string() ? it->get<std::string>()
+                                  : it->dump();
+    std::ranges::transform(text, text.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return text;
+}
+
+/// nullopt: missing, or neither.
+std::optional<bool> truth_in(const Json& doc, const char* key) {
+    const auto text = text_in(doc, key);
+    if (text == "true" || text == "on" || text == "yes" || text == "1") {
+        return true;
+    }
+    if (text == "false" || text == "off" || text == "no" || text == "0") {
+        return false;
+    }
+    return std::nullopt;
+}
+
+int number_in(const Json& doc, const char* key, int otherwise) {
+    const auto text = text_in(doc, key);
+    int value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc{} && end == text.data() + text.size() ? value : otherwise;
+}
+
 }  // namespace
 
 std::string_view name_of(PgState state) {
@@ -87,15 +118,14 @@ Member::Tags Member::tags() const {
         return tags;
     }
     const auto doc = Json::parse(tags_json, nullptr, false);
-    const auto truth = [&](const char* key) {
-        const auto it = doc.is_object() ? doc.find(key) : doc.end();
-        return it != doc.end() && it->is_boolean() && it->get<bool>();
-    };
-    if (doc.is_object() && doc.contains("sync_priority") && doc["sync_priority"].is_number()) {
-        tags.sync_priority = doc["sync_priority"].get<int>();
+    if (!doc.is_object()) {
+        return tags;
     }
-    tags.nofailover = truth("nofailover");
-    tags.nosync = truth("nosync") || (tags.sync_priority <= 0 && !doc.contains("nosync"));
+    tags.failover_priority = number_in(doc, "failover_priority", 1);
+    tags.sync_priority = number_in(doc, "sync_priority", 1);
+    tags.nofailover = truth_in(doc, "nofailover").value_or(tags.failover_priority <= 0);
+    tags.noloadbalance = truth_in(doc, "noloadbalance").value_or(false);
+    tags.nosync = truth_in(doc, "nosync").value_or(tags.sync_priority <= 0);
     return tags;
 }
 

@@ -68,10 +68,14 @@ struct Member {
 
     /// Patroni's keys say where the member can be reached; what somebody wrote by hand does not.
     bool is_patroni() const { return uuid.empty() && !(conn_url.empty() && api_url.empty()); }
-    /// Those tags that decisions depend on (patroni-compatibility.md 1.10); sync_priority 0 or less
-    /// says nosync, and nosync beats it.
+    /// Those tags that decisions depend on (patroni-compatibility.md 1.10), however they are
+    /// written
+    /// ('true', "0"). A priority of 0 or less says nofailover or nosync, which beat it where they
+    /// are set, also to false.
     struct Tags {
         bool nofailover = false;
+        int failover_priority = 1;  ///< among equals the greatest goes first
+        bool noloadbalance = false;
         bool nosync = false;
         int sync_priority = 1;
     };

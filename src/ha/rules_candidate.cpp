@@ -50,16 +50,27 @@ bool is_behind_last_primary(const View& v) {
     return v.local.timeline < record_of(v)->promoted.timeline && !HD_MUTANT(lsn_without_epoch);
 }
 
-/// (timeline, LSN): LSNs of different timelines don't compare.
-const Standing* better_candidate(const View& v) {
+struct Better {
+    const Standing* who = nullptr;
+    std::string_view why{};
+};
+
+/// (timeline, LSN): LSNs of different timelines don't compare. Among equals the tag
+/// failover_priority counts.
+std::optional<Better> better_candidate(const View& v) {
+    std::optional<Better> preferred;
     for (const auto& s : v.peers.standings) {
         const auto theirs = std::max(s.received, s.replayed);
         const auto comparable = s.timeline == v.local.timeline || HD_MUTANT(lsn_without_epoch);
         if (s.may_lead && (comparable ? theirs > v.local.lsn : s.timeline > v.local.timeline)) {
-            return &s;
+            return Better{.who = &s, .why = "has more WAL"};
+        }
+        if (s.may_lead && comparable && theirs == v.local.lsn &&
+            s.failover_priority > v.self.failover_priority) {
+            preferred = Better{.who = &s, .why = "has a greater failover_priority"};
         }
     }
-    return nullptr;
+    return preferred;
 }
 
 /// What `/status` says that the last primary had.
@@ -200,7 +211,7 @@ RuleResult rule::claim_after_wait(const View& v) {
     if (const auto why = too_far_behind(v); !accepts_loss(v) && !why.empty()) {
         return Plan{.why = "no claim: " + why};
     }
-    const auto* better = accepts_loss(v) ? nullptr : better_candidate(v);
+    const auto better = accepts_loss(v) ? std::nullopt : better_candidate(v);
     auto memory = v.memory;
     const auto voters_first = voter_goes_first(v) && !accepts_loss(v);
     if (voters_first && memory.noticed.gave_way_since.never()) {
@@ -211,11 +222,11 @@ RuleResult rule::claim_after_wait(const View& v) {
                     .memory = memory,
                     .wake = memory.noticed.gave_way_since + courtesy};
     }
-    if (better != nullptr && memory.noticed.gave_way_since.never()) {
+    if (better && memory.noticed.gave_way_since.never()) {
         memory.noticed.gave_way_since = v.now;
     }
-    if (better != nullptr && v.now < memory.noticed.gave_way_since + courtesy) {
-        return Plan{.why = fmt::format("{} has more WAL: it goes first", better->name),
+    if (better && v.now < memory.noticed.gave_way_since + courtesy) {
+        return Plan{.why = fmt::format("{} {}: it goes first", better->who->name, better->why),
                     .memory = memory,
                     .wake = memory.noticed.gave_way_since + courtesy};
     }

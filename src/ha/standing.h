@@ -23,7 +23,8 @@ struct Standing {
     std::uint64_t seen_sync_version = 0;
     std::optional<Record> lost{};  ///< that record, where the store shows an older one or none
     bool holds = false;            ///< "I hold", inside its term
-    bool may_lead = true;  ///< no nofailover tag, not quarantined, PostgreSQL runs as standby
+    bool may_lead = true;       ///< no nofailover tag, not quarantined, PostgreSQL runs as standby
+    int failover_priority = 1;  ///< its tag
     pg::Timeline timeline = 0;
     pg::Lsn received{}, replayed{};
     /// A holder's word for members that want a new copy (Member::copy_order): no commit counts on

@@ -1,23 +1,9 @@
 #include "proxy/standbys.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 namespace howdah::proxy {
 namespace {
-
-bool is_true(const nlohmann::json& value) {
-    if (value.is_string()) {
-        const auto text = value.get<std::string>();
-        return text == "true" || text == "True" || text == "yes" || text == "on" || text == "1";
-    }
-    return value.is_boolean() ? value.get<bool>() : value.is_number() && value != 0;
-}
-
-bool wants_no_load(const ha::Member& member) {
-    const auto tags = nlohmann::json::parse(member.tags_json, nullptr, false);
-    return tags.is_object() && tags.contains("noloadbalance") && is_true(tags["noloadbalance"]);
-}
 
 std::optional<std::uint64_t> position_of_primary(const ha::Cluster& cluster) {
     auto position = cluster.optime;
@@ -36,7 +22,7 @@ std::vector<ReadableStandby> readable_standbys(const ha::Cluster& cluster, std::
     std::vector<ReadableStandby> found;
     for (const auto& member : cluster.members) {
         const bool runs = member.state == "running" || member.state == "streaming";
-        if (member.role != "replica" || !runs || wants_no_load(member)) {
+        if (member.role != "replica" || !runs || member.tags().noloadbalance) {
             continue;
         }
         // A member before Patroni 4 publishes no replay_lsn.

@@ -160,3 +160,25 @@ def test_reload_takes_tags_and_parameters_from_the_file(cluster):
         path.write_text(text)
         call(standby, "/reload", "POST")
     wait_for(lambda: query(standby.dsn, "show work_mem") == [("4MB",)], "the old work_mem")
+
+
+def test_a_member_with_failover_priority_0_never_leads(cluster):
+    leader, barred = cluster.leader(), standbys(cluster)[0]
+    path = pathlib.Path(barred.config)
+    text = path.read_text()
+    doc = yaml.safe_load(text)
+    doc["tags"] = {"failover_priority": "0"}
+    try:
+        path.write_text(yaml.safe_dump(doc))
+        assert call(barred, "/reload", "POST")[0] == 202
+        wait_for(lambda: status_of(barred).get("tags") == {"failover_priority": "0"}, "the tag")
+        answer = call(leader, "/switchover", "POST", {"leader": leader.name, "candidate": barred.name})
+        assert answer[0] == 412 and "may not lead" in answer[1], answer
+        status, body = call(leader, "/switchover", "POST", {"leader": leader.name})[:2]
+        assert status == 200 and barred.name not in body, body
+        cluster.wait_healthy()
+        assert cluster.leader().name not in (leader.name, barred.name)
+    finally:
+        path.write_text(text)
+        call(barred, "/reload", "POST")
+    wait_for(lambda: not status_of(barred).get("tags"), "no tag")
