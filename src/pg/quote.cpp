@@ -1,5 +1,8 @@
 #include "pg/quote.h"
 
+#include <algorithm>
+#include <string_view>
+
 namespace howdah::pg {
 namespace {
 
@@ -27,6 +30,21 @@ std::string quote_literal(const std::string& text) {
 
 std::string quote_identifier(const std::string& text) {
     return doubled(text, '"');
+}
+
+std::string quote_command_word(const std::string& word) {
+    const auto is_plain = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("-_=/.,:@+").contains(c);
+    };
+    if (!word.empty() && std::ranges::all_of(word, is_plain)) {
+        return word;
+    }
+    std::string quoted = "'";
+    for (const auto c : word) {
+        quoted += c == '\'' ? "'\\''" : c == '%' ? "%%" : std::string(1, c);
+    }
+    return quoted + "'";
 }
 
 }  // namespace howdah::pg

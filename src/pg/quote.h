@@ -9,4 +9,8 @@ std::string quote_literal(const std::string& text);
 /// "text" as an identifier.
 std::string quote_identifier(const std::string& text);
 
+/// One word of a command that PostgreSQL runs by the shell, after it has put in what begins with
+/// '%'. Sources: POSIX shell, 2.2.2; PostgreSQL docs, archive_command.
+std::string quote_command_word(const std::string& word);
+
 }  // namespace howdah::pg

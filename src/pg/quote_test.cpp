@@ -11,5 +11,11 @@ TEST(Quote, NothingInATextEndsIt) {
     EXPECT_EQ(quote_identifier(R"(a "b")"), R"("a ""b""")");
 }
 
+TEST(Quote, CommandWordsSurvivePostgresqlAndTheShell) {
+    EXPECT_EQ(quote_command_word("--stanza=main"), "--stanza=main");
+    EXPECT_EQ(quote_command_word("it's 100%"), "'it'\\''s 100%%'");
+    EXPECT_EQ(quote_command_word(""), "''");
+}
+
 }  // namespace
 }  // namespace howdah::pg

@@ -102,6 +102,12 @@ def initialized(store, scope):
     return store.keys(f"/service/{scope}/initialize").get(f"/service/{scope}/initialize", "")
 
 
+def archives_by(host):
+    """The command that the agent lets PostgreSQL archive by; PostgreSQL itself shows only that it asks for it."""
+    assert "archive-held" in query(host.dsn, "show archive_command")[0][0]
+    return (host.folder / "state/archive_command").read_text()
+
+
 def sums(host):
     return "|".join(str(v) for v in query(host.dsn, "select count(*), sum(hashtext(t::text)) from t")[0])
 
@@ -117,21 +123,25 @@ def test_restored_cluster_begins_the_scope_and_archives_into_its_own_stanza(old,
     second.wait_streams()
     assert sums(second) == old.rows
     # Nothing is archived before its stanza is there, and everything says so.
-    assert query(first.dsn, "show archive_command") == [("",)]
+    assert archives_by(first) == ""
     query(first.dsn, "select pg_switch_wal()")
     wait_for(lambda: "stanza demo2 is not there" in first.explained()["archiving_off"], "the reason")
     listed = old.run(HOWDAH, "list", "-c", first.config).stdout
     assert "Archiving: off: stanza demo2 is not there" in listed, listed
     first.backup(old, "demo2", "--no-online", "stanza-create")
-    wait_for(lambda: "demo2" in query(first.dsn, "show archive_command")[0][0], "archiving")
+    wait_for(lambda: "demo2" in archives_by(first), "archiving")
     wait_for(lambda: query(first.dsn, "select archived_count > 0 and last_archived_wal is not null from pg_stat_archiver")[0][0],
              "the first segment")
     wait_for(lambda: first.explained()["archiving_off"] == "", "nothing is off")
     wait_for(lambda: len(list((old.folder / "repo1/archive/demo2").rglob("00000002*"))) > 1, "history and segments")
-    # The standby knows where the cluster came from, and where it may archive.
-    wait_for(lambda: "demo2" in query(second.dsn, "show archive_command")[0][0], "the standby's command")
+    # The standby knows where the cluster came from, and archives where it may once it leads.
     assert (second.data / "howdah.origin").read_text() == "demo\n"
+    assert archives_by(second) == ""
     assert not (first.data / "howdah.bootstrap").exists() and "restore_command" not in (first.data / "postgresql.auto.conf").read_text()
+    first.stop()
+    second.wait_primary()
+    assert "demo2" in archives_by(second)
+    wait_for(lambda: list((old.folder / "repo1/archive/demo2").rglob("00000003*")), "the new primary archives", 70)
     old.is_undisturbed()
 
 
@@ -184,15 +194,45 @@ def test_of_two_restored_directories_exactly_one_begins_the_scope(old, host, sto
     assert [each.said("bootstrapped the cluster") for each in (leader, other)] == [True, False]
     # Its archive_command leads to the old cluster's archive, whose files nobody may touch.
     query(leader.dsn, "select pg_switch_wal()")
-    assert query(leader.dsn, "show archive_command") == [("",)]
+    assert archives_by(leader) == ""
     assert "from which this cluster was restored" in wait_for(lambda: leader.explained()["archiving_off"], "the reason")
     # The word for commands without a stanza opens nothing here.
     told = old.run(HOWDAH, "edit-config", "-s", "howdah.archive_into=any", "--force", "-c", leader.config)
     assert "unknown" not in told.stdout + told.stderr, told
     leader.stop()
     wait_for(lambda: query(other.dsn, "select pg_switch_wal()"), "the other one leads", 40)
-    assert query(other.dsn, "show archive_command") == [("",)]
+    assert archives_by(other) == ""
     old.is_undisturbed()
+
+
+def test_no_setting_on_the_running_server_reaches_the_old_archive(old, host):
+    first = host(stanza="demo")
+    old.restore(first)
+    first.start().wait_primary()
+    wait_for(lambda: first.explained()["rule"] == "lead", "a calm primary")
+    into_old = f"{HOWDAH} --config={first.conf} --stanza=demo archive-push %p"
+
+    def nothing_is_archived():
+        before = query(first.dsn, "select failed_count from pg_stat_archiver")[0][0]
+        query(first.dsn, "select pg_switch_wal()")
+        query(first.dsn, "create table if not exists filler (n int)")
+        # The archiver tries, and is refused; else it would have pushed.
+        wait_for(lambda: query(first.dsn, "select failed_count > %s or archived_count > 0 from pg_stat_archiver", before)[0][0],
+                 "an attempt", 80)
+        old.is_undisturbed()
+
+    query(first.dsn, f"alter system set archive_command = '{into_old}'")
+    query(first.dsn, "select pg_reload_conf()")
+    nothing_is_archived()
+    with (first.data / "postgresql.base.conf").open("a") as base:
+        base.write(f"archive_command = '{into_old}'\narchive_mode = always\n")
+    query(first.dsn, "select pg_reload_conf()")
+    nothing_is_archived()
+    old.run(HOWDAH, "restart", first.scope, "--force", "-c", first.config)
+    first.wait_primary()
+    query(first.dsn, f"alter system set archive_command = '{into_old}'")
+    query(first.dsn, "select pg_reload_conf()")
+    nothing_is_archived()
 
 
 def test_directory_that_is_merely_old_is_refused(old, host, store):
@@ -245,7 +285,7 @@ def test_standby_is_made_by_the_methods_in_their_order(old, host):
     old.restore(first)
     first.start().wait_primary()
     first.backup(old, "demo2", "--no-online", "stanza-create")
-    wait_for(lambda: "demo2" in query(first.dsn, "show archive_command")[0][0], "archiving")
+    wait_for(lambda: "demo2" in archives_by(first), "archiving")
     first.backup(old, "demo2", "--type=full", "--start-fast", "backup", f"--pg1-socket-path={first.folder}", "--pg1-user=postgres")
     query(first.dsn, "create table later as select 1")
     second.start().wait_streams()

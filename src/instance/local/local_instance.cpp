@@ -244,6 +244,12 @@ void LocalInstance::look_at_disk() {
     local_.bootstrap_begun = files_.bootstrap_begun();
     local_.origin = files_.origin();
     local_.archive_gate = settings_ ? files_.archive_gate(*settings_) : ha::ArchiveGate{};
+    if (settings_ && local_.archive_gate.open && local_.postmaster && files_.runs_held() &&
+        files_.held_archive(*settings_, binary_).empty()) {
+        local_.archive_gate = {
+            .open = false,
+            .why = "archive_library begins with the next start of PostgreSQL: `howdah restart`"};
+    }
     local_.following = following_;
     local_.unfenced = local_.postmaster && (foreign_postmaster_ != 0 || fencer_disagrees_);
     local_.rewind_possible = settings_ && settings_->use_pg_rewind &&
@@ -475,6 +481,9 @@ io::Task<Result<>> LocalInstance::follow(std::optional<Upstream> from) {
     local_.streaming_from_following = false;
     if (local_.job.running && local_.job.kind == JobKind::rewind) {
         co_return Result<>{};
+    }
+    if (files_.has_standby_signal()) {
+        HD_CO_TRY_VOID(files_.remember_archiving(false));
     }
     auto written = co_await reload();
     if (!written) {

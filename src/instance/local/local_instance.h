@@ -115,6 +115,7 @@ private:
     Work wait_until_accepting(StartAs as, std::uint64_t log_from);
     Work do_stop(StopMode mode);
     Work do_promote(pg::Timeline timeline);
+    Work begin_archiving();
     io::Task<> look_for_shutdown();
     Work signal_postmaster(std::string name);
     Work kill_with_fencer(std::shared_ptr<fencer::FencerClient> fencer, Nanos limit);
