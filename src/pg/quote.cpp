@@ -47,4 +47,20 @@ std::string quote_command_word(const std::string& word) {
     return quoted + "'";
 }
 
+std::string fill_command(const std::string& command, const std::string& path,
+                         const std::string& name) {
+    std::string out;
+    for (std::size_t i = 0; i < command.size(); ++i) {
+        const char c = command[i];
+        const char next = i + 1 < command.size() ? command[i + 1] : '\0';
+        if (c != '%' || (next != 'p' && next != 'f' && next != '%')) {
+            out += c;
+            continue;
+        }
+        out += next == 'p' ? path : next == 'f' ? name : "%";
+        ++i;
+    }
+    return out;
+}
+
 }  // namespace howdah::pg

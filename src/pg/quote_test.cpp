@@ -17,5 +17,11 @@ TEST(Quote, CommandWordsSurvivePostgresqlAndTheShell) {
     EXPECT_EQ(quote_command_word(""), "''");
 }
 
+TEST(Quote, PathAndNameArePutIntoACommandAsByPostgresql) {
+    EXPECT_EQ(fill_command("cp \"%p\" /a/%f && date +%%s", "pg_wal/1", "1"),
+              "cp \"pg_wal/1\" /a/1 && date +%s");
+    EXPECT_EQ(fill_command("echo %x %", "p", "f"), "echo %x %");
+}
+
 }  // namespace
 }  // namespace howdah::pg

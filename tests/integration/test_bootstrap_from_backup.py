@@ -341,3 +341,32 @@ def test_one_command_restores_and_the_agent_does_the_rest(old, host, store):
     late = old.run(HOWDAH, "bootstrap", "--from-stanza", "demo", "--pgbackrest-config", other.conf, "-c", other.config, check=False)
     assert late.returncode == 3 and "has a cluster already" in late.stderr and not other.data.exists(), late
     old.is_undisturbed()
+
+
+@pytest.mark.parametrize("with_archive", [False, True])
+def test_restored_standby_joins(old, host, with_archive):
+    no_wal_kept = {"dcs": {"postgresql": {"use_slots": False, "parameters": {"wal_keep_size": "16MB"}}}}
+    new_archive = {"recovery_conf": {"restore_command": f"{HOWDAH} --config=CONF --stanza=demo2 archive-get %f %p"}}
+    first, second = host(bootstrap=no_wal_kept), host(postgresql=new_archive if with_archive else None)
+    second.config.write_text(second.config.read_text().replace("CONF", str(second.conf)))
+    old.restore(first)
+    old.restore(second, "--type=standby")
+    first.start().wait_primary()
+    query(first.dsn, "create table later as select 1 as n")
+    old.run("rm", "-rf", old.folder / "repo1/archive/demo2", old.folder / "repo1/backup/demo2")
+    first.backup(old, "demo2", "--no-online", "stanza-create")
+    # What it needs first is in the archive of the cluster that it was restored from, and nowhere else.
+    wait_for(lambda: "demo2" in archives_by(first), "archiving")
+
+    def is_gone():
+        query(first.dsn, "insert into later values (1)")
+        query(first.dsn, "select pg_switch_wal()")
+        query(first.dsn, "checkpoint", timeout=10)
+        return query(first.dsn, "select count(*) = 0 from pg_ls_waldir() where name like '00000001%'")[0][0]
+
+    wait_for(is_gone, "no WAL of the old timeline", 90, every=0.5)
+    second.start().wait_streams(40)  # it is told at once, and not after pg_ctl_timeout
+    wait_for(lambda: query(second.dsn, "select count(*) from later") == query(first.dsn, "select count(*) from later"), "the newest row")
+    assert sums(second) == old.rows
+    assert (second.data / "howdah.origin").read_text() == "demo\n"
+    old.is_undisturbed()

@@ -24,18 +24,7 @@ Result<std::string> release_archive_command(const std::string& file, const std::
                                 name, file),
                     "`howdah list` says why; it begins by itself, and nothing is lost");
     }
-    std::string out;
-    for (std::size_t i = 0; i < command->size(); ++i) {
-        const char c = (*command)[i];
-        const char next = i + 1 < command->size() ? (*command)[i + 1] : '\0';
-        if (c != '%' || (next != 'p' && next != 'f' && next != '%')) {
-            out += c;
-            continue;
-        }
-        out += next == 'p' ? path : next == 'f' ? name : "%";
-        ++i;
-    }
-    return out;
+    return pg::fill_command(*command, path, name);
 }
 
 }  // namespace howdah::instance

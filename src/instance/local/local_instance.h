@@ -157,7 +157,8 @@ private:
     Result<> may_rewind(const Identity& there) const;
     Work prove_rewound(Upstream from);
     std::string divergence_from(const Identity& there) const;
-    io::Task<Result<std::string>> missing_wal(Upstream primary);
+    io::Task<Result<std::string>> missing_wal(Upstream primary, Identity there);
+    io::Task<Result<bool>> archive_lacks(std::string name);
     void forget_wal();
     Work replace_by_clone(Upstream from, Error why);
     Work room_for_both(Upstream from);

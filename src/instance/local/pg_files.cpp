@@ -416,6 +416,10 @@ bool PgFiles::bootstrap_begun() const {
     return text && *text == job_;
 }
 
+bool PgFiles::begins_at_a_backup() const {
+    return ::access((data_dir_ + "/backup_label").c_str(), F_OK) == 0;
+}
+
 Result<> PgFiles::mark_command() const {
     return io::write_file_atomically(command_mark(), job_);
 }

@@ -90,6 +90,8 @@ public:
     Result<> mark_bootstrap() const;
     Result<> clear_bootstrap() const;
     bool bootstrap_begun() const;
+    /// A copy of a backup that has not recovered to its end yet.
+    bool begins_at_a_backup() const;
     /// While this mark stands in the state directory, a command of the configuration's works, or
     /// broke off, in the data directory. Its work is nobody's to remove: classify() says broken.
     Result<> mark_command() const;
