@@ -270,7 +270,7 @@ def set_parameters(cluster, **values):
     for member in cluster.members.values():
         for name, value in values.items():
             if name == "archive_command" and member is not cluster.leader():
-                continue  # a standby's is empty
+                continue  # a standby's refuses
             pending = "select pending_restart from pg_settings where name = %s"
             # PostgreSQL shows the archiver's command as "(disabled)" while archive_mode is off.
             wait_for(lambda m=member, n=name, v=value: query(m.dsn, f"show {n}")[0][0] in (v, "(disabled)")

@@ -25,6 +25,10 @@ constexpr std::string_view retry_interval = "500ms";
 constexpr auto sync_parameter = "synchronous_standby_names";
 /// The second one is there from 15 on.
 constexpr std::array archive_parameters{"archive_command", "archive_library"};
+/// Of a server that leads nothing. pgBackRest's check looks for its name.
+constexpr auto refuses_to_archive =
+    "echo \"not archived: this server was not made primary by its agent\" >&2; exit 1"
+    "  # howdah, pgbackrest";
 
 std::string conf_line(const std::string& name, const std::string& value) {
     std::string quoted;
@@ -387,13 +391,14 @@ void PgFiles::hold_archive(config::EffectivePostgresql& settings,
     if (!from_backup && leads) {
         return;
     }
-    const bool open = leads && archive_gate(settings).open;
-    for (const auto* name : archive_parameters) {
-        auto& value = settings.parameters[name];
-        value = open ? value : "";
-        if (from_backup) {
-            owned.emplace_back(name);
-        }
+    if (!leads || !archive_gate(settings).open) {
+        settings.parameters[archive_parameters[0]] = from_backup ? "" : refuses_to_archive;
+        settings.parameters[archive_parameters[1]] = "";
+    }
+    if (from_backup) {
+        owned.insert(owned.end(), archive_parameters.begin(), archive_parameters.end());
+        settings.parameters.try_emplace(archive_parameters[0], "");
+        settings.parameters.try_emplace(archive_parameters[1], "");
     }
     if (major_version() < 15) {
         settings.parameters.erase(archive_parameters[1]);

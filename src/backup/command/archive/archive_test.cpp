@@ -294,6 +294,16 @@ TEST(ArchivePush, WhatCannotBeLookedAtStaysForSomebodyElseMayCountOnIt) {
     EXPECT_EQ(here.archived(), 1U);
 }
 
+TEST(ArchivePush, NobodysHistoryGivesWayToTheOneThatIsThere) {
+    Archive here;
+    const auto path = here.write_local("pg_wal/00000002.history", "1\t0/3000000\tno reason");
+    ASSERT_TRUE(archive_push(here.site, path));
+    (void)here.write_local("pg_wal/00000002.history", "1\t0/0\treserved\n");
+    EXPECT_TRUE(archive_push(here.site, path)) << "else the archiver tries it for ever";
+    EXPECT_EQ(here.stored("archive/main").at("archive/main/15-1/00000002.history"),
+              "1\t0/3000000\tno reason");
+}
+
 TEST(Pusher, AnswersWhenEveryRepositoryHasTheFile) {
     PusherAt here(2);
     const auto path = here.make_ready(1);
