@@ -71,7 +71,7 @@ const std::vector<Section>& sections() {
          "standby_cluster* slots* permanent_slots* permanent_replication_slots* ignore_slots* "
          "member_slots_ttl "
          "postgresql howdah"},
-        {"bootstrap.dcs.howdah", "lease archive_into origin"},
+        {"bootstrap.dcs.howdah", "lease archive_into archive_claim origin"},
         {"bootstrap.dcs.postgresql",
          "use_slots parameters* parameters_primary* parameters_replica* "
          "parameters_standby_leader* pg_hba pg_ident pg_hba_primary pg_hba_replica "

@@ -87,7 +87,7 @@ def host(folder, store, old, request):
     made = []
     scope = request.node.name.replace("test_", "")[:40].replace("[", "-").replace("]", "")
 
-    def make(stanza="demo2", **options):
+    def make(stanza="demo2", scope=scope, **options):
         place = folder / scope
         parameters = {"archive_command": f"{HOWDAH} --config={place}/n{len(made) + 1}/pgbackrest.conf --stanza={stanza} archive-push %p"}
         made.append(Host(old, place, len(made) + 1, scope, parameters, **options))
@@ -370,3 +370,26 @@ def test_restored_standby_joins(old, host, with_archive):
     assert sums(second) == old.rows
     assert (second.data / "howdah.origin").read_text() == "demo\n"
     old.is_undisturbed()
+
+
+def test_of_two_clusters_one_gets_the_empty_stanza(old, host):
+    """Both were made from one backup, so the stanza is made for both, and empty for both."""
+    both = host(), host(scope="another")
+    old.run("rm", "-rf", old.folder / "repo1/archive/demo2", old.folder / "repo1/backup/demo2")
+    for each in both:
+        old.restore(each)
+        each.start()
+    for each in both:
+        each.wait_primary()
+    both[0].backup(old, "demo2", "--no-online", "stanza-create")
+    owner = wait_for(lambda: next((each for each in both if archives_by(each)), None), "one archives")
+    other = next(each for each in both if each is not owner)
+    wait_for(lambda: "could not be claimed" in other.explained()["archiving_off"] or "holds WAL" in other.explained()["archiving_off"],
+             "the other one is refused")
+    query(other.dsn, "select pg_switch_wal()")
+    query(owner.dsn, "select pg_switch_wal()")
+    wait_for(lambda: query(owner.dsn, "select archived_count > 1 from pg_stat_archiver")[0][0], "the owner's WAL", 70)
+    assert archives_by(other) == "" and query(other.dsn, "select archived_count from pg_stat_archiver") == [(0,)]
+    # The claim is no history to anybody.
+    assert "status: error" not in owner.backup(old, "demo2", "verify").stdout
+    old.run(PGBACKREST, f"--config={owner.conf}", "--stanza=demo2", "verify")

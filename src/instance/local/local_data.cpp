@@ -30,6 +30,7 @@ constexpr Nanos initdb_limit = Seconds(600);
 constexpr Nanos copy_limit = Seconds(7 * 24 * 3600);
 constexpr Nanos query_limit = Seconds(10);
 constexpr Nanos archive_limit = Seconds(60);
+constexpr Nanos claim_pause = Seconds(2);
 constexpr Nanos checkpoint_limit = Seconds(3600);
 constexpr Nanos source_checkpoint_limit = Seconds(60);
 constexpr Nanos flush_pause = Millis(100);
@@ -246,6 +247,37 @@ io::Task<Result<std::string>> LocalInstance::ask_archive(std::vector<std::string
         co_return fail(Errc::io, fmt::format("the archive does not answer: {}", output.text));
     }
     co_return output.text;
+}
+
+/// As the history of timeline 1, which no cluster has and no recovery asks for: archive-push takes
+/// one content of a name, and refuses every other.
+io::Task<Result<>> LocalInstance::claim_archive(std::vector<std::string> options,
+                                                std::string claim) {
+    const auto file = files_.state_dir() + "/00000001.history";
+    HD_CO_TRY_VOID(io::write_file_atomically(file, "# " + claim + "\n"));
+    std::vector<std::string> argv{binary_};
+    argv.insert(argv.end(), options.begin(), options.end());
+    for (const auto& word :
+         {"--pg1-path=" + files_.data_dir(), std::string("--no-archive-async"),
+          std::string("--log-level-console=off"), std::string("--log-level-stderr=error"),
+          std::string("--log-level-file=off"), std::string("archive-push"), file}) {
+        argv.push_back(word);
+    }
+    // Of two that write to a bucket at one moment the last one stays: the second push sees whose.
+    for (int time = 0; time < 2; ++time) {
+        if (time > 0) {
+            HD_CO_TRY_VOID(co_await clock_.until(clock_.now() + claim_pause));
+        }
+        HD_CO_TRY(const auto output, co_await io::run(clock_, argv, {}, archive_limit));
+        if (output.exit_code != 0) {
+            co_return fail(Errc::io,
+                           fmt::format("the archive could not be claimed for this cluster, perhaps "
+                                       "another one has: {}",
+                                       output.text),
+                           "name another stanza");
+        }
+    }
+    co_return Result<>{};
 }
 
 // ---- clone
