@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -200,7 +202,10 @@ private:
     // archiving.cpp: where a cluster that was made from a backup may archive
     void prove_archive_when_due();
     io::Task<> prove_archive();
-    io::Task<Result<>> allow_archive(std::string stanza);
+    io::Task<Result<>> claim_archive(ha::ArchiveGate gate);
+    io::Task<Result<std::string>> own_claim();
+    io::Task<Result<>> change_howdah_config(
+        std::function<void(nlohmann::ordered_json& howdah)> change);
     std::string archiving_off() const;
 
     // housekeeping.cpp: what the store is told

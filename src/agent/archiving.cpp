@@ -1,8 +1,10 @@
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <nlohmann/json.hpp>
 
 #include "agent/agent.h"
+#include "agent/state_dir.h"
 
 // A cluster that was made from a backup archives only into a stanza that is proven to be its own
 // (I9, N21). The proof is kept in `/config`, where every member that may lead later finds it.
@@ -52,7 +54,7 @@ io::Task<> Agent::prove_archive() {
     auto objection =
         said ? ha::objection_to_archive(*said, gate.stanza, system_id) : said.error().message;
     if (objection.empty()) {
-        if (const auto done = co_await allow_archive(gate.stanza); !done) {
+        if (const auto done = co_await claim_archive(gate); !done) {
             objection = done.error().message;
         }
     }
@@ -65,7 +67,32 @@ io::Task<> Agent::prove_archive() {
     bell_.ring();
 }
 
-io::Task<Result<>> Agent::allow_archive(std::string stanza) {
+/// An empty stanza looks empty to every cluster that was made from the same backup: each leaves a
+/// claim of its own there before it begins, the first one's stays.
+io::Task<Result<>> Agent::claim_archive(ha::ArchiveGate gate) {
+    HD_CO_TRY(const auto claim, co_await own_claim());
+    HD_CO_TRY_VOID(co_await parts_.instance.claim_archive(
+        gate.options, fmt::format("claimed by scope {}, {}", parts_.config.scope, claim)));
+    HD_CO_TRY_VOID(
+        co_await change_howdah_config([&](auto& howdah) { howdah["archive_into"] = gate.stanza; }));
+    spdlog::info("stanza {} is this cluster's own: archiving begins", gate.stanza);
+    co_return Result<>{};
+}
+
+/// In `/config` before it is anywhere else, so that whoever leads next goes on with it.
+io::Task<Result<std::string>> Agent::own_claim() {
+    std::string claim;
+    HD_CO_TRY_VOID(co_await change_howdah_config([&](auto& howdah) {
+        const auto found = howdah.find("archive_claim");
+        claim = found != howdah.end() && found->is_string() ? found->template get<std::string>()
+                                                            : draw_uuid();
+        howdah["archive_claim"] = claim;
+    }));
+    co_return claim;
+}
+
+io::Task<Result<>> Agent::change_howdah_config(
+    std::function<void(nlohmann::ordered_json& howdah)> change) {
     HD_CO_TRY(const auto stored, co_await read_config());
     auto doc = nlohmann::ordered_json::parse(stored.text, nullptr, false);
     if (!doc.is_object()) {
@@ -75,10 +102,9 @@ io::Task<Result<>> Agent::allow_archive(std::string stanza) {
     if (!doc.contains("howdah") || !doc["howdah"].is_object()) {
         doc["howdah"] = nlohmann::ordered_json::object();
     }
-    doc["howdah"]["archive_into"] = stanza;
-    HD_CO_TRY_VOID(co_await write_config(doc.dump(), stored.revision));
-    spdlog::info("stanza {} is this cluster's own: archiving begins", stanza);
-    co_return Result<>{};
+    const auto before = doc;
+    change(doc["howdah"]);
+    co_return doc == before ? Result<>{} : co_await write_config(doc.dump(), stored.revision);
 }
 
 }  // namespace howdah::agent

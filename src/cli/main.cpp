@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "cli/agent.h"
+#include "cli/archive_held.h"
 #include "cli/archive_pusher.h"
 #include "cli/backup/run_pusher.h"
 #include "cli/backup/verbs.h"
@@ -31,6 +32,7 @@
 #include "cli/switchover.h"
 #include "cli/up.h"
 #include "fencer/fencer.h"
+#include "instance/local/held_archive.h"
 
 namespace howdah::cli {
 
@@ -117,6 +119,9 @@ int main(int argc, char** argv) {
     }
     if (argc == 3 && std::string_view(argv[1]) == archive_pusher_verb) {
         return run_archive_pusher(std::atoi(argv[2]));
+    }
+    if (argc == 5 && std::string_view(argv[1]) == instance::held_archive_verb) {
+        return run_archive_held(argv + 2);
     }
     const auto parsed = parse_command_line({argv, argv + argc});
     if (const auto* leave = std::get_if<Leave>(&parsed)) {

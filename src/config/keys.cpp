@@ -467,6 +467,7 @@ constexpr std::array keys{
     Key{.path = "howdah", .where = config, .kind = section},
     Key{.path = "howdah.lease", .where = config, .kind = any, .otherwise = "default"},
     Key{.path = "howdah.archive_into", .where = config},
+    Key{.path = "howdah.archive_claim", .where = config},
     Key{.path = "howdah.origin", .where = config, .kind = any},
     Key{.path = "postgresql.parameters.max_connections",
         .where = config,

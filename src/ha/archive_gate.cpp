@@ -11,6 +11,7 @@ namespace howdah::ha {
 namespace {
 
 constexpr std::string_view stanza_option = "--stanza";
+constexpr std::string_view archive_push = "archive-push";
 
 std::vector<std::string> words_of(const std::string& command) {
     std::vector<std::string> words;
@@ -30,9 +31,16 @@ bool is_name(std::string_view text) {
 /// Those that say where repository and stanza are; others belong to archive-push alone.
 std::vector<std::string> options_of(const std::string& command) {
     std::vector<std::string> options;
-    for (const auto& word : words_of(command)) {
-        if (word.starts_with("--config") || word.starts_with("--repo")) {
-            options.push_back(word);
+    const auto words = words_of(command);
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (!words[i].starts_with("--config") && !words[i].starts_with("--repo")) {
+            continue;
+        }
+        options.push_back(words[i]);
+        // Its value is the next word, unless it is one that has none.
+        if (!words[i].contains('=') && i + 1 < words.size() && !words[i + 1].starts_with("--") &&
+            words[i + 1] != archive_push) {
+            options.push_back(words[++i]);
         }
     }
     options.push_back(fmt::format("{}={}", stanza_option, stanza_of(command)));
@@ -53,12 +61,16 @@ std::vector<std::string> stanzas_in(const std::vector<std::string>& words) {
     return all;
 }
 
-/// Whether it pushes to where nobody looks: a shell runs archive_command, so it may run two
-/// programs, or say in the environment where the repository is.
-bool leads_elsewhere(const std::string& command) {
-    const auto all = stanzas_in(words_of(command));
-    return command.contains("PGBACKREST_") ||
-           std::ranges::any_of(all, [&](const auto& each) { return each != all.front(); });
+/// Whether it pushes to one place, which can be looked at: a shell runs archive_command, so it may
+/// run several programs, or say in the environment where the repository is.
+bool is_one_push(const std::string& command) {
+    const auto words = words_of(command);
+    const auto all = stanzas_in(words);
+    const auto program = words.empty() ? "" : words.front().substr(words.front().rfind('/') + 1);
+    return (program == "howdah" || program == "pgbackrest") &&
+           command.find_first_of(";&|<>()$`#\n") == std::string::npos &&
+           std::ranges::count(words, archive_push) == 1 &&
+           std::ranges::all_of(all, [&](const auto& each) { return each == all.front(); });
 }
 
 ArchiveGate shut(std::string why) {
@@ -93,7 +105,7 @@ std::string stanza_of(const std::string& command) {
 
 ArchiveGate archive_gate(const Origin& origin, const std::string& command,
                          const std::string& library, const std::string& into) {
-    const bool provable = library.empty() && !leads_elsewhere(command);
+    const bool provable = library.empty() && is_one_push(command);
     const auto stanza = provable ? stanza_of(command) : std::string();
     if (command.empty() && library.empty()) {
         return shut(
@@ -105,8 +117,10 @@ ArchiveGate archive_gate(const Origin& origin, const std::string& command,
     }
     if (stanza.empty()) {
         return shut(
-            "archive_command names no stanza, or several, or sets PGBACKREST_ variables, so nobody "
-            "can tell whether it leads to the archive of the cluster that the backup came from; if "
+            "archive_command is not one call of howdah's or pgbackrest's archive-push that names "
+            "one "
+            "stanza, so nobody can tell whether it leads to the archive of the cluster that the "
+            "backup came from; if "
             "it does not: `howdah edit-config -s howdah.archive_into=any`");
     }
     if (std::ranges::find(origin.stanzas, stanza) != origin.stanzas.end()) {

@@ -42,6 +42,16 @@ TEST(ArchiveGate, WhatNamesNoStanzaNeedsAnOperatorsWord) {
     EXPECT_FALSE(archive_gate({}, "howdah --stanza=b archive-push %p", "basic_archive", "b").open);
 }
 
+TEST(ArchiveGate, OptionsAreTakenWithTheirValuesInBothForms) {
+    EXPECT_EQ(archive_gate(from_main,
+                           "/usr/bin/howdah --config /b.conf --repo1-bundle --repo1-path=/r "
+                           "--log-level-file off --stanza b --repo1-type posix archive-push %p",
+                           "", "")
+                  .options,
+              (std::vector<std::string>{"--config", "/b.conf", "--repo1-bundle", "--repo1-path=/r",
+                                        "--repo1-type", "posix", "--stanza=b"}));
+}
+
 TEST(ArchiveGate, OneProofIsNotForACommandThatPushesTwice) {
     for (const auto* command :
          {"howdah --stanza=main archive-push %p && howdah --stanza=main2 archive-push %p",
@@ -52,6 +62,13 @@ TEST(ArchiveGate, OneProofIsNotForACommandThatPushesTwice) {
             EXPECT_FALSE(gate.open) << command;
             EXPECT_EQ(gate.stanza, "") << command;
         }
+    }
+    for (const auto* command : {"cp %p /old/%f && howdah --stanza=main2 archive-push %p",
+                                "cp %p /old/%f; howdah --stanza=main2 archive-push %p",
+                                "/opt/push.sh --stanza=main2 archive-push %p",
+                                "howdah --stanza=main2 --config=$CONF archive-push %p",
+                                "howdah --stanza=main2 archive-push `/opt/name %p`"}) {
+        EXPECT_EQ(archive_gate(from_main, command, "", "").stanza, "") << command;
     }
     EXPECT_EQ(
         archive_gate(from_main, "howdah --stanza=b --stanza=b archive-push %p", "", "").stanza,

@@ -80,6 +80,10 @@ public:
     /// What `info --output=json` says of the stanza that these options name. Errors: Errc::io,
     /// Errc::not_found.
     virtual io::Task<Result<std::string>> ask_archive(std::vector<std::string> options) = 0;
+    /// Leaves `claim`, which is this cluster's alone, in the archive of these options, unless
+    /// another's is there. Errors: Errc::io: it is, or may be.
+    virtual io::Task<Result<>> claim_archive(std::vector<std::string> options,
+                                             std::string claim) = 0;
     /// Takes the mark of an unfinished bootstrap away, and with it what only its recovery needed.
     virtual io::Task<Result<>> end_bootstrap() = 0;
     virtual Result<> clone(Upstream from) = 0;  ///< pg_basebackup into an empty directory

@@ -87,7 +87,7 @@ def host(folder, store, old, request):
     made = []
     scope = request.node.name.replace("test_", "")[:40].replace("[", "-").replace("]", "")
 
-    def make(stanza="demo2", **options):
+    def make(stanza="demo2", scope=scope, **options):
         place = folder / scope
         parameters = {"archive_command": f"{HOWDAH} --config={place}/n{len(made) + 1}/pgbackrest.conf --stanza={stanza} archive-push %p"}
         made.append(Host(old, place, len(made) + 1, scope, parameters, **options))
@@ -100,6 +100,12 @@ def host(folder, store, old, request):
 
 def initialized(store, scope):
     return store.keys(f"/service/{scope}/initialize").get(f"/service/{scope}/initialize", "")
+
+
+def archives_by(host):
+    """The command that the agent lets PostgreSQL archive by; PostgreSQL itself shows only that it asks for it."""
+    assert "archive-held" in query(host.dsn, "show archive_command")[0][0]
+    return (host.folder / "state/archive_command").read_text()
 
 
 def sums(host):
@@ -117,21 +123,25 @@ def test_restored_cluster_begins_the_scope_and_archives_into_its_own_stanza(old,
     second.wait_streams()
     assert sums(second) == old.rows
     # Nothing is archived before its stanza is there, and everything says so.
-    assert query(first.dsn, "show archive_command") == [("",)]
+    assert archives_by(first) == ""
     query(first.dsn, "select pg_switch_wal()")
     wait_for(lambda: "stanza demo2 is not there" in first.explained()["archiving_off"], "the reason")
     listed = old.run(HOWDAH, "list", "-c", first.config).stdout
     assert "Archiving: off: stanza demo2 is not there" in listed, listed
     first.backup(old, "demo2", "--no-online", "stanza-create")
-    wait_for(lambda: "demo2" in query(first.dsn, "show archive_command")[0][0], "archiving")
+    wait_for(lambda: "demo2" in archives_by(first), "archiving")
     wait_for(lambda: query(first.dsn, "select archived_count > 0 and last_archived_wal is not null from pg_stat_archiver")[0][0],
              "the first segment")
     wait_for(lambda: first.explained()["archiving_off"] == "", "nothing is off")
     wait_for(lambda: len(list((old.folder / "repo1/archive/demo2").rglob("00000002*"))) > 1, "history and segments")
-    # The standby knows where the cluster came from, and where it may archive.
-    wait_for(lambda: "demo2" in query(second.dsn, "show archive_command")[0][0], "the standby's command")
+    # The standby knows where the cluster came from, and archives where it may once it leads.
     assert (second.data / "howdah.origin").read_text() == "demo\n"
+    assert archives_by(second) == ""
     assert not (first.data / "howdah.bootstrap").exists() and "restore_command" not in (first.data / "postgresql.auto.conf").read_text()
+    first.stop()
+    second.wait_primary()
+    assert "demo2" in archives_by(second)
+    wait_for(lambda: list((old.folder / "repo1/archive/demo2").rglob("00000003*")), "the new primary archives", 70)
     old.is_undisturbed()
 
 
@@ -184,15 +194,45 @@ def test_of_two_restored_directories_exactly_one_begins_the_scope(old, host, sto
     assert [each.said("bootstrapped the cluster") for each in (leader, other)] == [True, False]
     # Its archive_command leads to the old cluster's archive, whose files nobody may touch.
     query(leader.dsn, "select pg_switch_wal()")
-    assert query(leader.dsn, "show archive_command") == [("",)]
+    assert archives_by(leader) == ""
     assert "from which this cluster was restored" in wait_for(lambda: leader.explained()["archiving_off"], "the reason")
     # The word for commands without a stanza opens nothing here.
     told = old.run(HOWDAH, "edit-config", "-s", "howdah.archive_into=any", "--force", "-c", leader.config)
     assert "unknown" not in told.stdout + told.stderr, told
     leader.stop()
     wait_for(lambda: query(other.dsn, "select pg_switch_wal()"), "the other one leads", 40)
-    assert query(other.dsn, "show archive_command") == [("",)]
+    assert archives_by(other) == ""
     old.is_undisturbed()
+
+
+def test_no_setting_on_the_running_server_reaches_the_old_archive(old, host):
+    first = host(stanza="demo")
+    old.restore(first)
+    first.start().wait_primary()
+    wait_for(lambda: first.explained()["rule"] == "lead", "a calm primary")
+    into_old = f"{HOWDAH} --config={first.conf} --stanza=demo archive-push %p"
+
+    def nothing_is_archived():
+        before = query(first.dsn, "select failed_count from pg_stat_archiver")[0][0]
+        query(first.dsn, "select pg_switch_wal()")
+        query(first.dsn, "create table if not exists filler (n int)")
+        # The archiver tries, and is refused; else it would have pushed.
+        wait_for(lambda: query(first.dsn, "select failed_count > %s or archived_count > 0 from pg_stat_archiver", before)[0][0],
+                 "an attempt", 80)
+        old.is_undisturbed()
+
+    query(first.dsn, f"alter system set archive_command = '{into_old}'")
+    query(first.dsn, "select pg_reload_conf()")
+    nothing_is_archived()
+    with (first.data / "postgresql.base.conf").open("a") as base:
+        base.write(f"archive_command = '{into_old}'\narchive_mode = always\n")
+    query(first.dsn, "select pg_reload_conf()")
+    nothing_is_archived()
+    old.run(HOWDAH, "restart", first.scope, "--force", "-c", first.config)
+    first.wait_primary()
+    query(first.dsn, f"alter system set archive_command = '{into_old}'")
+    query(first.dsn, "select pg_reload_conf()")
+    nothing_is_archived()
 
 
 def test_directory_that_is_merely_old_is_refused(old, host, store):
@@ -245,7 +285,7 @@ def test_standby_is_made_by_the_methods_in_their_order(old, host):
     old.restore(first)
     first.start().wait_primary()
     first.backup(old, "demo2", "--no-online", "stanza-create")
-    wait_for(lambda: "demo2" in query(first.dsn, "show archive_command")[0][0], "archiving")
+    wait_for(lambda: "demo2" in archives_by(first), "archiving")
     first.backup(old, "demo2", "--type=full", "--start-fast", "backup", f"--pg1-socket-path={first.folder}", "--pg1-user=postgres")
     query(first.dsn, "create table later as select 1")
     second.start().wait_streams()
@@ -301,3 +341,55 @@ def test_one_command_restores_and_the_agent_does_the_rest(old, host, store):
     late = old.run(HOWDAH, "bootstrap", "--from-stanza", "demo", "--pgbackrest-config", other.conf, "-c", other.config, check=False)
     assert late.returncode == 3 and "has a cluster already" in late.stderr and not other.data.exists(), late
     old.is_undisturbed()
+
+
+@pytest.mark.parametrize("with_archive", [False, True])
+def test_restored_standby_joins(old, host, with_archive):
+    no_wal_kept = {"dcs": {"postgresql": {"use_slots": False, "parameters": {"wal_keep_size": "16MB"}}}}
+    new_archive = {"recovery_conf": {"restore_command": f"{HOWDAH} --config=CONF --stanza=demo2 archive-get %f %p"}}
+    first, second = host(bootstrap=no_wal_kept), host(postgresql=new_archive if with_archive else None)
+    second.config.write_text(second.config.read_text().replace("CONF", str(second.conf)))
+    old.restore(first)
+    old.restore(second, "--type=standby")
+    first.start().wait_primary()
+    query(first.dsn, "create table later as select 1 as n")
+    old.run("rm", "-rf", old.folder / "repo1/archive/demo2", old.folder / "repo1/backup/demo2")
+    first.backup(old, "demo2", "--no-online", "stanza-create")
+    # What it needs first is in the archive of the cluster that it was restored from, and nowhere else.
+    wait_for(lambda: "demo2" in archives_by(first), "archiving")
+
+    def is_gone():
+        query(first.dsn, "insert into later values (1)")
+        query(first.dsn, "select pg_switch_wal()")
+        query(first.dsn, "checkpoint", timeout=10)
+        return query(first.dsn, "select count(*) = 0 from pg_ls_waldir() where name like '00000001%'")[0][0]
+
+    wait_for(is_gone, "no WAL of the old timeline", 90, every=0.5)
+    second.start().wait_streams(40)  # it is told at once, and not after pg_ctl_timeout
+    wait_for(lambda: query(second.dsn, "select count(*) from later") == query(first.dsn, "select count(*) from later"), "the newest row")
+    assert sums(second) == old.rows
+    assert (second.data / "howdah.origin").read_text() == "demo\n"
+    old.is_undisturbed()
+
+
+def test_of_two_clusters_one_gets_the_empty_stanza(old, host):
+    """Both were made from one backup, so the stanza is made for both, and empty for both."""
+    both = host(), host(scope="another")
+    old.run("rm", "-rf", old.folder / "repo1/archive/demo2", old.folder / "repo1/backup/demo2")
+    for each in both:
+        old.restore(each)
+        each.start()
+    for each in both:
+        each.wait_primary()
+    both[0].backup(old, "demo2", "--no-online", "stanza-create")
+    owner = wait_for(lambda: next((each for each in both if archives_by(each)), None), "one archives")
+    other = next(each for each in both if each is not owner)
+    wait_for(lambda: "could not be claimed" in other.explained()["archiving_off"] or "holds WAL" in other.explained()["archiving_off"],
+             "the other one is refused")
+    query(other.dsn, "select pg_switch_wal()")
+    query(owner.dsn, "select pg_switch_wal()")
+    wait_for(lambda: query(owner.dsn, "select archived_count > 1 from pg_stat_archiver")[0][0], "the owner's WAL", 70)
+    assert archives_by(other) == "" and query(other.dsn, "select archived_count from pg_stat_archiver") == [(0,)]
+    # The claim is no history to anybody.
+    assert "status: error" not in owner.backup(old, "demo2", "verify").stdout
+    old.run(PGBACKREST, f"--config={owner.conf}", "--stanza=demo2", "verify")

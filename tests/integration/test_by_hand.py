@@ -5,9 +5,8 @@ import pathlib
 import signal
 import subprocess
 
-import psycopg2
 import pytest
-from cluster import Cluster, processes_of, query, rest, wait_for
+from cluster import Cluster, processes_of, promote_by_hand, query, rest, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -25,17 +24,6 @@ def healthy(cluster):
 def standbys(cluster):
     leader = cluster.leader()
     return [member for member in cluster.members.values() if member is not leader]
-
-
-def promote_by_hand(member):
-    """Promoted, and a row that the cluster knows nothing of. The agent may end the session amid it."""
-    connection = psycopg2.connect(member.dsn, connect_timeout=3)
-    connection.autocommit = True
-    with contextlib.suppress(psycopg2.Error), connection.cursor() as cursor:
-        cursor.execute("select pg_promote()")
-        cursor.execute("set synchronous_commit = local")
-        cursor.execute("insert into t values (101, 'ghost')")
-    connection.close()
 
 
 def rows(dsn):

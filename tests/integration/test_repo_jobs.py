@@ -5,9 +5,10 @@ import pathlib
 import re
 import signal
 import subprocess
+import time
 
 import pytest
-from cluster import HOWDAH, NETWORK, as_postgres, query, set_parameters, wait_for
+from cluster import HOWDAH, NETWORK, Writer, as_postgres, query, set_parameters, wait_for
 from repo_host import REPO_ADDRESS
 
 HOSTS = {f"pgvm{n}": f"{NETWORK}.8{n}" for n in (1, 2, 3, 6)}
@@ -122,6 +123,31 @@ def test_a_backup_is_taken_beside_the_primary(cluster, hosts):
     said = hosts.verb("backup", "--type=incr").stdout
     assert f"({moved.host}) is primary on timeline" in said, said
     assert [backup["type"] for backup in hosts.backups()] == ["full", "incr"]
+
+
+# How long the repository host is away; a soak makes it longer.
+AWAY_SECONDS = float(os.environ.get("HOWDAH_AWAY_SECONDS", "15"))
+
+
+def test_the_repository_host_may_die_under_load(cluster, hosts):
+    leader = cluster.wait_healthy()
+    with Writer(cluster.endpoint) as writer:
+        hosts.process.kill()
+        hosts.process.wait()
+        begun, switched = time.monotonic(), []
+        while time.monotonic() - begun < AWAY_SECONDS:
+            switched.append(query(leader.dsn, "select pg_walfile_name(pg_switch_wal())")[0][0])
+            count = len(writer.acknowledged)
+            wait_for(lambda n=count: len(writer.acknowledged) > n + 10, "writes go on")
+        assert writer.longest_gap(begun) < 3, "the primary waits for no archive"
+        hosts.serve()
+        # PostgreSQL's archiver rests a minute after three failures.
+        wait_for(lambda: query(leader.dsn, "select last_archived_wal >= %s from pg_stat_archiver", switched[-1])[0][0],
+                 "archiving goes on by itself", 90, every=0.2)
+    assert writer.missing() == [] and writer.errors == [] and cluster.leader().name == leader.name
+    there = {path.name[:24] for path in hosts.dir.glob("repo/archive/main/15-1/*/*")}
+    assert set(switched) <= there, sorted(set(switched) - there)
+    assert "status: error" not in hosts.verb("verify").stdout
 
 
 def test_nothing_but_jobs_can_be_asked_for(cluster, hosts):

@@ -171,7 +171,8 @@ def test_a_member_with_failover_priority_0_never_leads(cluster):
     try:
         path.write_text(yaml.safe_dump(doc))
         assert call(barred, "/reload", "POST")[0] == 202
-        wait_for(lambda: status_of(barred).get("tags") == {"failover_priority": "0"}, "the tag")
+        wait_for(lambda: {"failover_priority": "0"} in
+                 [m.get("tags") for m in json.loads(rest(leader.host, "/cluster")[1])["members"]], "the leader sees the tag")
         answer = call(leader, "/switchover", "POST", {"leader": leader.name, "candidate": barred.name})
         assert answer[0] == 412 and "may not lead" in answer[1], answer
         status, body = call(leader, "/switchover", "POST", {"leader": leader.name})[:2]

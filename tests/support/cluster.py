@@ -251,12 +251,26 @@ class Cluster:
         return "\n".join(parts)
 
 
+def promote_by_hand(member):
+    """Promoted, and a row that the cluster knows nothing of. The agent may end the session amid it."""
+    connection = psycopg2.connect(member.dsn, connect_timeout=3)
+    connection.autocommit = True
+    with contextlib.suppress(psycopg2.Error), connection.cursor() as cursor:
+        cursor.execute("select pg_promote()")
+        cursor.execute("set synchronous_commit = local")
+        cursor.execute("create table if not exists t (n int, text text)")
+        cursor.execute("insert into t values (101, 'ghost')")
+    connection.close()
+
+
 def set_parameters(cluster, **values):
     """In the dynamic configuration; returns when every member has taken them, or waits for a restart to."""
     words = [word for name, value in values.items() for word in ("-s", f"postgresql.parameters.{name}={value}")]
     cluster.howdah("edit-config", *words, "--force", "-c", cluster.config())
     for member in cluster.members.values():
         for name, value in values.items():
+            if name == "archive_command" and member is not cluster.leader():
+                continue  # a standby's refuses
             pending = "select pending_restart from pg_settings where name = %s"
             # PostgreSQL shows the archiver's command as "(disabled)" while archive_mode is off.
             wait_for(lambda m=member, n=name, v=value: query(m.dsn, f"show {n}")[0][0] in (v, "(disabled)")

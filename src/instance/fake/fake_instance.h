@@ -146,6 +146,7 @@ public:
     io::Task<Result<>> end_bootstrap() override;
     io::Task<Result<>> abandon_bootstrap() override;
     io::Task<Result<std::string>> ask_archive(std::vector<std::string> options) override;
+    io::Task<Result<>> claim_archive(std::vector<std::string> options, std::string claim) override;
     Result<> clone(Upstream from) override;
     Result<> reinitialize(Upstream from) override;
     Result<> rewind(Upstream from) override;

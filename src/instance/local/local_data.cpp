@@ -30,6 +30,7 @@ constexpr Nanos initdb_limit = Seconds(600);
 constexpr Nanos copy_limit = Seconds(7 * 24 * 3600);
 constexpr Nanos query_limit = Seconds(10);
 constexpr Nanos archive_limit = Seconds(60);
+constexpr Nanos claim_pause = Seconds(2);
 constexpr Nanos checkpoint_limit = Seconds(3600);
 constexpr Nanos source_checkpoint_limit = Seconds(60);
 constexpr Nanos flush_pause = Millis(100);
@@ -248,6 +249,37 @@ io::Task<Result<std::string>> LocalInstance::ask_archive(std::vector<std::string
     co_return output.text;
 }
 
+/// As the history of timeline 1, which no cluster has and no recovery asks for: archive-push takes
+/// one content of a name, and refuses every other.
+io::Task<Result<>> LocalInstance::claim_archive(std::vector<std::string> options,
+                                                std::string claim) {
+    const auto file = files_.state_dir() + "/00000001.history";
+    HD_CO_TRY_VOID(io::write_file_atomically(file, "# " + claim + "\n"));
+    std::vector<std::string> argv{binary_};
+    argv.insert(argv.end(), options.begin(), options.end());
+    for (const auto& word :
+         {"--pg1-path=" + files_.data_dir(), std::string("--no-archive-async"),
+          std::string("--log-level-console=off"), std::string("--log-level-stderr=error"),
+          std::string("--log-level-file=off"), std::string("archive-push"), file}) {
+        argv.push_back(word);
+    }
+    // Of two that write to a bucket at one moment the last one stays: the second push sees whose.
+    for (int time = 0; time < 2; ++time) {
+        if (time > 0) {
+            HD_CO_TRY_VOID(co_await clock_.until(clock_.now() + claim_pause));
+        }
+        HD_CO_TRY(const auto output, co_await io::run(clock_, argv, {}, archive_limit));
+        if (output.exit_code != 0) {
+            co_return fail(Errc::io,
+                           fmt::format("the archive could not be claimed for this cluster, perhaps "
+                                       "another one has: {}",
+                                       output.text),
+                           "name another stanza");
+        }
+    }
+    co_return Result<>{};
+}
+
 // ---- clone
 
 Result<> LocalInstance::clone(Upstream from) {
@@ -422,8 +454,9 @@ io::Task<Result<>> LocalInstance::check_divergence(Upstream primary) {
     }
     lacks_wal_ = false;
     auto why = divergence_from(there);
-    if (why.empty() && local_.postmaster && !local_.accepting) {
-        HD_CO_TRY(why, co_await missing_wal(primary));
+    const bool waits_for_wal = local_.postmaster ? !local_.accepting : files_.begins_at_a_backup();
+    if (why.empty() && waits_for_wal) {
+        HD_CO_TRY(why, co_await missing_wal(primary, there));
         lacks_wal_ = !why.empty();
     }
     local_.needs_rewind = !why.empty();
@@ -450,11 +483,8 @@ std::string LocalInstance::divergence_from(const Identity& there) const {
 }
 
 /// Why a standby that does not get as far as to answer never will: the WAL that it asks for next is
-/// not at the primary any more, and it has no archive to ask. Empty: it may.
-io::Task<Result<std::string>> LocalInstance::missing_wal(Upstream primary) {
-    if (settings_ && settings_->recovery.contains("restore_command")) {
-        co_return std::string();
-    }
+/// not at the primary any more, nor in the archive. Empty: it may.
+io::Task<Result<std::string>> LocalInstance::missing_wal(Upstream primary, Identity there) {
     HD_CO_TRY(const auto programs, tools());
     HD_CO_TRY(const auto control, co_await programs.control());
     const auto timeline = std::max(control.data.timeline, control.data.min_recovery_timeline);
@@ -473,8 +503,44 @@ io::Task<Result<std::string>> LocalInstance::missing_wal(Upstream primary) {
     if (rows.empty() || rows[0][0] != "t") {
         co_return std::string();
     }
+    std::vector<std::string> names{segment,
+                                   wal_segment_name(there.timeline, needed.bytes() / bytes, bytes)};
+    for (const auto& branch : parse_history(there.history)) {
+        if (branch.timeline > timeline) {
+            names.push_back(wal_segment_name(branch.timeline, needed.bytes() / bytes, bytes));
+        }
+    }
+    for (const auto& name : names) {
+        HD_CO_TRY(const auto lacks, co_await archive_lacks(name));
+        if (!lacks) {
+            co_return std::string();
+        }
+    }
     co_return fmt::format("it needs WAL from {} on, and {} has removed that", needed.text(),
                           primary.name);
+}
+
+/// By restore_command; there is none: yes. Only archive-get, ours and pgBackRest's, tells by 1 that
+/// the file is nowhere: after another code, or of another command, it may be there.
+io::Task<Result<bool>> LocalInstance::archive_lacks(std::string name) {
+    constexpr int nowhere = 1;
+    const auto found = settings_ ? settings_->recovery.find("restore_command")
+                                 : config::Parameters::const_iterator{};
+    if (!settings_ || found == settings_->recovery.end() || found->second.empty()) {
+        co_return true;
+    }
+    if (!found->second.contains("archive-get")) {
+        co_return false;
+    }
+    const auto path = files_.state_dir() + "/wal-in-archive";
+    const auto asked = co_await io::run(
+        clock_,
+        {"/bin/sh", "-c", "cd \"$0\" && " + pg::fill_command(found->second, path, name),
+         files_.data_dir()},
+        {}, archive_limit);
+    ::unlink(path.c_str());
+    HD_CO_TRY_VOID(asked);
+    co_return asked->exit_code == nowhere;
 }
 
 /// Waits while a standby still replays. What it received is no measure: a dead primary's stream may

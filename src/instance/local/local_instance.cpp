@@ -265,6 +265,12 @@ void LocalInstance::look_at_disk() {
     local_.bootstrap_begun = files_.bootstrap_begun();
     local_.origin = files_.origin();
     local_.archive_gate = settings_ ? files_.archive_gate(*settings_) : ha::ArchiveGate{};
+    if (settings_ && local_.archive_gate.open && local_.postmaster && files_.runs_held() &&
+        files_.held_archive(*settings_, binary_).empty()) {
+        local_.archive_gate = {
+            .open = false,
+            .why = "archive_library begins with the next start of PostgreSQL: `howdah restart`"};
+    }
     local_.following = following_;
     local_.unfenced = local_.postmaster && (foreign_postmaster_ != 0 || fencer_disagrees_);
     local_.rewind_possible = settings_ && settings_->use_pg_rewind &&
@@ -475,6 +481,7 @@ io::Task<Result<>> LocalInstance::reload() {
 
 io::Task<Result<>> LocalInstance::configure(config::EffectivePostgresql settings) {
     given_settings_ = std::move(settings);
+    ++given_count_;
     co_await leave_out_refused_settings();
     // For when the store does not say it any more.
     if (settings_->origin && local_.data_dir == DataDir::initialized) {
@@ -517,18 +524,23 @@ io::Task<> LocalInstance::leave_out_refused_settings() {
     }
     bad_settings_.reset();
     const auto key = trial_key(programs->bin_dir() + "/postgres", *settings);
-    if (key == settings_tried_) {
-        co_return;
-    }
-    const auto refused = co_await refused_settings(*settings);
-    if (!refused) {
-        spdlog::warn("settings were not tried before they are used why=\"{}\"",
-                     refused.error().message);
-        settings_ = std::move(settings);
-        co_return;
+    if (key != settings_tried_) {
+        const auto given = given_count_;
+        auto refused = co_await refused_settings(*settings);
+        if (given != given_count_) {
+            co_return;  // whoever gave others meanwhile settles those
+        }
+        if (!refused) {
+            spdlog::warn("settings were not tried before they are used why=\"{}\"",
+                         refused.error().message);
+            settings_ = std::move(settings);
+            co_return;
+        }
+        settings_tried_ = key;
+        refused_settings_ = *std::move(refused);
     }
     std::string told;
-    for (const auto& [name, value, why] : *refused) {
+    for (const auto& [name, value, why] : refused_settings_) {
         settings->parameters.erase(name);
         settings->recovery.erase(name);
         // A controlled parameter is the same on every member: the default is.
@@ -541,7 +553,6 @@ io::Task<> LocalInstance::leave_out_refused_settings() {
         spdlog::error("settings that PostgreSQL would not start with are left out: {}", told);
     }
     settings_ = std::move(settings);
-    settings_tried_ = key;
     local_.settings_refused = told;
 }
 
@@ -551,6 +562,9 @@ io::Task<Result<>> LocalInstance::follow(std::optional<Upstream> from) {
     local_.streaming_from_following = false;
     if (local_.job.running && local_.job.kind == JobKind::rewind) {
         co_return Result<>{};
+    }
+    if (files_.has_standby_signal()) {
+        HD_CO_TRY_VOID(files_.remember_archiving(false));
     }
     auto written = co_await reload();
     if (!written) {

@@ -51,6 +51,7 @@ public:
     io::Task<Result<>> end_bootstrap() override;
     io::Task<Result<>> abandon_bootstrap() override;
     io::Task<Result<std::string>> ask_archive(std::vector<std::string> options) override;
+    io::Task<Result<>> claim_archive(std::vector<std::string> options, std::string claim) override;
     Result<> clone(Upstream from) override;
     Result<> reinitialize(Upstream from) override;
     Result<> rewind(Upstream from) override;
@@ -121,6 +122,7 @@ private:
     Work wait_until_accepting(StartAs as, std::uint64_t log_from);
     Work do_stop(StopMode mode);
     Work do_promote(pg::Timeline timeline);
+    Work begin_archiving();
     io::Task<> look_for_shutdown();
     Work signal_postmaster(std::string name);
     Work kill_with_fencer(std::shared_ptr<fencer::FencerClient> fencer, Nanos limit);
@@ -162,7 +164,8 @@ private:
     Result<> may_rewind(const Identity& there) const;
     Work prove_rewound(Upstream from);
     std::string divergence_from(const Identity& there) const;
-    io::Task<Result<std::string>> missing_wal(Upstream primary);
+    io::Task<Result<std::string>> missing_wal(Upstream primary, Identity there);
+    io::Task<Result<bool>> archive_lacks(std::string name);
     void forget_wal();
     Work replace_by_clone(Upstream from, Error why);
     Work room_for_both(Upstream from);
@@ -204,7 +207,9 @@ private:
         std::string why{};
     };
     std::optional<BadSettings> bad_settings_{};
-    std::string settings_tried_{};  ///< which settings, with which program
+    std::uint64_t given_count_ = 0;
+    std::vector<RefusedSetting> refused_settings_{};  ///< of those tried last
+    std::string settings_tried_{};                    ///< which settings, with which program
 
     Local local_{};  ///< what is known; observe() hands out a copy
     Control control_{};

@@ -11,6 +11,7 @@
 
 #include "fencer/page.h"
 #include "instance/local/local_instance.h"
+#include "instance/local/offered_wal.h"
 #include "instance/local/pg_process.h"
 #include "instance/local/started_settings.h"
 #include "instance/local/taken_timelines.h"
@@ -264,7 +265,12 @@ io::Task<Result<>> LocalInstance::launch_postmaster(StartAs as) {
         co_return fail(Errc::invalid, "start: no recovery.signal in " + files_.data_dir());
     }
     co_await leave_out_refused_settings();
+    HD_CO_TRY_VOID(files_.remember_archiving(as != StartAs::standby));
     HD_CO_TRY_VOID(files_.write_configuration(*settings_, following, sync_standbys_));
+    auto settings = *settings_;
+    for (const auto& [name, value] : files_.held_archive(settings, binary_)) {
+        settings.controlled[name] = value;
+    }
     const std::map<std::string, std::string> none;
     fencer::Launch how{
         .howdah_binary = binary_,
@@ -272,7 +278,7 @@ io::Task<Result<>> LocalInstance::launch_postmaster(StartAs as) {
         .deadline_page = deadline_page(),
         .log = files_.log(),
         .command = postmaster_argv(programs.bin_dir(), files_.data_dir(), files_.config_file(),
-                                   *settings_, as == StartAs::primary ? none : control_.settings),
+                                   settings, as == StartAs::primary ? none : control_.settings),
         .environment = postmaster_environment()};
     if (start_revoked_) {
         co_return fail(Errc::cancelled, "start: fenced meanwhile");
@@ -407,6 +413,7 @@ Result<> LocalInstance::promote(pg::Timeline timeline) {
 
 io::Task<Result<>> LocalInstance::do_promote(pg::Timeline timeline) {
     HD_CO_TRY_VOID(take_timelines_below(files_.data_dir(), timeline));
+    HD_CO_TRY_VOID(co_await begin_archiving());
     {
         const auto turn = co_await one_query_.take();
         HD_CO_TRY_VOID(co_await ensure_connection(query_limit));
@@ -430,6 +437,19 @@ io::Task<Result<>> LocalInstance::do_promote(pg::Timeline timeline) {
     }
     co_return fail(Errc::timeout, local_.postmaster ? "PostgreSQL did not promote in time"
                                                     : "PostgreSQL ended while it was promoted");
+}
+
+/// Before the promotion, so that the archiver, which starts with it, finds its command. What the
+/// lost primary left unarchived is the new one's to push (I9): only archive-push, ours and
+/// pgBackRest's, takes no offence at what is there already.
+io::Task<Result<>> LocalInstance::begin_archiving() {
+    HD_CO_TRY_VOID(files_.remember_archiving(true));
+    HD_CO_TRY_VOID(co_await reload());
+    if (files_.configured(*settings_, "archive_command").contains("archive-push")) {
+        HD_CO_TRY(const auto count, offer_wal_again(files_.data_dir()));
+        spdlog::info("WAL that the last primary may not have archived is offered files={}", count);
+    }
+    co_return Result<>{};
 }
 
 io::Task<> LocalInstance::checkpoint_after_promote() {

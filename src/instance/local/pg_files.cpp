@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "instance/local/held_archive.h"
 #include "io/files.h"
 #include "pg/slot_name.h"
 
@@ -24,6 +25,10 @@ constexpr std::string_view retry_interval = "500ms";
 constexpr auto sync_parameter = "synchronous_standby_names";
 /// The second one is there from 15 on.
 constexpr std::array archive_parameters{"archive_command", "archive_library"};
+/// Of a server that leads nothing. pgBackRest's check looks for its name.
+constexpr auto refuses_to_archive =
+    "echo \"not archived: this server was not made primary by its agent\" >&2; exit 1"
+    "  # howdah, pgbackrest";
 
 Result<bool> write_if_changed(const std::string& path, const std::string& text) {
     const auto old = io::read_file(path);
@@ -329,6 +334,77 @@ ha::ArchiveGate PgFiles::archive_gate(const config::EffectivePostgresql& setting
                             settings.archive_into);
 }
 
+config::Parameters PgFiles::held_archive(const config::EffectivePostgresql& settings,
+                                         const std::string& howdah) const {
+    const auto library = settings.parameters.find(archive_parameters[1]);
+    const bool by_library = library != settings.parameters.end() && !library->second.empty();
+    if (!origin_by(settings) || (by_library && archive_gate(settings).open)) {
+        return {};
+    }
+    config::Parameters held{
+        {archive_parameters[0], held_archive_command(howdah, held_archive_file())}};
+    if (major_version() >= 15) {
+        held[archive_parameters[1]] = "";
+    }
+    return held;
+}
+
+Result<> PgFiles::remember_archiving(bool archives) const {
+    HD_TRY_VOID(write_if_changed(archives_file(), archives ? "yes\n" : "no\n"));
+    return {};
+}
+
+bool PgFiles::archives() const {
+    const auto said = io::read_file(archives_file());
+    return said ? *said == "yes\n" : !has_standby_signal();
+}
+
+std::string PgFiles::configured(const config::EffectivePostgresql& settings,
+                                const std::string& name) const {
+    const auto in = [&](const config::Parameters& there) {
+        const auto found = there.find(name);
+        return found == there.end() ? std::nullopt : std::optional(found->second);
+    };
+    const auto in_file = [&](const std::string& path) {
+        return in(settings_in(io::read_file(path).value_or("")));
+    };
+    auto value = in_file(auto_conf());
+    value = value ? value : in(settings.parameters);
+    value =
+        value ? value : in_file(settings.custom_conf.empty() ? base_conf() : settings.custom_conf);
+    return value.value_or("");
+}
+
+bool PgFiles::runs_held() const {
+    const auto line = io::read_file(data_dir_ + "/postmaster.opts");
+    return line && line->contains(held_archive_verb);
+}
+
+/// Takes the archive from a server that has none of its own, whatever the files say: one that was
+/// restored, whose files speak of the old cluster's, and one that leads nothing.
+void PgFiles::hold_archive(config::EffectivePostgresql& settings,
+                           std::vector<std::string>& owned) const {
+    const bool from_backup = origin_by(settings).has_value();
+    auto mode = configured(settings, "archive_mode");
+    std::ranges::transform(mode, mode.begin(), [](unsigned char c) { return std::tolower(c); });
+    const bool leads = archives() || mode == "always";
+    if (!from_backup && leads) {
+        return;
+    }
+    if (!leads || !archive_gate(settings).open) {
+        settings.parameters[archive_parameters[0]] = from_backup ? "" : refuses_to_archive;
+        settings.parameters[archive_parameters[1]] = "";
+    }
+    if (from_backup) {
+        owned.insert(owned.end(), archive_parameters.begin(), archive_parameters.end());
+        settings.parameters.try_emplace(archive_parameters[0], "");
+        settings.parameters.try_emplace(archive_parameters[1], "");
+    }
+    if (major_version() < 15) {
+        settings.parameters.erase(archive_parameters[1]);
+    }
+}
+
 Result<> PgFiles::mark_bootstrap() const {
     return io::write_file_atomically(bootstrap_mark(), job_);
 }
@@ -343,6 +419,10 @@ Result<> PgFiles::clear_bootstrap() const {
 bool PgFiles::bootstrap_begun() const {
     const auto text = io::read_file(bootstrap_mark());
     return text && *text == job_;
+}
+
+bool PgFiles::begins_at_a_backup() const {
+    return ::access((data_dir_ + "/backup_label").c_str(), F_OK) == 0;
 }
 
 Result<> PgFiles::mark_command() const {
@@ -369,15 +449,14 @@ Result<std::string> PgFiles::settle_base(const config::EffectivePostgresql& sett
     if (!settings.custom_conf.empty()) {
         return settings.custom_conf;
     }
-    const std::string base = "postgresql.base.conf";
-    const auto path = config_dir_ + "/" + base;
+    const auto path = base_conf();
     std::error_code ec;
     if (!fs::exists(path, ec)) {
         auto original = io::read_file(config_file());
         const bool ours = original && original->starts_with(generated_mark);
         HD_TRY_VOID(io::write_file_atomically(path, original && !ours ? *original : ""));
     }
-    return base;
+    return fs::path(path).filename().string();
 }
 
 Result<bool> PgFiles::write_configuration(const config::EffectivePostgresql& given,
@@ -389,17 +468,10 @@ Result<bool> PgFiles::write_configuration(const config::EffectivePostgresql& giv
         settings.parameters[sync_parameter] = *sync_standbys;
         owned.emplace_back(sync_parameter);
     }
-    // What the restored files say of archiving is the old cluster's, wherever it stands.
+    hold_archive(settings, owned);
     if (origin_by(given)) {
-        const bool open = archive_gate(given).open;
-        for (const auto* name : archive_parameters) {
-            auto& value = settings.parameters[name];
-            value = open ? value : "";
-            owned.emplace_back(name);
-        }
-        if (major_version() < 15) {
-            settings.parameters.erase(archive_parameters[1]);
-        }
+        HD_TRY_VOID(
+            write_if_changed(held_archive_file(), settings.parameters[archive_parameters[0]]));
     }
     // Commands of the old cluster would work in its archive.
     const bool recovers = restored().has_value();

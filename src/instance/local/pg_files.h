@@ -71,11 +71,30 @@ public:
     Result<> remember_origin(const ha::Origin& more) const;
     /// `settings`: whose origin, that of the scope's configuration, counts as well.
     ha::ArchiveGate archive_gate(const config::EffectivePostgresql& settings) const;
+    /// For the command line of a cluster that was made from a backup (held_archive.h): nothing
+    /// beats it there. Empty: of another one, or one that may archive by archive_library.
+    config::Parameters held_archive(const config::EffectivePostgresql& settings,
+                                    const std::string& howdah) const;
+
+    /// Whether the postmaster, or the last one, was started with these.
+    bool runs_held() const;
+
+    /// Whether this server archives: as primary that the agent started or promoted. One that was
+    /// promoted by hand has no history that the archive should know (I9). Across restarts of the
+    /// agent (<state_dir>/archives).
+    Result<> remember_archiving(bool archives) const;
+    bool archives() const;
+    /// The value in the configuration files that are not written here, and in `settings`; empty:
+    /// none.
+    std::string configured(const config::EffectivePostgresql& settings,
+                           const std::string& name) const;
 
     /// While this mark stands in the data directory, this member's bootstrap of it is unfinished.
     Result<> mark_bootstrap() const;
     Result<> clear_bootstrap() const;
     bool bootstrap_begun() const;
+    /// A copy of a backup that has not recovered to its end yet.
+    bool begins_at_a_backup() const;
     /// While this mark stands in the state directory, a command of the configuration's works, or
     /// broke off, in the data directory. Its work is nobody's to remove: classify() says broken.
     Result<> mark_command() const;
@@ -121,6 +140,7 @@ public:
     std::string log() const { return state_dir_ + "/postgresql.log"; }
 
 private:
+    void hold_archive(config::EffectivePostgresql& settings, std::vector<std::string>& owned) const;
     Result<std::string> settle_base(const config::EffectivePostgresql& settings) const;
     bool restore_was_broken_off() const;
 
@@ -131,6 +151,9 @@ private:
     std::string bootstrap_mark() const { return data_dir_ + "/howdah.bootstrap"; }
     std::string command_mark() const { return state_dir_ + "/command-unfinished"; }
     std::string origin_file() const { return data_dir_ + "/howdah.origin"; }
+    std::string held_archive_file() const { return state_dir_ + "/archive_command"; }
+    std::string archives_file() const { return state_dir_ + "/archives"; }
+    std::string base_conf() const { return config_dir_ + "/postgresql.base.conf"; }
     std::string auto_conf() const { return data_dir_ + "/postgresql.auto.conf"; }
 
     std::string data_dir_, config_dir_, pgpass_, state_dir_;

@@ -106,6 +106,26 @@ TEST_F(RestoredFiles, ArchivesOnlyIntoWhatTheScopeAllows) {
     EXPECT_EQ(read("postgresql.conf").find("--stanza=main2"), std::string::npos);
 }
 
+TEST_F(RestoredFiles, AServerThatLeadsNothingRefusesToArchive) {
+    fs::remove(folder_ + "/data/recovery.signal");
+    configure();
+    EXPECT_NE(read("postgresql.conf").find("--stanza=main2"), std::string::npos);
+    ASSERT_TRUE(files().remember_archiving(false));
+    configure();
+    EXPECT_EQ(read("postgresql.conf").find("--stanza=main2"), std::string::npos);
+    EXPECT_NE(read("postgresql.conf").find("not made primary by its agent"), std::string::npos);
+    // Every member archives then.
+    settings_.parameters["archive_mode"] = "Always";
+    configure();
+    EXPECT_NE(read("postgresql.conf").find("--stanza=main2"), std::string::npos);
+    settings_.parameters.erase("archive_mode");
+    write("postgresql.base.conf", "archive_mode = always\n");
+    EXPECT_EQ(files().configured(settings_, "archive_mode"), "always");
+    ASSERT_TRUE(files().remember_archiving(true));
+    configure();
+    EXPECT_NE(read("postgresql.conf").find("--stanza=main2"), std::string::npos);
+}
+
 TEST_F(RestoredFiles, OriginsAddUp) {
     ASSERT_TRUE(files().remember_origin({.stanzas = {"main"}}));
     ASSERT_TRUE(files().remember_origin({.stanzas = {"main2"}}));

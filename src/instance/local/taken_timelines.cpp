@@ -5,14 +5,9 @@
 #include <filesystem>
 
 #include "io/files.h"
+#include "pg/reserved_timeline.h"
 
 namespace howdah::instance {
-namespace {
-
-/// A line as of a timeline that left the first one before its first record: nobody's history.
-constexpr std::string_view nobodys_history = "1\t0/0\treserved\n";
-
-}  // namespace
 
 Result<> take_timelines_below(const std::string& data_dir, pg::Timeline timeline) {
     for (pg::Timeline number = 2; number < timeline; ++number) {
@@ -22,7 +17,7 @@ Result<> take_timelines_below(const std::string& data_dir, pg::Timeline timeline
         if (std::filesystem::exists(file, ec)) {
             continue;
         }
-        HD_TRY_VOID(io::write_file_atomically(file, nobodys_history));
+        HD_TRY_VOID(io::write_file_atomically(file, std::string(pg::reserved_history)));
         HD_TRY_VOID(io::write_file_atomically(
             fmt::format("{}/pg_wal/archive_status/{}.ready", data_dir, name), ""));
     }

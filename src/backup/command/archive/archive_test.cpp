@@ -307,6 +307,16 @@ TEST(ArchivePush, ATimelinesHistoryIsNeverReplaced) {
               "1\t0/3000000\tno reason");
 }
 
+TEST(ArchivePush, NobodysHistoryGivesWayToTheOneThatIsThere) {
+    Archive here;
+    const auto path = here.write_local("pg_wal/00000002.history", "1\t0/3000000\tno reason");
+    ASSERT_TRUE(archive_push(here.site, path));
+    (void)here.write_local("pg_wal/00000002.history", "1\t0/0\treserved\n");
+    EXPECT_TRUE(archive_push(here.site, path)) << "else the archiver tries it for ever";
+    EXPECT_EQ(here.stored("archive/main").at("archive/main/15-1/00000002.history"),
+              "1\t0/3000000\tno reason");
+}
+
 TEST(ArchivePush, ABackupLabelStaysAndHoldsUpNothing) {
     Archive here;
     const auto name = name_of(1) + ".00000028.backup";

@@ -14,6 +14,8 @@
 #include "backup/command/archive/segment_copy.h"
 #include "backup/local_file.h"
 #include "backup/options/exit_code.h"
+#include "io/files.h"
+#include "pg/reserved_timeline.h"
 #include "repo/archive_name.h"
 #include "repo/paths.h"
 #include "repo/stream/gz_whole.h"
@@ -191,7 +193,9 @@ public:
             folder += "/" + below;
         }
         if (!sum_) {
-            return put_by_name(repository, folder, info.cipher_pass);
+            const auto put = put_by_name(repository, folder, info.cipher_pass);
+            const bool taken = !put && exit_code_of(put.error()) == ExitCode::archive_duplicate;
+            return taken && is_nobodys_history() ? Result<>{} : put;
         }
         HD_TRY(const auto there, holds(repository, folder));
         return there.empty() ? put_new(repository, folder, info.cipher_pass)
@@ -281,6 +285,13 @@ private:
                         "content, which stays",
                         name_, repository.name()));
         return {};
+    }
+
+    /// One that only keeps a number from being taken: whose it has become, an earlier primary whom
+    /// this one never saw has archived.
+    bool is_nobodys_history() const {
+        const auto content = io::read_file(path_);
+        return content && *content == pg::reserved_history;
     }
 
     std::unexpected<Error> is_of_another(const Repository& repository) const {

@@ -22,6 +22,7 @@
 #include "backup/options/exit_code.h"
 #include "io/files.h"
 #include "pg/control_file.h"
+#include "pg/quote.h"
 #include "repo/paths.h"
 
 namespace howdah::backup {
@@ -374,32 +375,11 @@ private:
 
 }  // namespace
 
-namespace {
-
-/// One word for the shell, after PostgreSQL has put in what begins with '%'. Sources: POSIX shell,
-/// 2.2.2; PostgreSQL docs, restore_command.
-std::string shell_word(std::string_view word) {
-    const auto is_plain = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               std::string_view("-_=/.,:@+").contains(c);
-    };
-    if (std::ranges::all_of(word, is_plain)) {
-        return std::string(word);
-    }
-    std::string quoted = "'";
-    for (const auto c : word) {
-        quoted += c == '\'' ? "'\\''" : c == '%' ? "%%" : std::string(1, c);
-    }
-    return quoted + "'";
-}
-
-}  // namespace
-
 std::string restore_command(const Options& options, const std::string& program) {
     const auto& command = options.restore.command;  // may have words of its own
-    auto text = (command.empty() ? shell_word(program) : command) + " archive-get";
+    auto text = (command.empty() ? pg::quote_command_word(program) : command) + " archive-get";
     for (const auto& word : options.words_to_repeat) {
-        text += " " + shell_word(word);
+        text += " " + pg::quote_command_word(word);
     }
     return text + " %f \"%p\"";
 }
