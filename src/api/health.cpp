@@ -73,7 +73,8 @@ public:
                (s_.pause && !s_.dcs_reachable && s_.local.role == ha::Role::primary && running());
     }
     bool standby_cluster() const { return mode_.standby_cluster; }
-    bool primary() const { return holds_lock() && !mode_.standby_cluster; }
+    /// One that is still being promoted would refuse every write.
+    bool primary() const { return holds_lock() && !mode_.standby_cluster && !s_.local.in_recovery; }
     bool standby_leader() const {
         return holds_lock() && mode_.standby_cluster && s_.local.role == ha::Role::standby;
     }

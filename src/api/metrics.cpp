@@ -151,6 +151,9 @@ void add_own(Lines& out, const agent::Status& s) {
     out.flag("howdah_cluster_mixed",
              "Value is 1 while members of the cluster run Patroni: its promises count then.",
              is_mixed(s.cluster));
+    out.add("howdah_recoverable_until_seconds",
+            "What was committed before is in the archive (epoch timestamp); 0 if not known here.",
+            std::to_string(s.local.recoverable_until));
     out.flag("howdah_trouble", "Value is 1 if PostgreSQL lives and can't do its work.",
              !s.trouble.empty());
 }

@@ -27,6 +27,14 @@ TEST(Metrics, PatroniMemberMakesTheClusterMixed) {
               std::string::npos);
 }
 
+TEST(Metrics, TellsHowMuchARestoreBringsBack) {
+    agent::Status s{.scope = "demo", .name = "n1"};
+    s.local.recoverable_until = 1764543600;
+    EXPECT_NE(metrics(s).find("howdah_recoverable_until_seconds{scope=\"demo\",name=\"n1\"} "
+                              "1764543600\n"),
+              std::string::npos);
+}
+
 TEST(Metrics, PriorityFollowsTheTags) {
     agent::Status s{.scope = "demo", .name = "n1", .tags_json = R"({"failover_priority": 7})"};
     const std::string line = "patroni_failover_priority{scope=\"demo\",name=\"n1\"} ";

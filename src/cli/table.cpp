@@ -1,8 +1,11 @@
 #include "cli/table.h"
 
+#include <fmt/chrono.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <ctime>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -306,6 +309,17 @@ std::string footer(const ha::Cluster& cluster) {
     return out;
 }
 
+/// How much a restore would bring back.
+std::string recoverable_note(const ha::Cluster& cluster) {
+    const auto* leader = cluster.member(cluster.leader_name());
+    return leader == nullptr || leader->recoverable_until == 0
+               ? ""
+               : fmt::format(
+                     " Recoverable until: {:%Y-%m-%d %H:%M:%S} UTC (what was committed "
+                     "before is in the archive)\n",
+                     fmt::gmtime(std::time_t(leader->recoverable_until)));
+}
+
 std::vector<std::string> lines_of(const std::string& text) {
     std::vector<std::string> out;
     std::size_t start = 0;
@@ -409,7 +423,7 @@ std::string render_list(const ha::Cluster& cluster, const std::string& name, con
     }
     kinds.erase(kinds.begin());
     return pretty(kinds, rows, title_of(cluster, name, look.classic), look.topology) +
-           footer(cluster);
+           footer(cluster) + (look.extended && !look.classic ? recoverable_note(cluster) : "");
 }
 
 std::string mixed_note(const ha::Cluster& cluster) {

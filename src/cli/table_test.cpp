@@ -141,6 +141,28 @@ TEST(Yaml, QuotesWhatWouldReadAsSomethingElse) {
     EXPECT_EQ(yaml_flow(Json{{"a", "x,y"}, {"l", {1, 2}}}), "{a: 'x,y', l: [1, 2]}");
 }
 
+TEST(List, SaysBelowWhatIsNotAsConfiguredAndHowMuchIsRecoverable) {
+    ha::Cluster cluster;
+    cluster.record.leader = "n1";
+    cluster.members = {{.name = "n1",
+                        .settings_refused = "nonsense = 7 (unrecognized)",
+                        .recoverable_until = 1764543600,
+                        .uuid = "a"}};
+    cluster.config_json = R"({"member_slots_ttl": 5, "ttl": 20})";
+    const auto text = render_list(cluster, "demo", {.extended = true});
+    EXPECT_NE(text.find(" Settings left out on n1: nonsense = 7 (unrecognized)\n"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find(" Recoverable until: 2025-11-30 23:00:00 UTC (what was committed before"),
+              std::string::npos)
+        << text;
+    EXPECT_EQ(render_list(cluster, "demo", {}).find("Recoverable"), std::string::npos);
+    EXPECT_EQ(idle_keys_note(cluster),
+              " Not in effect of /config: member_slots_ttl (why: howdah config explain)\n");
+    cluster.config_json = "{}";
+    EXPECT_EQ(idle_keys_note(cluster), "");
+}
+
 TEST(List, ClusterWithMembersOfBothKindsIsMarked) {
     ha::Cluster cluster;
     cluster.members = {{.name = "n1", .uuid = "a"},

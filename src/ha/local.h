@@ -114,6 +114,10 @@ struct Local {
     pg::Lsn received{}, replayed{};
     std::string replayed_at{};  ///< timestamp text, may be empty
     bool replay_paused = false;
+    bool in_recovery = false;  ///< as PostgreSQL last said; so is one that is being promoted
+    /// Of a primary that archives: when the last archived segment was written to its end. What was
+    /// committed before is in the archive. Seconds since 1970; 0: not known.
+    std::int64_t recoverable_until = 0;
     std::string replication_state{};      ///< "streaming", "in archive recovery" or empty
     std::optional<Upstream> following{};  ///< what the configuration on disk follows
     bool streaming_from_following = false;

@@ -181,6 +181,10 @@ Member parse_member(std::string name, const std::string& json) {
             static_cast<pg::Timeline>(number_of(*howdah, "greatest_timeline").value_or(0));
         m.copy_order = text_of(*howdah, "copy_order");
         m.archiving_off = text_of(*howdah, "archiving_off");
+        if (const auto it = howdah->find("recoverable_until");
+            it != howdah->end() && it->is_number_integer()) {
+            m.recoverable_until = it->get<std::int64_t>();
+        }
         m.settings_refused = text_of(*howdah, "settings_refused");
         m.restored = truth_of(*howdah, "restored");
     }
@@ -239,6 +243,9 @@ std::string render(const Member& m) {
         }
         if (!m.settings_refused.empty()) {
             doc["howdah"]["settings_refused"] = m.settings_refused;
+        }
+        if (m.recoverable_until != 0) {
+            doc["howdah"]["recoverable_until"] = m.recoverable_until;
         }
         if (!m.archiving_off.empty()) {
             doc["howdah"]["archiving_off"] = m.archiving_off;

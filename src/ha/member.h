@@ -58,8 +58,9 @@ struct Member {
     bool pause = false;
     /// howdah.restored: a restore left a cluster with it that may begin the scope.
     bool restored = false;
-    std::string settings_refused{};  ///< howdah.settings_refused: as Local has it
-    std::string archiving_off{};     ///< howdah.archiving_off: why; empty: nothing holds it back
+    std::string settings_refused{};      ///< howdah.settings_refused: as Local has it
+    std::int64_t recoverable_until = 0;  ///< howdah.recoverable_until: as Local has it
+    std::string archiving_off{};  ///< howdah.archiving_off: why; empty: nothing holds it back
     /// howdah.greatest_timeline: of the numbers that it has known of, where above `timeline`
     pg::Timeline greatest_timeline = 0;
     std::string copy_order{};  ///< howdah.copy_order: wants a new copy, and in which order

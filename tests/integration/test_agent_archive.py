@@ -1,11 +1,14 @@
 """archive_command through the agent: a pusher of its own does the work, and the agent may come and go."""
+import calendar
 import os
 import pathlib
+import re
 import signal
 import subprocess
+import time
 
 import pytest
-from cluster import HOWDAH, as_postgres, query, set_parameters, wait_for
+from cluster import HOWDAH, as_postgres, query, rest, set_parameters, wait_for
 
 
 def command(cluster):
@@ -47,6 +50,22 @@ def pusher_of(agent):
 def resident_mb(pid):
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def test_list_says_how_much_a_restore_would_bring_back(cluster, archiving):
+    before = int(query(archiving.dsn, "select floor(extract(epoch from clock_timestamp()))::bigint")[0][0])
+    switch_wal(archiving, 1)
+
+    def until():
+        lines = [line for line in cluster.howdah("list", "-e", "-c", cluster.config()).stdout.splitlines()
+                 if "Recoverable until" in line]
+        found = re.search(r"until: (\S+ \S+) UTC", lines[0]) if lines else None
+        return found and calendar.timegm(time.strptime(found[1], "%Y-%m-%d %H:%M:%S"))
+    before -= 1  # the time of a file lags the clock by a tick
+    wait_for(lambda: (until() or 0) >= before, "list tells it")
+    assert until() <= time.time() + 1
+    metric = rest(archiving.host, "/metrics")[1]
+    assert float(re.search(r"howdah_recoverable_until_seconds\{.*\} (\d+)", metric)[1]) >= before
 
 
 def test_archiving_goes_through_the_agent_and_on_without_it(cluster, archiving):

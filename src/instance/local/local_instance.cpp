@@ -52,7 +52,10 @@ SELECT r.standby, current_setting('server_version_num'),
          WHERE s.pending_restart AND s.name <> 'hot_standby' AND s.name NOT LIKE 'recovery%'),
        current_setting('data_directory'),
        CASE WHEN NOT r.standby THEN current_setting('synchronous_standby_names') END,
-       w.pid
+       w.pid,
+       CASE WHEN NOT r.standby AND current_setting('archive_mode') <> 'off' THEN
+           (SELECT floor(extract(epoch FROM (pg_stat_file('pg_wal/' || last_archived_wal, true)).modification))::bigint
+              FROM pg_stat_archiver WHERE last_archived_wal ~ '^[0-9A-F]{24}$') END
   FROM (SELECT pg_is_in_recovery() AS standby) r
        CROSS JOIN pg_control_checkpoint() c CROSS JOIN pg_control_recovery() m
        LEFT JOIN pg_stat_wal_receiver w ON true)sql";
@@ -82,6 +85,7 @@ enum Column {
     data_directory,
     sync_standbys,
     receiver_pid,
+    archived_until,
     column_count,
 };
 
@@ -389,6 +393,11 @@ void LocalInstance::take_answer(const Row& row) {
         local_.checkpointed_since_promote = control.timeline == local_.timeline;
         local_.needs_rewind = false;
     }
+    local_.in_recovery = in_recovery;
+    // A segment that was recycled meanwhile tells no more than was known of it.
+    const auto until = std::atoll(text(row, archived_until).c_str());
+    local_.recoverable_until =
+        in_recovery ? 0 : std::max<std::int64_t>(local_.recoverable_until, until);
     const bool streams = in_recovery && status == "streaming";
     const bool from_archive =
         in_recovery && settings_ && settings_->recovery.contains("restore_command");
