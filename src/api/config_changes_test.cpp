@@ -53,6 +53,25 @@ TEST(PatchConfig, RefusesABadValueWithKeyAndRange) {
     EXPECT_TRUE(answer.body.contains("hint: ")) << answer.body;
 }
 
+TEST(PatchConfig, RefusesAKeyThatStandsTwice) {
+    const auto answer = refused(R"({"postgresql":{"parameters":{"a":1},"parameters":{"b":1}}})");
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_EQ(answer.body, "the key \"parameters\" stands twice in one object");
+    EXPECT_TRUE(patched(R"({"a":{"x":1},"b":{"x":1}})").changed);
+}
+
+TEST(PatchConfig, RefusesWhatDoesHarmAndNamesWhatHasNoEffect) {
+    const auto answer = refused(R"({"slots":{"cdc":{"type":"physical"}}})");
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_TRUE(answer.body.contains("slots: is not supported: ")) << answer.body;
+    EXPECT_TRUE(config_answer(patched(R"({"check_timeline":true})"))
+                    .headers.at("Warning")
+                    .contains("check_timeline: has no effect: timelines are always compared"));
+    // What stands there already does not stand in the way of other changes.
+    const auto change = patched_config(asking(R"({"pause":true})"), R"({"slots":{"a":{}}})");
+    EXPECT_TRUE(std::holds_alternative<NewConfig>(change));
+}
+
 TEST(PatchConfig, AnOlderFaultElsewhereDoesNotStandInTheWay) {
     const auto change = patched_config(asking(R"({"pause":true})"), R"({"loop_wait":"x"})");
     EXPECT_TRUE(std::holds_alternative<NewConfig>(change));

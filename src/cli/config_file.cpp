@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "config/addresses.h"
+#include "config/environment.h"
 
 namespace howdah::cli {
 
@@ -62,9 +63,9 @@ Result<config::AgentConfig> operator_config(const std::string& given, const std:
                                             bool insecure) {
     const auto url = dcs_url.empty() ? variable("DCS_URL") : dcs_url;
     const auto file = configuration_file(given);
-    const bool environment = !variable("PATRONI_SCOPE").empty() ||
-                             !variable("PATRONI_CONFIGURATION").empty() ||
-                             !variable("PATRONI_ETCD3_HOSTS").empty();
+    const auto known = config::read_environment(config::process_environment());
+    const bool environment =
+        !variable("PATRONI_CONFIGURATION").empty() || !known || !known->empty();
     if (file.empty() && url.empty() && !environment) {
         return fail(Errc::invalid, "no configuration given",
                     "-c FILE names a patroni.yml, or set HOWDAH_CONFIG");

@@ -51,6 +51,16 @@ def test_patch_config_reaches_postgresql_of_every_member(cluster):
     assert config_of(cluster)["loop_wait"] == before.get("loop_wait", config_of(cluster)["loop_wait"])
 
 
+def test_one_variable_of_the_environment_is_a_configuration(cluster):
+    host = next(iter(cluster.members.values())).host
+    done = subprocess.run([HOWDAH, "list", "howdah"], text=True, capture_output=True, timeout=30, check=False,
+                          env={"PATH": os.environ["PATH"], "PATRONI_ETCD3_HOST": f"{host}:2379"})
+    assert done.returncode == 0 and "pgvm1" in done.stdout, done
+    done = subprocess.run([HOWDAH, "list", "howdah"], text=True, capture_output=True, timeout=30, check=False,
+                          env={"PATH": os.environ["PATH"]}, cwd="/")
+    assert done.returncode == 1 and "no configuration given" in done.stderr, done
+
+
 def test_bad_values_are_never_written(cluster):
     before = config_of(cluster)
     leader = cluster.leader()
