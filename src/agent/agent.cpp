@@ -129,6 +129,7 @@ io::Task<> Agent::cycle() {
         parts_.deadlines.guard();
     }
     co_await configure_instance();
+    run_callbacks();
     take_failover_key();
     take_scheduled_restart();
     if (race_unresolved_) {
@@ -282,9 +283,21 @@ io::Task<> Agent::configure_instance() {
         spdlog::warn("settings: {}", warning);
     }
     configured_for_ = key;
+    callback_commands_ = effective->callbacks;
     if (auto done = co_await parts_.instance.configure(*std::move(effective)); !done) {
         spdlog::error("settings not written why=\"{}\"", done.error().message);
         configured_for_.clear();
+    }
+}
+
+/// None while a cluster is being made.
+void Agent::run_callbacks() {
+    callbacks_.reap();
+    if (won_initialize_) {
+        return;
+    }
+    for (const auto& due : callback_watch_.saw(local_, restarting_)) {
+        callbacks_.run(callback_commands_, due, parts_.config.scope);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "agent/callbacks.h"
 #include "agent/compaction.h"
 #include "agent/control.h"
 #include "agent/lease_keeper.h"
@@ -134,6 +135,7 @@ private:
     io::Task<Answer> schedule_switchover(SwitchoverRequest request);
     io::Task<Result<>> write_failover(std::string text, std::optional<std::int64_t> seen);
 
+    void run_callbacks();
     // restarting.cpp: what is asked of this member's PostgreSQL alone
     struct ScheduledRestart {
         RestartRequest request{};
@@ -257,8 +259,11 @@ private:
     std::optional<ha::StandbyOrder> standby_order_{};
     std::uint64_t copy_orders_ = 0;
     std::optional<ScheduledRestart> scheduled_restart_{};
-    bool restarting_ = false;      ///< restart() waits for PostgreSQL
-    bool reinitializing_ = false;  ///< until the new copy runs
+    bool restarting_ = false;  ///< restart() waits for PostgreSQL
+    CallbackWatch callback_watch_{};
+    CallbackRunner callbacks_{};
+    std::map<std::string, std::string> callback_commands_{};  ///< postgresql.callbacks
+    bool reinitializing_ = false;                             ///< until the new copy runs
     bool won_initialize_ = false;
     bool race_unresolved_ = false;  ///< nobody answered this member's race for `/initialize`
     std::string last_rule_{}, last_why_{};

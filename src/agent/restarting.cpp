@@ -246,6 +246,7 @@ void Agent::take_file(const config::AgentConfig& config) {
     ours.postgresql.pg_hba = config.postgresql.pg_hba;
     ours.postgresql.pg_ident = config.postgresql.pg_ident;
     configured_for_.clear();
+    callbacks_.run(callback_commands_, {"on_reload", callback_watch_.role()}, ours.scope);
     bell_.ring();
 }
 

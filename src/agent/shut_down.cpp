@@ -33,6 +33,7 @@ io::Task<> Agent::shut_down() {
         (void)co_await parts_.instance.fence(kill_limit);
         local_ = co_await parts_.instance.observe(Seconds(1));
     }
+    run_callbacks();
     auto& keeper = parts_.keeper;
     co_await io::on(keeper.executor(), keeper.left(give_up_limit));
     if (local_.tree_dead && keeping_.tenure) {

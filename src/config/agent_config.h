@@ -140,7 +140,7 @@ struct AgentConfig {
     Postgresql postgresql{};
     Watchdog watchdog{};
     std::string tags_json{};  ///< object, or empty
-    bool nofailover = false;    ///< by either tag (ha::Member::Tags)
+    bool nofailover = false;  ///< by either tag (ha::Member::Tags)
     int failover_priority = 1;
     std::optional<Proxy> proxy{};
     bool backup_jobs = false;  ///< has that section (repo_config.h)

@@ -229,8 +229,9 @@ public:
             }
             const auto before = found.size();
             check(key, name, path, value);
-            const bool open = key == "postgresql" || key == "howdah" ||
-                              key == "postgresql.parameters" || key.starts_with("postgresql.param");
+            const auto* rule = rule_of(key);
+            const bool open = (rule != nullptr && rule->kind == Kind::section) ||
+                              key.starts_with("postgresql.parameters");
             if (value.is_object() && open && found.size() == before) {
                 walk(value, key);
             }

@@ -96,6 +96,12 @@ TEST(CheckDynamicConfig, NamesWhatHasNoEffectAndRefusesWhatDoesHarm) {
     EXPECT_EQ(foreign->config.foreign_slots, (Texts{"barman", "*"}));
 }
 
+TEST(CheckDynamicConfig, LooksIntoEverySection) {
+    EXPECT_EQ(wrong_in(R"({"postgresql": {"callbacks": {"on_start": "/x", "on_strat": "/y"}}})"),
+              Texts{"odd postgresql.callbacks.on_strat: unknown key, ignored; did you mean "
+                    "postgresql.callbacks.on_start?"});
+}
+
 TEST(CheckDynamicConfig, NamesTheNearestKnownKey) {
     EXPECT_EQ(wrong_in(R"({"loop_wiat": 10})"),
               Texts{"odd loop_wiat: unknown key, ignored; did you mean loop_wait?"});

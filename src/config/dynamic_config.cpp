@@ -387,6 +387,11 @@ Result<EffectivePostgresql> effective_postgresql(const AgentConfig& local,
         truth(merged, "remove_data_directory_on_diverged_timelines", false);
     out.custom_conf = merged.contains("custom_conf") ? text_of(merged["custom_conf"]) : "";
     out.basebackup = options_of(merged, "basebackup");
+    if (const auto it = merged.find("callbacks"); it != merged.end() && it->is_object()) {
+        for (const auto& [event, command] : it->items()) {
+            out.callbacks[event] = command.is_null() ? "" : text_of(command);
+        }
+    }
     out.replica_methods = replica_methods_of(merged, out.warnings);
     out.foreign_slots = dynamic.foreign_slots;
     out.archive_into = dynamic.archive_into;

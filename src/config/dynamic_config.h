@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -75,9 +76,10 @@ struct EffectivePostgresql {
     bool remove_data_directory_on_rewind_failure = false;
     bool remove_data_directory_on_diverged_timelines = false;
     std::string custom_conf{};
-    std::vector<std::string> basebackup{};         ///< extra arguments for pg_basebackup
-    std::vector<ReplicaMethod> replica_methods{};  ///< in their order; empty: basebackup alone
-    std::string archive_into{};                    ///< both as DynamicConfig has them
+    std::map<std::string, std::string> callbacks{};  ///< commands, by event
+    std::vector<std::string> basebackup{};           ///< extra arguments for pg_basebackup
+    std::vector<ReplicaMethod> replica_methods{};    ///< in their order; empty: basebackup alone
+    std::string archive_into{};                      ///< both as DynamicConfig has them
     std::optional<ha::Origin> origin{};
     Seconds pg_ctl_timeout{60};
     std::vector<std::string> warnings{};  ///< e.g. wal_keep_segments converted to wal_keep_size
