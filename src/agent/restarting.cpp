@@ -245,6 +245,10 @@ void Agent::take_file(const config::AgentConfig& config) {
     ours.postgresql.local_json = config.postgresql.local_json;
     ours.postgresql.pg_hba = config.postgresql.pg_hba;
     ours.postgresql.pg_ident = config.postgresql.pg_ident;
+    ours.postgresql.superuser = config.postgresql.superuser;
+    ours.postgresql.replication = config.postgresql.replication;
+    ours.postgresql.rewind = config.postgresql.rewind;
+    parts_.instance.take_logins(ours.postgresql);
     configured_for_.clear();
     callbacks_.run(callback_commands_, {"on_reload", callback_watch_.role()}, ours.scope);
     bell_.ring();

@@ -61,6 +61,9 @@ public:
     /// Settings for files and command line; written at the next start, or at once with reload when
     /// running. What PostgreSQL would refuse is left out, and named in Local::settings_refused.
     virtual io::Task<Result<>> configure(config::EffectivePostgresql settings) = 0;
+    /// The logins (superuser, replication, rewind) for what is asked from here on. Standbys stream
+    /// with the new one after the next configure().
+    virtual void take_logins(const config::Postgresql& from) = 0;
     /// What PostgreSQL of this host would refuse of them; nothing is changed. Errors: it could not
     /// be asked.
     virtual io::Task<Result<std::vector<RefusedSetting>>> refused_settings(

@@ -2,6 +2,7 @@
 import datetime
 import json
 import pathlib
+import re
 
 import pytest
 import yaml
@@ -183,3 +184,45 @@ def test_a_member_with_failover_priority_0_never_leads(cluster):
         path.write_text(text)
         call(barred, "/reload", "POST")
     wait_for(lambda: not status_of(barred).get("tags"), "no tag")
+
+
+def test_new_passwords_are_taken_by_a_reload(cluster):
+    """As an operator changes them: in PostgreSQL, in every file, reload. Nothing stops meanwhile."""
+    leader = cluster.leader()
+    texts = {m.name: pathlib.Path(m.config).read_text() for m in cluster.members.values()}
+    logins = yaml.safe_load(texts[leader.name])["postgresql"]["authentication"]
+    epoch = cluster.record()["epoch"]
+    query(leader.dsn, "create role operator superuser login password 'op'")
+    operator = re.sub(r"user=\S+", "user=operator", re.sub(r"password=\S+", "password=op", leader.dsn))
+
+    def change(passwords):
+        for role, password in passwords.items():
+            query(operator, f"alter role {logins[role]['username']} password '{password}'")
+        for member in cluster.members.values():
+            doc = yaml.safe_load(texts[member.name])
+            for role, password in passwords.items():
+                doc["postgresql"]["authentication"][role]["password"] = password
+            pathlib.Path(member.config).write_text(yaml.safe_dump(doc))
+            assert call(member, "/reload", "POST")[0] == 202
+
+    def drop_sessions():
+        query(operator, "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and "
+                          "(application_name = 'Howdah agent' or backend_type = 'walsender')")
+    roles = [role for role in ("superuser", "replication", "rewind") if "password" in logins.get(role, {})]
+    assert "superuser" in roles and "replication" in roles
+    try:
+        change({role: "new one" for role in roles})
+        drop_sessions()
+        wait_for(lambda: query(operator, "select count(*) from pg_stat_replication where state = 'streaming'") == [(2,)],
+                 "both standbys stream again")
+        wait_for(lambda: query(operator, "select count(*) > 0 from pg_stat_activity where application_name = 'Howdah agent'")
+                 == [(True,)], "the agent asks again")
+        assert rest(leader.host, "/primary")[0] == 200 and cluster.leader().name == leader.name
+    finally:
+        change({role: logins[role]["password"] for role in roles})
+        for member in cluster.members.values():
+            pathlib.Path(member.config).write_text(texts[member.name])
+        drop_sessions()
+    cluster.wait_healthy()
+    query(leader.dsn, "drop role operator")
+    assert cluster.record()["epoch"] == epoch, "nobody took over meanwhile"

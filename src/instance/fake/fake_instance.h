@@ -162,6 +162,7 @@ public:
     io::Task<Result<>> create_users(config::Bootstrap how) override;
     io::Task<Result<>> checkpoint(Nanos limit) override;
     io::Task<Result<>> check_divergence(Upstream primary) override;
+    void take_logins(const config::Postgresql& /*from*/) override {}
     io::Task<Result<std::vector<RefusedSetting>>> refused_settings(
         config::EffectivePostgresql settings) override;
     /// Names of parameters that it refuses.

@@ -502,9 +502,19 @@ io::Task<Result<>> LocalInstance::configure(config::EffectivePostgresql settings
     if (local_.postmaster && !rewriting) {
         // Files that it includes may have changed even where ours have not.
         HD_CO_TRY_VOID(co_await reload());
-        co_return co_await signal_postmaster("HUP");
+        HD_CO_TRY_VOID(co_await signal_postmaster("HUP"));
+        if (local_.accepting) {
+            co_await keep_started_settings(false);
+        }
+        co_return Result<>{};
     }
     co_return Result<>{};
+}
+
+void LocalInstance::take_logins(const config::Postgresql& from) {
+    config_.postgresql.superuser = from.superuser;
+    config_.postgresql.replication = from.replication;
+    config_.postgresql.rewind = from.rewind;
 }
 
 io::Task<Result<std::vector<RefusedSetting>>> LocalInstance::refused_settings(
@@ -525,13 +535,10 @@ io::Task<> LocalInstance::leave_out_refused_settings() {
         settings_ = std::move(settings);
         co_return;
     }
-    if (bad_settings_ && bad_settings_->given == StartedSettings::of(*settings)) {
-        bad_settings_->good.put_into(*settings);
-        local_.settings_refused = bad_settings_->why;
-        settings_ = std::move(settings);
-        co_return;
+    if (bad_settings_ && bad_settings_->given !=
+                             StartedSettings::of(*settings, bad_settings_->good.need_a_restart)) {
+        bad_settings_.reset();
     }
-    bad_settings_.reset();
     const auto key = trial_key(programs->bin_dir() + "/postgres", *settings);
     if (key != settings_tried_) {
         const auto given = given_count_;
@@ -557,6 +564,10 @@ io::Task<> LocalInstance::leave_out_refused_settings() {
             it->second = config::default_of("postgresql.parameters." + name).value_or(it->second);
         }
         told += fmt::format("{}{} = {} ({})", told.empty() ? "" : "; ", name, value, why);
+    }
+    if (bad_settings_) {
+        bad_settings_->good.put_into(*settings);
+        told += (told.empty() ? "" : "; ") + bad_settings_->why;
     }
     if (told != local_.settings_refused && !told.empty()) {
         spdlog::error("settings that PostgreSQL would not start with are left out: {}", told);

@@ -43,6 +43,7 @@ public:
     void on_change(std::function<void()> wake) override { wake_ = std::move(wake); }
     io::Task<Local> observe(Nanos limit) override;
     io::Task<Result<>> configure(config::EffectivePostgresql settings) override;
+    void take_logins(const config::Postgresql& from) override;
     io::Task<Result<std::vector<RefusedSetting>>> refused_settings(
         config::EffectivePostgresql settings) override;
     io::Task<Result<>> adopt() override;
@@ -113,6 +114,7 @@ private:
     Result<PgTools> tools() const;
     io::Task<> leave_out_refused_settings();
     bool fall_back_to_started_settings(const Error& why);
+    io::Task<> keep_started_settings(bool started);
     io::Task<Result<>> start_once(StartAs as);
 
     // ---- local_life.cpp: start, stop, fence, promote, death

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <iterator>
+#include <sstream>
 
 #include "fencer/page.h"
 #include "instance/local/local_instance.h"
@@ -199,32 +201,62 @@ io::Task<Result<>> LocalInstance::do_start(StartAs as) {
         }
     }
     if (started && local_.accepting) {
-        if (auto kept = remember(files_.state_dir(), StartedSettings::of(*settings_)); !kept) {
-            spdlog::warn("the settings that PostgreSQL started with are not kept why=\"{}\"",
-                         kept.error().message);
-        }
+        co_await keep_started_settings(true);
     }
     co_return started;
 }
 
-/// It ended while it was starting, and the settings are others than those of its last start: true,
-/// and they are put back.
+/// After a start all of them; after a reload the rules of pg_hba.conf, where PostgreSQL finds no
+/// fault with them.
+io::Task<> LocalInstance::keep_started_settings(bool started) {
+    const auto rows = co_await query_once(
+        local_keywords(""),
+        "SELECT (SELECT string_agg(name, ' ') FROM pg_settings WHERE context = 'postmaster'), "
+        "(SELECT count(*) FROM pg_hba_file_rules WHERE error IS NOT NULL)",
+        query_limit);
+    if (!rows || rows->empty() || !settings_) {
+        co_return;
+    }
+    const auto& row = rows->front();
+    std::istringstream words(row[0].value_or(""));
+    auto settings =
+        StartedSettings::of(*settings_, {std::istream_iterator<std::string>(words), {}});
+    if (!started) {
+        auto known = recall_started(files_.state_dir());
+        if (!known || row[1] != "0") {
+            co_return;
+        }
+        known->pg_hba = settings.pg_hba;
+        known->pg_ident = settings.pg_ident;
+        settings = *std::move(known);
+    }
+    if (auto kept = remember(files_.state_dir(), settings); !kept) {
+        spdlog::warn("the settings that PostgreSQL started with are not kept why=\"{}\"",
+                     kept.error().message);
+    }
+}
+
+/// It ended itself while it was starting (nobody killed it), and settings that only a start proves
+/// are others than at its last start: true, and they are put back.
 bool LocalInstance::fall_back_to_started_settings(const Error& why) {
-    const bool ended = !local_.postmaster && local_.tree_dead && why.code == Errc::io;
+    // The last line is the fencer's, which reaped it (fencer/guard.cpp).
+    const bool gave_up = why.message.find("is dead: exit 1 exited") != std::string::npos;
+    const bool ended = !local_.postmaster && local_.tree_dead && why.code == Errc::io && gave_up;
     const auto good = recall_started(files_.state_dir());
     if (!ended || start_revoked_ || asked_to_stop_ || !settings_ || !good) {
         return false;
     }
-    const auto now = StartedSettings::of(*settings_);
+    const auto now = StartedSettings::of(*settings_, good->need_a_restart);
     const auto names = good->differences(now);
     if (names.empty()) {
         return false;
     }
-    bad_settings_ = BadSettings{.given = StartedSettings::of(*given_settings_),
-                                .good = *good,
-                                .why = fmt::format("{} (PostgreSQL did not start with what was "
-                                                   "changed since its last start: {})",
-                                                   names, why.message)};
+    bad_settings_ =
+        BadSettings{.given = StartedSettings::of(*given_settings_, good->need_a_restart),
+                    .good = *good,
+                    .why = fmt::format("{} (PostgreSQL did not start with what was "
+                                       "changed since its last start: {})",
+                                       names, why.message)};
     spdlog::error("settings that PostgreSQL would not start with are left out: {}",
                   bad_settings_->why);
     settings_tried_.clear();

@@ -12,6 +12,33 @@ std::string file_in(const std::string& state_dir) {
     return state_dir + "/settings.started";
 }
 
+/// Beside those that need a restart: read at a start alone, or in earnest.
+bool is_proven_by_a_start(const std::string& name, const std::set<std::string>& need_a_restart) {
+    if (name.starts_with("archive_")) {
+        return false;
+    }
+    return need_a_restart.contains(name) || name.starts_with("ssl") || name == "min_wal_size" ||
+           name == "max_wal_size";
+}
+
+config::Parameters proven(const config::Parameters& all,
+                          const std::set<std::string>& need_a_restart) {
+    config::Parameters out;
+    for (const auto& [name, value] : all) {
+        if (is_proven_by_a_start(name, need_a_restart)) {
+            out[name] = value;
+        }
+    }
+    return out;
+}
+
+void replace(config::Parameters& all, const config::Parameters& by,
+             const std::set<std::string>& need_a_restart) {
+    std::erase_if(all,
+                  [&](const auto& one) { return is_proven_by_a_start(one.first, need_a_restart); });
+    all.insert(by.begin(), by.end());
+}
+
 void add_differences(const config::Parameters& a, const config::Parameters& b,
                      std::set<std::string>& out) {
     for (const auto* both : {&a, &b}) {
@@ -27,18 +54,18 @@ void add_differences(const config::Parameters& a, const config::Parameters& b,
 
 }  // namespace
 
-StartedSettings StartedSettings::of(const config::EffectivePostgresql& settings) {
-    return {.parameters = settings.parameters,
+StartedSettings StartedSettings::of(const config::EffectivePostgresql& settings,
+                                    std::set<std::string> need_a_restart) {
+    return {.parameters = proven(settings.parameters, need_a_restart),
             .controlled = settings.controlled,
-            .recovery = settings.recovery,
             .pg_hba = settings.pg_hba,
-            .pg_ident = settings.pg_ident};
+            .pg_ident = settings.pg_ident,
+            .need_a_restart = std::move(need_a_restart)};
 }
 
 void StartedSettings::put_into(config::EffectivePostgresql& settings) const {
-    settings.parameters = parameters;
+    replace(settings.parameters, parameters, need_a_restart);
     settings.controlled = controlled;
-    settings.recovery = recovery;
     settings.pg_hba = pg_hba;
     settings.pg_ident = pg_ident;
 }
@@ -47,7 +74,6 @@ std::string StartedSettings::differences(const StartedSettings& other) const {
     std::set<std::string> names;
     add_differences(parameters, other.parameters, names);
     add_differences(controlled, other.controlled, names);
-    add_differences(recovery, other.recovery, names);
     if (pg_hba != other.pg_hba) {
         names.insert("pg_hba");
     }
@@ -67,9 +93,9 @@ Result<> remember(const std::string& state_dir, const StartedSettings& settings)
     }
     const nlohmann::json document{{"parameters", settings.parameters},
                                   {"controlled", settings.controlled},
-                                  {"recovery", settings.recovery},
                                   {"pg_hba", settings.pg_hba},
-                                  {"pg_ident", settings.pg_ident}};
+                                  {"pg_ident", settings.pg_ident},
+                                  {"need_a_restart", settings.need_a_restart}};
     return io::write_file_atomically(file_in(state_dir), document.dump());
 }
 
@@ -80,9 +106,9 @@ Result<StartedSettings> recall_started(const std::string& state_dir) {
         StartedSettings out;
         document.at("parameters").get_to(out.parameters);
         document.at("controlled").get_to(out.controlled);
-        document.at("recovery").get_to(out.recovery);
         document.at("pg_hba").get_to(out.pg_hba);
         document.at("pg_ident").get_to(out.pg_ident);
+        document.at("need_a_restart").get_to(out.need_a_restart);
         return out;
     } catch (const nlohmann::json::exception& e) {
         return fail(Errc::not_found, file_in(state_dir) + ": " + e.what());
