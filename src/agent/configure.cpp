@@ -1,6 +1,9 @@
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "agent/agent.h"
+#include "agent/lockout.h"
 
 // Reads and writes of `/config` for those who ask over REST. What may be written they have checked.
 
@@ -24,18 +27,27 @@ io::Task<Result<StoredConfig>> Agent::read_config() {
 
 io::Task<Result<std::vector<instance::RefusedSetting>>> Agent::refused_settings(std::string before,
                                                                                 std::string after) {
-    const auto asked =
-        [this](const std::string& text) -> io::Task<Result<std::vector<instance::RefusedSetting>>> {
-        HD_CO_TRY(const auto read, config::read_dynamic_config(text.empty() ? "{}" : text));
+    const auto effective = [this](const std::string& text) -> Result<config::EffectivePostgresql> {
+        HD_TRY(const auto read, config::read_dynamic_config(text.empty() ? "{}" : text));
         const auto version = local_.server_version;
-        HD_CO_TRY(auto effective,
-                  config::effective_postgresql(parts_.config, read.config,
-                                               version >= 10000 ? version / 10000 : version));
-        co_return co_await parts_.instance.refused_settings(std::move(effective));
+        return config::effective_postgresql(parts_.config, read.config,
+                                            version >= 10000 ? version / 10000 : version);
     };
-    HD_CO_TRY(auto refused, co_await asked(after));
+    HD_CO_TRY(auto next, effective(after));
+    auto old = effective(before);
+    std::vector<instance::RefusedSetting> no_access;
+    for (auto& why : locked_out(parts_.config, known_members_,
+                                old ? old->pg_hba : std::vector<std::string>(), next.pg_hba)) {
+        no_access.push_back({.name = "pg_hba", .why = std::move(why), .locks_out = true});
+    }
+    if (!no_access.empty()) {
+        co_return no_access;
+    }
+    HD_CO_TRY(auto refused, co_await parts_.instance.refused_settings(std::move(next)));
     if (!refused.empty()) {
-        HD_CO_TRY(const auto known, co_await asked(before));
+        HD_CO_TRY(auto before_it, std::move(old));
+        HD_CO_TRY(const auto known,
+                  co_await parts_.instance.refused_settings(std::move(before_it)));
         std::erase_if(
             refused, [&](const auto& one) { return std::ranges::find(known, one) != known.end(); });
     }

@@ -75,7 +75,11 @@ std::expected<SettingsQuestion, io::HttpResponse> settings_question(
 
 std::string refused_text(const std::vector<instance::RefusedSetting>& refused) {
     std::string out;
-    for (const auto& [name, value, why] : refused) {
+    for (const auto& [name, value, why, locks_out] : refused) {
+        if (locks_out) {
+            out += fmt::format("{}postgresql.{}: {}", out.empty() ? "" : "; ", name, why);
+            continue;
+        }
         out += fmt::format("{}postgresql.parameters.{}: PostgreSQL would not start with {}: {}",
                            out.empty() ? "" : "; ", name, value.empty() ? "\"\"" : value, why);
     }

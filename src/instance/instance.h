@@ -38,6 +38,8 @@ enum class StopMode : std::uint8_t { fast, immediate };
 struct RefusedSetting {
     std::string name{}, value{};
     std::string why{};  ///< PostgreSQL's own message
+    /// Of pg_hba: it would start, and let in no more what the cluster lives on. `why` says whom.
+    bool locks_out = false;
     bool operator==(const RefusedSetting&) const = default;
 };
 

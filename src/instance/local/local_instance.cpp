@@ -528,7 +528,7 @@ io::Task<> LocalInstance::leave_out_refused_settings() {
         co_return;
     }
     std::string told;
-    for (const auto& [name, value, why] : *refused) {
+    for (const auto& [name, value, why, locks_out] : *refused) {
         settings->parameters.erase(name);
         settings->recovery.erase(name);
         // A controlled parameter is the same on every member: the default is.
