@@ -11,6 +11,7 @@
 
 #include "config/dynamic_check.h"
 #include "config/dynamic_config.h"
+#include "config/hba.h"
 #include "config/keys.h"
 #include "config/own_paths.h"
 #include "config/quantity.h"
@@ -382,7 +383,9 @@ void check_bootstrap_dcs(YamlSection& bootstrap, const nlohmann::ordered_json& d
             section.emplace(std::move(next));
             key.erase(0, dot + 1);
         }
-        if (finding.wrong && !finding.refused) {
+        if (finding.key == "postgresql.pg_hba") {
+            section->warn(key, finding.message);  // as of the file's own lines
+        } else if (finding.wrong && !finding.refused) {
             section->refuse(key, finding.message, finding.hint);
         } else {
             section->warn(key,
@@ -391,6 +394,16 @@ void check_bootstrap_dcs(YamlSection& bootstrap, const nlohmann::ordered_json& d
                           true);
         }
     }
+}
+
+/// Lines that PostgreSQL would refuse are told, no more: a file that a member runs with today must
+/// not keep its agent from starting.
+std::vector<std::string> read_hba(YamlSection& section) {
+    auto lines = section.list("pg_hba");
+    if (const auto faults = parse_hba(lines).faults; !faults.empty()) {
+        section.warn("pg_hba", fault_text(faults) + "; PostgreSQL refuses the whole file");
+    }
+    return lines;
 }
 
 /// `<method>` of 1.7. As with Patroni a name without a command means initdb, which would make an
@@ -434,7 +447,7 @@ std::optional<BootstrapMethod> read_method(YamlSection& bootstrap) {
 
 Bootstrap read_bootstrap(YamlSection section, AgentConfig& config) {
     Bootstrap b{.initdb = read_initdb(section),
-                .pg_hba = section.list("pg_hba"),
+                .pg_hba = read_hba(section),
                 .post_bootstrap = section.text("post_bootstrap", section.text("post_init")),
                 .method = read_method(section)};
     (void)section.section("dcs");  // must be a mapping
@@ -514,7 +527,7 @@ Postgresql read_postgresql(YamlSection section, YamlSection root, Purpose purpos
                               "name the user that standbys stream as: replication: {username: "
                               "replicator, password: ...}");
     }
-    pg.pg_hba = section.list("pg_hba");
+    pg.pg_hba = read_hba(section);
     pg.pg_ident = section.list("pg_ident");
     pg.use_unix_socket = section.flag("use_unix_socket", false);
     (void)section.section("parameters");  // must be a mapping

@@ -89,6 +89,14 @@ TEST(AgentConfig, TypoNamesTheNearestKey) {
     EXPECT_EQ(warnings_of(config).at(0), "bootstap: unknown key, ignored; did you mean bootstrap?");
 }
 
+/// A member may run with it today.
+TEST(AgentConfig, ABrokenLineOfPgHbaIsToldAndKeepsNoAgentFromStarting) {
+    EXPECT_EQ(warnings_of(*parse("bootstrap: {pg_hba: [hostt all all all md5]}\n")),
+              std::vector<std::string>{
+                  "bootstrap.pg_hba: line \"hostt all all all md5\": invalid connection type "
+                  "\"hostt\"; PostgreSQL refuses the whole file"});
+}
+
 TEST(AgentConfig, WhatHasNoEffectIsNamedAndWhatDoesHarmIsRefused) {
     EXPECT_EQ(warnings_of(*parse("watchdog: {mode: off, driver: x}\nthread_pool_size: 5\n")),
               (std::vector<std::string>{"watchdog.driver: has no effect: there is one driver",

@@ -6,6 +6,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "config/hba.h"
 #include "config/keys.h"
 #include "config/own_paths.h"
 #include "config/quantity.h"
@@ -24,6 +25,7 @@ const Key* rule_of(const std::string& key) {
 }
 
 constexpr std::int64_t shortest_ttl = 2;
+constexpr std::string_view hba_key = "postgresql.pg_hba";
 
 /// As it is quoted in a sentence.
 std::string shown(const Json& value) {
@@ -188,6 +190,19 @@ Found check_parameter(const std::string& key, const std::string& name, const Jso
     return std::nullopt;
 }
 
+/// A broken line makes PostgreSQL refuse the whole file, and the next start fail.
+Found check_hba(const std::string& key, const Json& value) {
+    std::vector<std::string> lines;
+    for (const auto& line : value.is_array() ? value : Json::array()) {
+        lines.push_back(setting_text(line));
+    }
+    const auto faults = parse_hba(lines).faults;
+    return faults.empty()
+               ? std::nullopt
+               : wrong(key, fault_text(faults),
+                       "correct or remove the line; PostgreSQL would refuse the whole file");
+}
+
 /// Names of methods that have a section of their own below `postgresql` (13.3).
 std::vector<std::string> method_sections(const Json& document) {
     std::vector<std::string> out;
@@ -269,6 +284,9 @@ private:
             add(check_profile(value));
         } else if (const auto* rule = rule_of(key)) {
             add(check_by(*rule, value));
+            if (found.size() == before && key == hba_key) {
+                add(check_hba(key, value));
+            }
         }
         if (found.size() == before && known->path == key && is_set(*known, value)) {
             add(objection(*known, key));
@@ -324,7 +342,9 @@ std::vector<Finding> check_dynamic_config(const Json& document) {
 Json without_wrong_values(Json document) {
     for (const auto& finding : check_dynamic_config(document)) {
         auto* value = finding.wrong ? find(document, finding.key) : nullptr;
-        if (value == nullptr) {
+        // PostgreSQL decides about lines of pg_hba that are in effect; without any it would be
+        // open to others, or closed to the standbys.
+        if (value == nullptr || (finding.key == hba_key && value->is_array())) {
             continue;
         }
         const auto* rule = rule_of(finding.key);

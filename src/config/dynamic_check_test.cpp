@@ -163,5 +163,16 @@ TEST(SameSettings, ComparesLeavesAsText) {
     EXPECT_FALSE(same_settings(Json::parse(R"({"a": 1})"), Json::parse(R"({"a": 1, "b": 2})")));
 }
 
+TEST(DynamicCheck, LinesOfPgHbaAreCheckedAndNeverDropped) {
+    const std::string text =
+        R"({"postgresql": {"pg_hba": ["local all all trust", "host all all 10.1.2.3 md5"]}})";
+    EXPECT_EQ(wrong_in(text),
+              Texts{"postgresql.pg_hba: line \"host all all 10.1.2.3 md5\": \"md5\" is no netmask; "
+                    "write the address as 10.1.2.3/32"});
+    const auto document = Json::parse(text);
+    EXPECT_EQ(without_wrong_values(document), document);
+    EXPECT_EQ(wrong_in(R"({"postgresql": {"pg_hba": ["local all all peer"]}})"), Texts());
+}
+
 }  // namespace
 }  // namespace howdah::config
