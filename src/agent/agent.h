@@ -87,6 +87,8 @@ public:
     io::Task<Result<StoredConfig>> read_config() override;
     io::Task<Result<std::vector<instance::RefusedSetting>>> refused_settings(
         std::string before, std::string after) override;
+    std::optional<std::string> lockout(const std::string& before,
+                                       const std::string& after) const override;
     io::Task<Result<>> write_config(std::string text, std::optional<std::int64_t> seen) override;
     io::Task<ha::Vote> seal(ha::SealRequest request) override;
     ha::PromiseAnswer promise(const ha::PromiseRequest& request) override;

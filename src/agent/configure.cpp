@@ -1,6 +1,9 @@
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 #include "agent/agent.h"
+#include "config/hba_lockout.h"
 
 // Reads and writes of `/config` for those who ask over REST. What may be written they have checked.
 
@@ -40,6 +43,35 @@ io::Task<Result<std::vector<instance::RefusedSetting>>> Agent::refused_settings(
             refused, [&](const auto& one) { return std::ranges::find(known, one) != known.end(); });
     }
     co_return refused;
+}
+
+std::optional<std::string> Agent::lockout(const std::string& before,
+                                          const std::string& after) const {
+    const auto cluster = parts_.feed.current();
+    const auto lines = config::pg_hba_of(after);
+    // Whoever replaces the document as a whole has not read it.
+    const auto known = before.empty() && cluster ? cluster->config_json : before;
+    if (lines == config::pg_hba_of(known)) {
+        return std::nullopt;
+    }
+    std::vector<config::HbaPeer> peers;
+    if (cluster) {
+        for (const auto& member : std::as_const(*cluster).members) {
+            auto& peer = peers.emplace_back(config::HbaPeer{.name = member.name});
+            if (const auto address = member.postgres_address()) {
+                peer.addresses.push_back(address->host);
+            }
+            for (const auto& sender : local_.walsenders) {
+                if (sender.application_name == member.name && !sender.client_addr.empty()) {
+                    peer.addresses.push_back(sender.client_addr);
+                }
+            }
+        }
+    }
+    if (peers.size() < 2) {
+        peers.clear();  // alone it streams from nobody
+    }
+    return config::lockout(lines, parts_.config.postgresql, peers);
 }
 
 io::Task<Result<>> Agent::write_config(std::string text, std::optional<std::int64_t> seen) {

@@ -109,6 +109,10 @@ public:
     /// Errors: it could not be asked.
     virtual io::Task<Result<std::vector<instance::RefusedSetting>>> refused_settings(
         std::string before, std::string after) = 0;
+    /// Which login of the agents the pg_hba lines of `/config` `after` would keep out, where
+    /// `before` has others; nullopt: none for certain.
+    virtual std::optional<std::string> lockout(const std::string& before,
+                                               const std::string& after) const = 0;
     /// Writes `/config`, which the caller has checked; with `seen` only over that revision. Errors:
     /// Errc::conflict when it changed meanwhile, Errc::unavailable (unknown whether it happened).
     virtual io::Task<Result<>> write_config(std::string text, std::optional<std::int64_t> seen) = 0;

@@ -57,6 +57,7 @@ ha::Member Agent::self_member() const {
         .restored = local_.restored && !local_.restored->shuts_down && parts_.config.bootstrap &&
                     !parts_.config.nofailover,
         .settings_refused = local_.settings_refused,
+        .file_errors = local_.file_errors,
         .recoverable_until = local_.recoverable_until,
         .archiving_off = archiving_off(),
         .copy_order = to_be_copied() ? standby_order_->id : "",

@@ -29,6 +29,7 @@ io::HttpResponse explain(const agent::Status& s, const std::vector<std::string>&
                              {"trouble", s.trouble},
                              {"archiving_off", s.archiving_off},
                              {"settings_refused", s.local.settings_refused},
+                             {"file_errors", s.local.file_errors},
                              {"obstacles", obstacles},
                              {"epoch", s.epoch},
                              {"holds_leader", s.holds_leader},

@@ -201,6 +201,9 @@ io::Task<io::HttpResponse> RestServer::change_config(io::HttpRequest request) {
     }
     const auto config = std::get<NewConfig>(std::move(change));
     if (config.changed) {
+        if (const auto locked = control_.lockout(seen.text, config.text)) {
+            co_return text_answer(400, "postgresql.pg_hba: " + *locked);
+        }
         // Where PostgreSQL can't be asked each member leaves out what its own refuses.
         const auto refused = co_await control_.refused_settings(seen.text, config.text);
         if (refused && !refused->empty()) {
@@ -219,6 +222,9 @@ io::Task<io::HttpResponse> RestServer::try_settings(io::HttpRequest request) {
     const auto asked = settings_question(request);
     if (!asked) {
         co_return asked.error();
+    }
+    if (const auto locked = control_.lockout(asked->before, asked->after)) {
+        co_return text_answer(400, "postgresql.pg_hba: " + *locked);
     }
     const auto refused = co_await control_.refused_settings(asked->before, asked->after);
     if (!refused) {

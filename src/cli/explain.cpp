@@ -36,6 +36,7 @@ MemberExplanation read(const std::string& name, const Result<Json>& doc) {
             .trouble = doc->value("trouble", ""),
             .archiving_off = doc->value("archiving_off", ""),
             .settings_refused = doc->value("settings_refused", ""),
+            .file_errors = doc->value("file_errors", ""),
             .obstacles = doc->value("obstacles", std::vector<std::string>{})};
 }
 
@@ -59,6 +60,9 @@ std::string render_explanations(const std::vector<MemberExplanation>& members) {
                          "  settings left out, since PostgreSQL would not start with them: "
                          "{}\n",
                          m.settings_refused);
+        out += m.file_errors.empty()
+                   ? ""
+                   : fmt::format("  wrong in its configuration files: {}\n", m.file_errors);
         out += m.obstacles.empty() ? "" : "  to become primary:\n";
         for (const auto& obstacle : m.obstacles) {
             out += fmt::format("    - {}\n", obstacle);

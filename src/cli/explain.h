@@ -12,6 +12,7 @@ namespace howdah::cli {
 /// What one member's agent says of itself (GET /explain), or why it doesn't.
 struct MemberExplanation {
     std::string name{}, role{}, rule{}, why{}, trouble{}, archiving_off{}, settings_refused{};
+    std::string file_errors{};
     std::vector<std::string> obstacles{};
     std::string error{};  ///< its agent does not answer; the rest is empty
 };

@@ -299,6 +299,10 @@ std::string footer(const ha::Cluster& cluster) {
             out +=
                 fmt::format(" Settings left out on {}: {}\n", member.name, member.settings_refused);
         }
+        if (!member.file_errors.empty()) {
+            out += fmt::format(" Wrong in configuration files of {}: {}\n", member.name,
+                               member.file_errors);
+        }
     }
     const auto& planned = cluster.failover;
     if (!planned.scheduled_at.empty()) {

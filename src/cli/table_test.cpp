@@ -146,11 +146,15 @@ TEST(List, SaysBelowWhatIsNotAsConfiguredAndHowMuchIsRecoverable) {
     cluster.record.leader = "n1";
     cluster.members = {{.name = "n1",
                         .settings_refused = "nonsense = 7 (unrecognized)",
+                        .file_errors = "/d/pg_hba.conf line 3: bad",
                         .recoverable_until = 1764543600,
                         .uuid = "a"}};
     cluster.config_json = R"({"member_slots_ttl": 5, "ttl": 20})";
     const auto text = render_list(cluster, "demo", {.extended = true});
     EXPECT_NE(text.find(" Settings left out on n1: nonsense = 7 (unrecognized)\n"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find(" Wrong in configuration files of n1: /d/pg_hba.conf line 3: bad\n"),
               std::string::npos)
         << text;
     EXPECT_NE(text.find(" Recoverable until: 2025-11-30 23:00:00 UTC (what was committed before"),

@@ -12,6 +12,7 @@
 #include "config/dynamic_check.h"
 #include "config/dynamic_config.h"
 #include "config/hba.h"
+#include "config/hba_lockout.h"
 #include "config/keys.h"
 #include "config/own_paths.h"
 #include "config/quantity.h"
@@ -530,6 +531,11 @@ Postgresql read_postgresql(YamlSection section, YamlSection root, Purpose purpos
     pg.pg_hba = read_hba(section);
     pg.pg_ident = section.list("pg_ident");
     pg.use_unix_socket = section.flag("use_unix_socket", false);
+    if (purpose == Purpose::agent && parse_hba(pg.pg_hba).faults.empty()) {
+        if (const auto out = lockout(pg.pg_hba, pg, {{.name = "another member"}})) {
+            section.warn("pg_hba", *out);
+        }
+    }
     (void)section.section("parameters");  // must be a mapping
     pg.local_json = shared_settings(root.raw("postgresql"));
     return pg;

@@ -97,6 +97,27 @@ TEST(AgentConfig, ABrokenLineOfPgHbaIsToldAndKeepsNoAgentFromStarting) {
                   "\"hostt\"; PostgreSQL refuses the whole file"});
 }
 
+TEST(AgentConfig, LinesThatLockTheAgentsOutAreTold) {
+    const std::string file = R"(
+scope: demo
+name: n1
+restapi: {listen: 127.0.0.1:8008}
+etcd3: {hosts: ["127.0.0.1:2379"]}
+postgresql:
+  listen: 127.0.0.1:5432
+  data_dir: /data
+  authentication: {replication: {username: replicator}}
+  pg_hba: [host all all all md5)";
+    const auto judged = [&](const std::string& more) {
+        return warnings_of(*parse_agent_config(file + more + "]\n", "f.yml", Purpose::agent));
+    };
+    EXPECT_EQ(judged(""), std::vector<std::string>{
+                              "postgresql.pg_hba: it locks out the user replicator for "
+                              "replication, from another member: no line lets it in; one that "
+                              "would: host replication replicator samenet scram-sha-256"});
+    EXPECT_TRUE(judged(", host replication all 10.0.0.0/8 md5").empty());
+}
+
 TEST(AgentConfig, WhatHasNoEffectIsNamedAndWhatDoesHarmIsRefused) {
     EXPECT_EQ(warnings_of(*parse("watchdog: {mode: off, driver: x}\nthread_pool_size: 5\n")),
               (std::vector<std::string>{"watchdog.driver: has no effect: there is one driver",

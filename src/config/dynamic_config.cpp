@@ -183,6 +183,17 @@ std::vector<std::string> lines_of(const Json& doc, const char* key) {
     return out;
 }
 
+}  // namespace
+
+std::vector<std::string> pg_hba_of(const std::string& json) {
+    const auto doc = Json::parse(json, nullptr, false);
+    const auto section = doc.is_object() ? doc.find("postgresql") : doc.end();
+    return section != doc.end() && section->is_object() ? lines_of(*section, "pg_hba")
+                                                        : std::vector<std::string>();
+}
+
+namespace {
+
 /// A map or a list of strings and single-pair maps, as options of pg_basebackup.
 std::vector<std::string> options_of(const Json& doc, const char* key) {
     std::vector<std::string> out;

@@ -49,6 +49,8 @@ struct ReadDynamicConfig {
 /// The same of a document that another tool may have written: a bad value counts as its minimum or
 /// as absent (1.14). Errors: Errc::invalid when it is no JSON object.
 Result<ReadDynamicConfig> read_dynamic_config(const std::string& json);
+/// postgresql.pg_hba of a `/config` document; empty: it has none.
+std::vector<std::string> pg_hba_of(const std::string& json);
 
 /// A way to make a standby (patroni-compatibility.md 13.3).
 struct ReplicaMethod {

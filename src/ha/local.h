@@ -163,6 +163,9 @@ struct Local {
     /// Settings of the configuration that PostgreSQL would not start with, and why: they are left
     /// out. Empty: it takes them all.
     std::string settings_refused{};
+    /// What PostgreSQL finds wrong in its configuration files as they are on disk: it runs with
+    /// what it has read before, and may not start with them. Empty: nothing, or it does not run.
+    std::string file_errors{};
     bool bootstrap_begun = false;  ///< the mark of this member's unfinished bootstrap is in it
     /// Of a cluster that was made from a backup: from where; nullopt for all others.
     std::optional<Origin> origin{};

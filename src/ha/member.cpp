@@ -186,6 +186,7 @@ Member parse_member(std::string name, const std::string& json) {
             m.recoverable_until = it->get<std::int64_t>();
         }
         m.settings_refused = text_of(*howdah, "settings_refused");
+        m.file_errors = text_of(*howdah, "file_errors");
         m.restored = truth_of(*howdah, "restored");
     }
     return m;
@@ -243,6 +244,9 @@ std::string render(const Member& m) {
         }
         if (!m.settings_refused.empty()) {
             doc["howdah"]["settings_refused"] = m.settings_refused;
+        }
+        if (!m.file_errors.empty()) {
+            doc["howdah"]["file_errors"] = m.file_errors;
         }
         if (m.recoverable_until != 0) {
             doc["howdah"]["recoverable_until"] = m.recoverable_until;

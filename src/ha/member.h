@@ -59,6 +59,7 @@ struct Member {
     /// howdah.restored: a restore left a cluster with it that may begin the scope.
     bool restored = false;
     std::string settings_refused{};      ///< howdah.settings_refused: as Local has it
+    std::string file_errors{};           ///< howdah.file_errors: as Local has it
     std::int64_t recoverable_until = 0;  ///< howdah.recoverable_until: as Local has it
     std::string archiving_off{};  ///< howdah.archiving_off: why; empty: nothing holds it back
     /// howdah.greatest_timeline: of the numbers that it has known of, where above `timeline`

@@ -21,6 +21,7 @@ def rules_of(member):
 
 @pytest.mark.parametrize(("case", "told"), [
     ("broken.yml", 'line "hostt all all 127.0.0.0/8 scram-sha-256": invalid connection type "hostt"'),
+    ("lockout.yml", "it locks out the superuser postgres"),
 ])
 def test_refused_before_anything_is_written(cluster, case, told):
     before = config_of(cluster)
@@ -34,6 +35,32 @@ def test_refused_before_anything_is_written(cluster, case, told):
     assert status == 400 and told in text, text
     assert config_of(cluster) == before
     assert {m.name: rules_of(m) for m in cluster.members.values()} == rules
+
+
+REPLICATION = "host replication replicator 127.0.0.0/8 scram-sha-256"
+SUPERUSER = "host all postgres 127.0.0.0/8 scram-sha-256"
+
+
+@pytest.mark.parametrize(("lines", "told"), [
+    ([SUPERUSER], "it locks out the user replicator for replication, from pgvm1: no line lets it in; one that would: "
+                  "host replication replicator "),
+    (["host all postgres all reject", SUPERUSER, REPLICATION], 'line "host all postgres all reject" rejects it'),
+])
+def test_every_member_refuses_what_locks_the_agents_out(cluster, lines, told):
+    before = config_of(cluster)
+    for member in cluster.members.values():
+        status, text, _ = call(member, "/config", "PATCH", {"postgresql": {"pg_hba": lines}})
+        assert status == 400 and told in text, text
+    assert config_of(cluster) == before
+
+
+def test_what_lets_the_agents_in_is_written(cluster):
+    """The members' own files have lines, which count before these."""
+    was = config_of(cluster).get("postgresql", {}).get("pg_hba")
+    strict = yaml.safe_load((CASES / "least-privilege.yml").read_text())
+    assert call(cluster.leader(), "/config", "PATCH", strict)[0] == 200
+    assert config_of(cluster)["postgresql"]["pg_hba"] == strict["postgresql"]["pg_hba"]
+    assert call(cluster.leader(), "/config", "PATCH", {"postgresql": {"pg_hba": was}})[0] == 200
 
 
 LINES = [

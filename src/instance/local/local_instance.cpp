@@ -9,11 +9,15 @@
 #include <nlohmann/json.hpp>
 
 #include "config/dynamic_check.h"
+#include "instance/local/file_errors.h"
 #include "instance/local/pg_process.h"
 #include "instance/local/settings_trial.h"
 
 namespace howdah::instance {
 namespace {
+
+/// PostgreSQL reads all of them for one look.
+constexpr Nanos files_every = Seconds(2);
 
 // PostgreSQL 13 to 18. One row; what a role doesn't have is null. A walreceiver calls itself
 // streaming as soon as it has connected, so that one whose slot is missing flickers: it counts from
@@ -290,6 +294,8 @@ io::Task<Local> LocalInstance::observe(Nanos limit) {
             local_.accepting = false;
             local_.streaming_from_following = false;
             local_.replication_state.clear();
+        } else {
+            co_await look_at_files(limit);
         }
     } else if (!control_known_ && local_.data_dir == DataDir::initialized && !local_.job.running &&
                local_.tree_dead) {
@@ -483,9 +489,46 @@ io::Task<Result<>> LocalInstance::reload() {
               files_.write_configuration(*settings_, following, sync_standbys_));
     if ((differs || owed) && local_.postmaster) {
         HD_CO_TRY_VOID(co_await signal_postmaster("HUP"));
+        files_seen_.clear();
     }
     reload_owed_ = false;
     co_return Result<>{};
+}
+
+/// After a reload, and when a file has changed since it was looked at.
+io::Task<> LocalInstance::look_at_files(Nanos limit) {
+    const auto now = clock_.now();
+    if (!local_.accepting || now < look_at_files_after_ ||
+        (!files_seen_.empty() && fingerprint(files_read_) == files_seen_)) {
+        co_return;
+    }
+    look_at_files_after_ = now + files_every;
+    const auto turn = co_await one_query_.take();
+    if (!co_await ensure_connection(limit)) {
+        co_return;  // whoever asks next says so
+    }
+    // Before they are read: what changes meanwhile is looked at again.
+    const auto before = fingerprint(files_read_);
+    const auto found = co_await ask_file_errors(*connection_, limit);
+    if (!found &&
+        (found.error().code != Errc::invalid || found.error().sqlstate.starts_with("57"))) {
+        co_return;  // PostgreSQL has said nothing of them (57: it was interrupted)
+    }
+    const auto text = found ? found->text : found.error().message;
+    const bool same_files = !found || found->files == files_read_;
+    if (found) {
+        files_read_ = found->files;
+    }
+    files_seen_ = same_files ? before : fingerprint(files_read_);
+    if (text == local_.file_errors) {
+        co_return;
+    }
+    if (text.empty()) {
+        spdlog::info("nothing is wrong any more in the configuration files of PostgreSQL");
+    } else {
+        spdlog::error("wrong in the configuration files of PostgreSQL: {}", text);
+    }
+    local_.file_errors = text;
 }
 
 io::Task<Result<>> LocalInstance::configure(config::EffectivePostgresql settings) {
@@ -503,6 +546,7 @@ io::Task<Result<>> LocalInstance::configure(config::EffectivePostgresql settings
         // Files that it includes may have changed even where ours have not.
         HD_CO_TRY_VOID(co_await reload());
         HD_CO_TRY_VOID(co_await signal_postmaster("HUP"));
+        files_seen_.clear();
         if (local_.accepting) {
             co_await keep_started_settings(false);
         }

@@ -111,6 +111,7 @@ private:
     Result<> must_run(const char* what) const;
     Result<> must_be_idle(const char* what) const;
     io::Task<Result<>> reload();
+    io::Task<> look_at_files(Nanos limit);
     Result<PgTools> tools() const;
     io::Task<> leave_out_refused_settings();
     bool fall_back_to_started_settings(const Error& why);
@@ -212,6 +213,10 @@ private:
     std::uint64_t given_count_ = 0;
     std::vector<RefusedSetting> refused_settings_{};  ///< of those tried last
     std::string settings_tried_{};                    ///< which settings, with which program
+
+    std::vector<std::string> files_read_{};  ///< by PostgreSQL, when it was asked for their errors
+    std::string files_seen_{};               ///< how they were then; empty: ask again
+    Instant look_at_files_after_{};
 
     Local local_{};  ///< what is known; observe() hands out a copy
     Control control_{};

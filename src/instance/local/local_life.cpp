@@ -591,6 +591,8 @@ void LocalInstance::server_ended() {
     local_.crashed = !asked_to_stop_;
     fencer_disagrees_ = false;
     local_.fencer_trouble.clear();
+    local_.file_errors.clear();
+    files_seen_.clear();
     local_.no_answer.clear();
     begin_settling();
 }
