@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <ctime>
 #include <filesystem>
-#include <sstream>
 
 #include "config/words.h"
 #include "instance/local/local_instance.h"
 #include "instance/local/pg_process.h"
+#include "instance/local/timeline_history.h"
 #include "io/child.h"
 #include "io/files.h"
 #include "pg/quote.h"
@@ -44,27 +44,6 @@ std::string utc_stamp(std::int64_t wall_nanos) {
     std::tm parts{};
     gmtime_r(&seconds, &parts);
     return fmt::format("{:%Y%m%dT%H%M%SZ}", parts);
-}
-
-struct Branch {
-    pg::Timeline timeline = 0;
-    pg::Lsn end{};
-    bool operator==(const Branch&) const = default;
-};
-/// A timeline history file: lines "timeline<tab>LSN<tab>reason".
-std::vector<Branch> parse_history(const std::string& text) {
-    std::vector<Branch> branches;
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) {
-        std::istringstream words(line);
-        Branch branch;
-        std::string lsn;
-        if (words >> branch.timeline >> lsn) {
-            branch.end = pg::Lsn::parse(lsn).value_or(pg::Lsn{});
-            branches.push_back(branch);
-        }
-    }
-    return branches;
 }
 
 /// Why WAL that ends at (`timeline`, `end`) with `own` history is no part of the primary's; empty:

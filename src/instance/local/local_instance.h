@@ -138,7 +138,8 @@ private:
     io::Task<> watch_fencer(std::shared_ptr<fencer::FencerClient> fencer);
     io::Task<> read_down_state();
     io::Task<> watch_foreign(pid_t pid);
-    io::Task<> checkpoint_after_promote();
+    io::Task<> finish_promotion(pg::Timeline timeline);
+    io::Task<Result<>> offer_last_segment(pg::Timeline timeline);
     Error start_failure(std::uint64_t log_from) const;
     std::string deadline_page() const { return files_.state_dir() + "/deadline"; }
 

@@ -463,7 +463,7 @@ io::Task<Result<>> LocalInstance::do_promote(pg::Timeline timeline) {
         if (row && row->front().front() == "f") {
             following_.reset();
             local_.checkpointed_since_promote = false;
-            scope_.spawn([this] { return checkpoint_after_promote(); });
+            scope_.spawn([this, timeline] { return finish_promotion(timeline); });
             co_return Result<>{};
         }
     }
@@ -484,8 +484,27 @@ io::Task<Result<>> LocalInstance::begin_archiving() {
     co_return Result<>{};
 }
 
-io::Task<> LocalInstance::checkpoint_after_promote() {
+io::Task<Result<>> LocalInstance::offer_last_segment(pg::Timeline timeline) {
+    if (!files_.configured(*settings_, "archive_command").contains("archive-push")) {
+        co_return Result<>{};
+    }
+    HD_CO_TRY(const auto programs, tools());
+    HD_CO_TRY(const auto control, co_await programs.control());
+    HD_CO_TRY(const auto history, files_.timeline_history(timeline));
+    HD_CO_TRY(const auto count, offer_unmarked_wal(files_.data_dir(), parse_history(history),
+                                                   control.wal_segment_bytes));
+    if (count > 0) {
+        spdlog::info("the last WAL before the promotion is offered to the archive files={}", count);
+    }
+    co_return Result<>{};
+}
+
+io::Task<> LocalInstance::finish_promotion(pg::Timeline timeline) {
     (void)co_await reload();
+    if (const auto done = co_await offer_last_segment(timeline); !done) {
+        spdlog::warn("the last WAL before the promotion may be missing in the archive why=\"{}\"",
+                     done.error().message);
+    }
     if (const auto done = co_await checkpoint(checkpoint_limit); !done) {
         spdlog::warn("checkpoint after the promotion failed why=\"{}\"", done.error().message);
     }

@@ -1,18 +1,20 @@
 #include "instance/local/offered_wal.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <string_view>
 #include <vector>
 
 #include "io/files.h"
+#include "pg/wal_segment.h"
 
 namespace howdah::instance {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view done = ".done";
+constexpr std::string_view done = ".done", ready = ".ready";
 
 /// Backups' own files, and the ends of abandoned timelines, are nobody's to push again.
 bool is_history_or_segment(std::string_view name) {
@@ -41,7 +43,7 @@ Result<std::size_t> offer_wal_again(const std::string& data_dir) {
         return fail(Errc::io, "list " + marks + ": " + ec.message());
     }
     for (const auto& name : names) {
-        const auto from = marks + name + std::string(done), to = marks + name + ".ready";
+        const auto from = marks + name + std::string(done), to = marks + name + std::string(ready);
         // A checkpoint may have removed it meanwhile.
         if (std::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT) {
             return io::fail_errno("rename " + from);
@@ -49,6 +51,33 @@ Result<std::size_t> offer_wal_again(const std::string& data_dir) {
     }
     HD_TRY_VOID(io::sync_folder(marks));
     return names.size();
+}
+
+Result<std::size_t> offer_unmarked_wal(const std::string& data_dir,
+                                       const std::vector<Branch>& history,
+                                       std::uint64_t segment_bytes) {
+    const auto wal = data_dir + "/pg_wal/", marks = wal + "archive_status/";
+    const auto is_whole = [&](const pg::WalSegment& segment) {
+        const auto branch = std::ranges::find(history, segment.timeline, &Branch::timeline);
+        return branch != history.end() &&
+               segment.start(segment_bytes).bytes() + segment_bytes <= branch->end.bytes();
+    };
+    std::size_t offered = 0;
+    std::error_code ec;
+    for (const auto& file : fs::directory_iterator(wal, ec)) {
+        const auto name = file.path().filename().string();
+        const auto segment = pg::WalSegment::parse(name);
+        const auto mark = marks + name;
+        if (segment && is_whole(*segment) && !fs::exists(mark + std::string(done)) &&
+            !fs::exists(mark + std::string(ready))) {
+            HD_TRY_VOID(io::write_file_atomically(mark + std::string(ready), ""));
+            ++offered;
+        }
+    }
+    if (ec) {
+        return fail(Errc::io, "list " + wal + ": " + ec.message());
+    }
+    return offered;
 }
 
 }  // namespace howdah::instance
