@@ -206,6 +206,8 @@ private:
     // archiving.cpp: where a cluster that was made from a backup may archive
     void prove_archive_when_due();
     io::Task<> prove_archive();
+    io::Task<Result<bool>> leads_to_own_archive(ha::ArchiveGate gate);
+    std::string claim_of_this_scope(const std::string& claim) const;
     io::Task<Result<>> claim_archive(ha::ArchiveGate gate);
     io::Task<Result<std::string>> own_claim();
     io::Task<Result<>> change_howdah_config(

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "agent/agent.h"
@@ -50,9 +51,15 @@ void Agent::prove_archive_when_due() {
 io::Task<> Agent::prove_archive() {
     const auto gate = local_.archive_gate;
     const auto system_id = local_.system_id;
-    auto said = co_await parts_.instance.ask_archive(gate.options);
-    auto objection =
-        said ? ha::objection_to_archive(*said, gate.stanza, system_id) : said.error().message;
+    std::string objection;
+    const auto known = co_await leads_to_own_archive(gate);
+    if (!known) {
+        objection = known.error().message;
+    } else if (!*known) {
+        const auto said = co_await parts_.instance.ask_archive(gate.options);
+        objection =
+            said ? ha::objection_to_archive(*said, gate.stanza, system_id) : said.error().message;
+    }
     if (objection.empty()) {
         if (const auto done = co_await claim_archive(gate); !done) {
             objection = done.error().message;
@@ -67,14 +74,40 @@ io::Task<> Agent::prove_archive() {
     bell_.ring();
 }
 
+/// The claim that this cluster left there is the proof of an archive in use: other options of
+/// archive_command may lead to the same one, as another host's do.
+io::Task<Result<bool>> Agent::leads_to_own_archive(ha::ArchiveGate gate) {
+    HD_CO_TRY(const auto stored, co_await read_config());
+    const auto doc = nlohmann::ordered_json::parse(stored.text, nullptr, false);
+    const auto howdah = doc.is_object() ? doc.find("howdah") : doc.end();
+    if (howdah == doc.end() || !howdah->is_object() || !howdah->contains("archive_claim") ||
+        !howdah->at("archive_claim").is_string()) {
+        co_return false;
+    }
+    co_return co_await parts_.instance.archive_has_claim(
+        gate.options, claim_of_this_scope(howdah->at("archive_claim").get<std::string>()));
+}
+
+std::string Agent::claim_of_this_scope(const std::string& claim) const {
+    return fmt::format("claimed by scope {}, {}", parts_.config.scope, claim);
+}
+
 /// An empty stanza looks empty to every cluster that was made from the same backup: each leaves a
 /// claim of its own there before it begins, the first one's stays.
 io::Task<Result<>> Agent::claim_archive(ha::ArchiveGate gate) {
     HD_CO_TRY(const auto claim, co_await own_claim());
-    HD_CO_TRY_VOID(co_await parts_.instance.claim_archive(
-        gate.options, fmt::format("claimed by scope {}, {}", parts_.config.scope, claim)));
     HD_CO_TRY_VOID(
-        co_await change_howdah_config([&](auto& howdah) { howdah["archive_into"] = gate.stanza; }));
+        co_await parts_.instance.claim_archive(gate.options, claim_of_this_scope(claim)));
+    HD_CO_TRY_VOID(co_await change_howdah_config([&](auto& howdah) {
+        howdah["archive_into"] = gate.stanza;
+        auto& proven = howdah["archive_proven"];
+        if (!proven.is_array()) {
+            proven = nlohmann::ordered_json::array();
+        }
+        if (std::find(proven.begin(), proven.end(), gate.place) == proven.end()) {
+            proven.push_back(gate.place);
+        }
+    }));
     spdlog::info("stanza {} is this cluster's own: archiving begins", gate.stanza);
     co_return Result<>{};
 }

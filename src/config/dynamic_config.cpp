@@ -320,6 +320,7 @@ Result<DynamicConfig> parse_dynamic_config(const std::string& json) {
     if (const auto howdah = doc.find("howdah"); howdah != doc.end() && howdah->is_object()) {
         const auto into = howdah->value("archive_into", Json());
         c.archive_into = into.is_null() ? std::string() : text_of(into);
+        c.archive_proven = lines_of(*howdah, "archive_proven");
         if (const auto origin = howdah->find("origin");
             origin != howdah->end() && !origin->is_null()) {
             c.origin = ha::Origin{.stanzas = lines_of(*howdah, "origin")};
@@ -406,6 +407,7 @@ Result<EffectivePostgresql> effective_postgresql(const AgentConfig& local,
     out.replica_methods = replica_methods_of(merged, out.warnings);
     out.foreign_slots = dynamic.foreign_slots;
     out.archive_into = dynamic.archive_into;
+    out.archive_proven = dynamic.archive_proven;
     out.origin = dynamic.origin;
     HD_TRY(const auto ctl, number(merged, "pg_ctl_timeout", 60, 1));
     out.pg_ctl_timeout = Seconds(ctl);

@@ -35,6 +35,8 @@ struct DynamicConfig {
     std::vector<std::string> foreign_slots{};
     /// howdah.archive_into: the stanza that a cluster made from a backup may archive into.
     std::string archive_into{};
+    /// howdah.archive_proven: values of archive_command that an agent has proven.
+    std::vector<std::string> archive_proven{};
     std::optional<ha::Origin> origin{};  ///< howdah.origin: the cluster was made from a backup
 };
 
@@ -81,7 +83,8 @@ struct EffectivePostgresql {
     std::map<std::string, std::string> callbacks{};  ///< commands, by event
     std::vector<std::string> basebackup{};           ///< extra arguments for pg_basebackup
     std::vector<ReplicaMethod> replica_methods{};    ///< in their order; empty: basebackup alone
-    std::string archive_into{};                      ///< both as DynamicConfig has them
+    std::string archive_into{};                      ///< all three as DynamicConfig has them
+    std::vector<std::string> archive_proven{};
     std::optional<ha::Origin> origin{};
     Seconds pg_ctl_timeout{60};
     std::vector<std::string> warnings{};  ///< e.g. wal_keep_segments converted to wal_keep_size

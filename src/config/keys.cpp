@@ -468,6 +468,7 @@ constexpr std::array keys{
     Key{.path = "howdah.lease", .where = config, .kind = any, .otherwise = "default"},
     Key{.path = "howdah.archive_into", .where = config},
     Key{.path = "howdah.archive_claim", .where = config},
+    Key{.path = "howdah.archive_proven", .where = config, .kind = any},
     Key{.path = "howdah.origin", .where = config, .kind = any},
     Key{.path = "postgresql.parameters.max_connections",
         .where = config,

@@ -1,6 +1,7 @@
 #include "ha/archive_gate.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -61,6 +62,12 @@ std::vector<std::string> stanzas_in(const std::vector<std::string>& words) {
     return all;
 }
 
+/// Takes back what a file or the environment says of the repository.
+bool unsays(std::string_view word) {
+    return word.starts_with("--no-config") || word.starts_with("--no-repo") ||
+           word.starts_with("--reset-");
+}
+
 /// Whether it pushes to one place, which can be looked at: a shell runs archive_command, so it may
 /// run several programs, or say in the environment where the repository is.
 bool is_one_push(const std::string& command) {
@@ -69,8 +76,14 @@ bool is_one_push(const std::string& command) {
     const auto program = words.empty() ? "" : words.front().substr(words.front().rfind('/') + 1);
     return (program == "howdah" || program == "pgbackrest") &&
            command.find_first_of(";&|<>()$`#\n") == std::string::npos &&
-           std::ranges::count(words, archive_push) == 1 &&
+           std::ranges::count(words, archive_push) == 1 && std::ranges::none_of(words, unsays) &&
            std::ranges::all_of(all, [&](const auto& each) { return each == all.front(); });
+}
+
+/// Whether one of them is a proof for this stanza.
+bool proves_some(const std::vector<std::string>& proven, const std::string& stanza) {
+    return std::ranges::any_of(
+        proven, [&](const std::string& place) { return stanza_of(place) == stanza; });
 }
 
 ArchiveGate shut(std::string why) {
@@ -104,16 +117,31 @@ std::string stanza_of(const std::string& command) {
 }
 
 ArchiveGate archive_gate(const Origin& origin, const std::string& command,
-                         const std::string& library, const std::string& into) {
+                         const std::string& library, const std::string& into,
+                         const std::vector<std::string>& proven) {
     const bool provable = library.empty() && is_one_push(command);
     const auto stanza = provable ? stanza_of(command) : std::string();
+    const auto options = provable ? options_of(command) : std::vector<std::string>();
+    const auto place = fmt::format("{}", fmt::join(words_of(command), " "));
     if (command.empty() && library.empty()) {
         return shut(
             "no archive_command is set in patroni.yml or /config, and that of the restored files "
             "leads to the archive of the cluster that they came from");
     }
-    if (!into.empty() && into == (stanza.empty() ? "any" : stanza)) {
+    const bool allowed = !into.empty() && into == (stanza.empty() ? "any" : stanza);
+    const bool elsewhere = allowed && !stanza.empty() && proves_some(proven, stanza) &&
+                           std::ranges::find(proven, place) == proven.end();
+    if (allowed && !elsewhere) {
         return {};
+    }
+    if (elsewhere) {
+        return {.open = false,
+                .stanza = stanza,
+                .options = options,
+                .place = place,
+                .why = fmt::format("archive_command names stanza {} as before, but is not proven "
+                                   "to lead to the same archive yet: {}",
+                                   stanza, place)};
     }
     if (stanza.empty()) {
         return shut(
@@ -133,7 +161,8 @@ ArchiveGate archive_gate(const Origin& origin, const std::string& command,
     }
     return {.open = false,
             .stanza = stanza,
-            .options = options_of(command),
+            .options = options,
+            .place = place,
             .why = fmt::format("stanza {} is not proven to be this cluster's own yet", stanza)};
 }
 

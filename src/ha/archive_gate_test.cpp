@@ -1,5 +1,6 @@
 #include "ha/archive_gate.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace howdah::ha {
@@ -27,6 +28,27 @@ TEST(ArchiveGate, OpensForExactlyWhatTheScopeAllows) {
     const std::string to_main2 = "howdah --stanza main2 archive-push %p";
     EXPECT_TRUE(archive_gate(from_main, to_main2, "", "main2").open);
     EXPECT_FALSE(archive_gate(from_main, to_main2, "", "main3").open);
+    // Proven as it stands: the same stanza elsewhere is proven again.
+    const std::vector<std::string> proven{archive_gate(from_main, to_main2, "", "").place};
+    EXPECT_TRUE(archive_gate(from_main, to_main2, "", "main2", proven).open);
+    for (const auto* elsewhere : {"--config=/etc/other.conf", "--repo1-path=/other",
+                                  "--repo1-host 10.0.0.7", "--repo2-path=/x"}) {
+        const auto gate = archive_gate(
+            from_main, fmt::format("howdah {} --stanza=main2 archive-push %p", elsewhere), "",
+            "main2", proven);
+        EXPECT_FALSE(gate.open) << elsewhere;
+        EXPECT_EQ(gate.stanza, "main2") << elsewhere;
+        EXPECT_NE(gate.place, proven[0]) << elsewhere;
+        // An operator's word for a stanza that no proof is about.
+        EXPECT_TRUE(archive_gate(from_main,
+                                 fmt::format("howdah {} --stanza=main4 archive-push %p", elsewhere),
+                                 "", "main4", proven)
+                        .open);
+    }
+    for (const auto* unsaid : {"--no-config", "--reset-repo1-path"}) {
+        const auto command = fmt::format("howdah {} --stanza=main2 archive-push %p", unsaid);
+        EXPECT_EQ(archive_gate(from_main, command, "", "").stanza, "") << unsaid;
+    }
     EXPECT_FALSE(archive_gate(from_main, to_main2, "", "any").open);
     // An operator's word that the old cluster is gone.
     EXPECT_TRUE(

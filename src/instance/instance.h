@@ -83,6 +83,10 @@ public:
     /// What `info --output=json` says of the stanza that these options name. Errors: Errc::io,
     /// Errc::not_found.
     virtual io::Task<Result<std::string>> ask_archive(std::vector<std::string> options) = 0;
+    /// Whether the archive of these options has `claim`, which is this cluster's alone. Errors:
+    /// Errc::io.
+    virtual io::Task<Result<bool>> archive_has_claim(std::vector<std::string> options,
+                                                     std::string claim) = 0;
     /// Leaves `claim`, which is this cluster's alone, in the archive of these options, unless
     /// another's is there. Errors: Errc::io: it is, or may be.
     virtual io::Task<Result<>> claim_archive(std::vector<std::string> options,

@@ -3,6 +3,8 @@ backup came from is not disturbed."""
 import json
 import os
 import pathlib
+import re
+import signal
 import subprocess
 
 import pytest
@@ -140,9 +142,36 @@ def test_restored_cluster_begins_the_scope_and_archives_into_its_own_stanza(old,
     assert not (first.data / "howdah.bootstrap").exists() and "restore_command" not in (first.data / "postgresql.auto.conf").read_text()
     first.stop()
     second.wait_primary()
-    assert "demo2" in archives_by(second)
+    # By another --config: what was claimed there tells that it is the same archive.
+    wait_for(lambda: "demo2" in archives_by(second), "archiving")
     wait_for(lambda: list((old.folder / "repo1/archive/demo2").rglob("00000003*")), "the new primary archives", 70)
     old.is_undisturbed()
+
+    # The same stanza elsewhere, which another cluster uses.
+    other = second.folder / "elsewhere.conf"
+    other.write_text(second.conf.read_text().replace("[global]", f"[global]\nrepo1-path={second.folder}/elsewhere", 1))
+    other.write_text("\n".join(line for line in other.read_text().splitlines() if line != f"repo1-path={old.folder}/repo1") + "\n")
+    own(second.folder)
+    old.run(HOWDAH, f"--config={other}", "--stanza=demo2", "--no-online", "stanza-create")
+    segment = next(path for path in (second.data / "pg_wal").iterdir() if len(path.name) == 24)
+    old.run(HOWDAH, f"--config={other}", "--stanza=demo2", f"--pg1-path={second.data}", "archive-push", segment)
+    before = files_below(second.folder / "elsewhere")
+
+    def archive_by(config):
+        text = second.config.read_text()
+        second.config.write_text(re.sub(r"--config=\S+", f"--config={config}", text))
+        second.process.send_signal(signal.SIGHUP)
+
+    archive_by(other)
+    wait_for(lambda: "holds WAL" in second.explained()["archiving_off"], "the refusal")
+    assert archives_by(second) == ""
+    query(second.dsn, "select pg_switch_wal()")
+    archive_by(second.conf)
+    wait_for(lambda: "demo2" in archives_by(second) and second.explained()["archiving_off"] == "", "archiving where it was")
+    assert files_below(second.folder / "elsewhere") == before
+    # The file that alone lets WAL out is made again.
+    (second.folder / "state/archive_command").unlink()
+    wait_for(lambda: "demo2" in archives_by(second), "the file")
 
 
 def moments(host):

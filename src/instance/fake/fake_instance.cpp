@@ -416,6 +416,11 @@ io::Task<Result<std::string>> FakeInstance::ask_archive(std::vector<std::string>
     co_return fail(Errc::not_found, "there is no archive");
 }
 
+io::Task<Result<bool>> FakeInstance::archive_has_claim(std::vector<std::string> /*options*/,
+                                                       std::string /*claim*/) {
+    co_return fail(Errc::not_found, "there is no archive");
+}
+
 io::Task<Result<>> FakeInstance::claim_archive(std::vector<std::string> /*options*/,
                                                std::string /*claim*/) {
     co_return fail(Errc::not_found, "there is no archive");

@@ -146,6 +146,8 @@ public:
     io::Task<Result<>> end_bootstrap() override;
     io::Task<Result<>> abandon_bootstrap() override;
     io::Task<Result<std::string>> ask_archive(std::vector<std::string> options) override;
+    io::Task<Result<bool>> archive_has_claim(std::vector<std::string> options,
+                                             std::string claim) override;
     io::Task<Result<>> claim_archive(std::vector<std::string> options, std::string claim) override;
     Result<> clone(Upstream from) override;
     Result<> reinitialize(Upstream from) override;

@@ -39,6 +39,12 @@ constexpr Nanos replay_pause = Millis(20);
 constexpr Nanos replay_limit = Seconds(1);
 constexpr std::uint64_t spare_bytes = 256U << 20U;
 
+/// Of the file by which a cluster claims its archive, and what it holds.
+constexpr std::string_view claim_name = "00000001.history";
+std::string claim_text(const std::string& claim) {
+    return "# " + claim + "\n";
+}
+
 std::string utc_stamp(std::int64_t wall_nanos) {
     const std::time_t seconds = wall_nanos / 1'000'000'000;
     std::tm parts{};
@@ -215,12 +221,8 @@ io::Task<Result<>> LocalInstance::abandon_bootstrap() {
 }
 
 io::Task<Result<std::string>> LocalInstance::ask_archive(std::vector<std::string> options) {
-    std::vector<std::string> argv{binary_};
-    argv.insert(argv.end(), options.begin(), options.end());
-    for (const auto* word : {"--log-level-console=off", "--log-level-stderr=error",
-                             "--log-level-file=off", "--output=json", "info"}) {
-        argv.emplace_back(word);
-    }
+    auto argv = archive_program(std::move(options));
+    argv.insert(argv.end(), {"--output=json", "info"});
     HD_CO_TRY(const auto output, co_await io::run(clock_, std::move(argv), {}, archive_limit));
     if (output.exit_code != 0) {
         co_return fail(Errc::io, fmt::format("the archive does not answer: {}", output.text));
@@ -228,18 +230,44 @@ io::Task<Result<std::string>> LocalInstance::ask_archive(std::vector<std::string
     co_return output.text;
 }
 
+/// The program with these options and its messages in its output; a verb and its words follow.
+std::vector<std::string> LocalInstance::archive_program(std::vector<std::string> options) const {
+    options.insert(options.begin(), binary_);
+    for (const auto* word :
+         {"--log-level-console=off", "--log-level-stderr=error", "--log-level-file=off"}) {
+        options.emplace_back(word);
+    }
+    return options;
+}
+
+io::Task<Result<bool>> LocalInstance::archive_has_claim(std::vector<std::string> options,
+                                                        std::string claim) {
+    constexpr int nowhere = 1;
+    const auto file = files_.state_dir() + "/claim-in-archive";
+    auto argv = archive_program(std::move(options));
+    for (const auto& word : {"--pg1-path=" + files_.data_dir(), std::string("--no-archive-async"),
+                             std::string("archive-get"), std::string(claim_name), file}) {
+        argv.push_back(word);
+    }
+    ::unlink(file.c_str());
+    HD_CO_TRY(const auto output, co_await io::run(clock_, std::move(argv), {}, archive_limit));
+    const auto found = io::read_file(file);
+    ::unlink(file.c_str());
+    if (output.exit_code != 0 && output.exit_code != nowhere) {
+        co_return fail(Errc::io, fmt::format("the archive does not answer: {}", output.text));
+    }
+    co_return output.exit_code == 0 && found && *found == claim_text(claim);
+}
+
 /// As the history of timeline 1, which no cluster has and no recovery asks for: archive-push takes
 /// one content of a name, and refuses every other.
 io::Task<Result<>> LocalInstance::claim_archive(std::vector<std::string> options,
                                                 std::string claim) {
-    const auto file = files_.state_dir() + "/00000001.history";
-    HD_CO_TRY_VOID(io::write_file_atomically(file, "# " + claim + "\n"));
-    std::vector<std::string> argv{binary_};
-    argv.insert(argv.end(), options.begin(), options.end());
-    for (const auto& word :
-         {"--pg1-path=" + files_.data_dir(), std::string("--no-archive-async"),
-          std::string("--log-level-console=off"), std::string("--log-level-stderr=error"),
-          std::string("--log-level-file=off"), std::string("archive-push"), file}) {
+    const auto file = files_.state_dir() + "/" + std::string(claim_name);
+    HD_CO_TRY_VOID(io::write_file_atomically(file, claim_text(claim)));
+    auto argv = archive_program(std::move(options));
+    for (const auto& word : {"--pg1-path=" + files_.data_dir(), std::string("--no-archive-async"),
+                             std::string("archive-push"), file}) {
         argv.push_back(word);
     }
     // Of two that write to a bucket at one moment the last one stays: the second push sees whose.

@@ -52,6 +52,8 @@ public:
     io::Task<Result<>> end_bootstrap() override;
     io::Task<Result<>> abandon_bootstrap() override;
     io::Task<Result<std::string>> ask_archive(std::vector<std::string> options) override;
+    io::Task<Result<bool>> archive_has_claim(std::vector<std::string> options,
+                                             std::string claim) override;
     io::Task<Result<>> claim_archive(std::vector<std::string> options, std::string claim) override;
     Result<> clone(Upstream from) override;
     Result<> reinitialize(Upstream from) override;
@@ -167,6 +169,7 @@ private:
     Work keep_divergent_wal();
     Result<> may_rewind(const Identity& there) const;
     Work prove_rewound(Upstream from);
+    std::vector<std::string> archive_program(std::vector<std::string> options) const;
     std::string divergence_from(const Identity& there) const;
     io::Task<Result<std::string>> missing_wal(Upstream primary, Identity there);
     io::Task<Result<bool>> archive_lacks(std::string name);

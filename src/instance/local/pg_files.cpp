@@ -331,7 +331,7 @@ ha::ArchiveGate PgFiles::archive_gate(const config::EffectivePostgresql& setting
         return found == settings.parameters.end() ? std::string() : found->second;
     };
     return ha::archive_gate(*came_from, given(archive_parameters[0]), given(archive_parameters[1]),
-                            settings.archive_into);
+                            settings.archive_into, settings.archive_proven);
 }
 
 config::Parameters PgFiles::held_archive(const config::EffectivePostgresql& settings,
