@@ -279,6 +279,14 @@ void LocalInstance::look_at_disk() {
             .open = false,
             .why = "archive_library begins with the next start of PostgreSQL: `howdah restart`"};
     }
+    if (settings_ && local_.postmaster && !copying) {
+        // Without the file its server archives nothing, and waits in silence.
+        if (const auto mended = files_.write_held_archive(*settings_); !mended) {
+            local_.archive_gate = {.open = false, .why = mended.error().message};
+        } else if (*mended) {
+            spdlog::info("archive_command was written anew into the state directory");
+        }
+    }
     local_.following = following_;
     local_.unfenced = local_.postmaster && (foreign_postmaster_ != 0 || fencer_disagrees_);
     local_.rewind_possible = settings_ && settings_->use_pg_rewind &&

@@ -459,6 +459,16 @@ Result<std::string> PgFiles::settle_base(const config::EffectivePostgresql& sett
     return fs::path(path).filename().string();
 }
 
+Result<bool> PgFiles::write_held_archive(const config::EffectivePostgresql& given) const {
+    if (!origin_by(given)) {
+        return false;
+    }
+    auto settings = given;
+    std::vector<std::string> owned;
+    hold_archive(settings, owned);
+    return write_if_changed(held_archive_file(), settings.parameters[archive_parameters[0]]);
+}
+
 Result<bool> PgFiles::write_configuration(const config::EffectivePostgresql& given,
                                           const Following& following,
                                           const std::optional<std::string>& sync_standbys) const {
@@ -469,10 +479,7 @@ Result<bool> PgFiles::write_configuration(const config::EffectivePostgresql& giv
         owned.emplace_back(sync_parameter);
     }
     hold_archive(settings, owned);
-    if (origin_by(given)) {
-        HD_TRY_VOID(
-            write_if_changed(held_archive_file(), settings.parameters[archive_parameters[0]]));
-    }
+    HD_TRY_VOID(write_held_archive(given));
     // Commands of the old cluster would work in its archive.
     const bool recovers = restored().has_value();
     if (recovers) {

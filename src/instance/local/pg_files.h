@@ -47,6 +47,10 @@ public:
     ha::DataDir classify() const;
     int major_version() const;  ///< of PG_VERSION; 0: unknown
 
+    /// Of a cluster that was made from a backup, what its archive_command on the command line runs,
+    /// in the state directory: nothing else lets WAL into an archive, or keeps it back. Whether the
+    /// file was missing or another. Errors: those of writing it.
+    Result<bool> write_held_archive(const config::EffectivePostgresql& settings) const;
     /// All configuration; true when a file changed. `sync_standbys`, where it is set, is the value
     /// of synchronous_standby_names whoever else sets it. Errors: Errc::io.
     Result<bool> write_configuration(const config::EffectivePostgresql& settings,

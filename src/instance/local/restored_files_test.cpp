@@ -106,6 +106,22 @@ TEST_F(RestoredFiles, ArchivesOnlyIntoWhatTheScopeAllows) {
     EXPECT_EQ(read("postgresql.conf").find("--stanza=main2"), std::string::npos);
 }
 
+TEST_F(RestoredFiles, WhatTheHeldCommandRunsIsWrittenAnew) {
+    EXPECT_FALSE(files().write_held_archive(settings_).value());  // not made from a backup
+    ASSERT_TRUE(files().remember_origin({.stanzas = {"main"}}));
+    settings_.archive_into = "main2";
+    configure();
+    EXPECT_FALSE(files().write_held_archive(settings_).value());
+    const auto file = folder_ + "/state/archive_command";
+    const auto text = io::read_file(file).value();
+    EXPECT_NE(text.find("--stanza=main2"), std::string::npos);
+    fs::remove(file);
+    EXPECT_TRUE(files().write_held_archive(settings_).value());
+    EXPECT_EQ(io::read_file(file).value(), text);
+    fs::remove_all(folder_ + "/state");
+    EXPECT_FALSE(files().write_held_archive(settings_));  // no folder
+}
+
 TEST_F(RestoredFiles, AServerThatLeadsNothingRefusesToArchive) {
     fs::remove(folder_ + "/data/recovery.signal");
     configure();
