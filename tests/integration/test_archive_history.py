@@ -134,3 +134,19 @@ def test_three_promotions_leave_one_history(cluster, archive):
     assert archive.restored_rows() == [1, 2, 3, 4, 5, 6]
     assert archive.restored_rows(f"--target-timeline={branch}") == [1, 2, 3, 4, 5]
     assert archive.restored_rows(f"--target-timeline={first}") == [1, 2, 3, 4]
+
+    # A hole right before the branch: nothing of the first timeline lies behind it, yet it is not its end.
+    stored, = archive.dir.glob(f"repo/archive/demo/15-1/*/{unarchived[-1]}-*")
+    away = stored.rename(archive.dir / "away")
+    archive.config.write_text(archive.config.read_text().replace("[demo]", "archive-timeout=1\n[demo]"))
+
+    def get(name):
+        return archive.run(f"--pg1-path={third.data_dir}", "archive-get", name, archive.dir / "got", check=False).returncode
+
+    assert get(unarchived[-1]) == 200
+    assert get(f"{first:08X}" + last[8:]) == 1, "behind the branch there is nothing to come"
+    with pytest.raises(subprocess.CalledProcessError):
+        archive.restored_rows(f"--target-timeline={first}")  # PostgreSQL has stopped
+    assert "is missing in the midst" in (archive.dir / "restored.log").read_text()
+    away.rename(stored)
+    assert archive.restored_rows(f"--target-timeline={first}") == [1, 2, 3, 4]

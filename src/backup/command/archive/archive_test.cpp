@@ -8,6 +8,7 @@
 
 #include "backup/command/archive/archive_get.h"
 #include "backup/command/archive/archive_push.h"
+#include "backup/command/archive/get_file.h"
 #include "backup/command/archive/push_plan.h"
 #include "backup/command/archive/pusher.h"
 #include "backup/command/archive/pusher_socket.h"
@@ -15,6 +16,7 @@
 #include "backup/options/exit_code.h"
 #include "backup/site_for_test.h"
 #include "io/files.h"
+#include "pg/wal_segment.h"
 #include "repo/info/archive_info.h"
 
 namespace howdah::backup {
@@ -190,6 +192,72 @@ TEST(ArchiveGetInBackground, WhatCouldNotBeLookedAtIsAnErrorAndNotMissing) {
     ASSERT_TRUE(status);
     EXPECT_NE(status->exit_code, 0);
     EXPECT_EQ(queue.files().value().size(), 1U);
+}
+
+/// An archive whose timelines hold what the test says.
+struct Timelines : Archive {
+    void archive(pg::Timeline timeline, int first, int last) {
+        for (int number = first; number <= last; ++number) {
+            const auto name = name_on(timeline, number);
+            EXPECT_TRUE(archive_push(site, write_wal(name, name)));
+        }
+    }
+    void archive_history(pg::Timeline timeline, const std::string& text) {
+        const auto name = pg::history_name(timeline);
+        EXPECT_TRUE(archive_push(site, write_local("pg_wal/" + name, text)));
+    }
+    static std::string name_on(pg::Timeline timeline, int number) {
+        return fmt::format("{:08X}00000000{:08X}", timeline, number);
+    }
+    /// What who asks for it is told: nullopt when recovery may end before it.
+    std::optional<Errc> fault(pg::Timeline timeline, int number) {
+        const auto end = is_end_of_wal(site, name_on(timeline, number));
+        return end ? std::nullopt : std::optional(end.error().code);
+    }
+};
+
+TEST(EndOfWal, IsNotBesideABranch) {
+    Timelines here;
+    here.archive(1, 1, 5);
+    EXPECT_EQ(here.fault(1, 6), std::nullopt) << "nobody knows of more";
+    here.archive_history(2, "1\t0/7000060\tno recovery target specified\n");
+    EXPECT_EQ(here.fault(1, 6), Errc::not_found);
+    here.archive(2, 7, 8);
+    EXPECT_EQ(here.fault(1, 6), Errc::not_found);
+    EXPECT_EQ(here.fault(1, 7), std::nullopt) << "the new timeline has a copy";
+    EXPECT_EQ(here.fault(1, 8), std::nullopt);
+    EXPECT_EQ(here.fault(2, 9), std::nullopt);
+    EXPECT_EQ(here.fault(2, 5), std::nullopt) << "before the timeline begins";
+    EXPECT_EQ(here.fault(3, 9), std::nullopt);
+    EXPECT_EQ(here.fault(1, 0), std::nullopt) << "it has expired";
+}
+
+TEST(EndOfWal, IsNotAtTheFirstSegmentOfATimelineThatGoesOn) {
+    Timelines here;
+    here.archive(1, 1, 6);
+    here.archive_history(2, "1\t0/7000060\tno recovery target specified\n");
+    here.archive(2, 8, 9);
+    EXPECT_EQ(here.fault(2, 7), Errc::not_found);
+    EXPECT_EQ(here.fault(2, 6), std::nullopt) << "before the timeline begins";
+}
+
+TEST(EndOfWal, IsSeenThroughSeveralBranches) {
+    Timelines here;
+    here.archive(1, 1, 3);
+    here.archive_history(3, "1\t0/4000060\tone\n2\t0/7000000\ttwo\n");
+    EXPECT_EQ(here.fault(1, 4), std::nullopt);
+    EXPECT_EQ(here.fault(2, 4), Errc::not_found);
+    EXPECT_EQ(here.fault(2, 6), Errc::not_found);
+    EXPECT_EQ(here.fault(2, 7), std::nullopt);
+}
+
+TEST(EndOfWal, AHistoryThatCannotBeReadIsAnErrorAndNotTheEnd) {
+    Timelines here;
+    here.archive(1, 1, 5);
+    here.archive_history(2, "1\t0/70000");
+    ASSERT_TRUE(files::write_all(*here.files[0], "archive/main/15-1/00000002.history", "damage"));
+    EXPECT_EQ(here.fault(1, 6), Errc::corrupt);
+    EXPECT_EQ(here.fault(3, 6), std::nullopt) << "of no timeline above";
 }
 
 /// A pusher whose requests all go to one site's repositories, in memory.

@@ -3,14 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <functional>
+#include <map>
 
+#include "backup/command/archive/segment_copy.h"
 #include "backup/local_file.h"
 #include "backup/options/exit_code.h"
 #include "backup/pump.h"
 #include "repo/archive_name.h"
 #include "repo/paths.h"
 #include "repo/stream/stored_form.h"
+#include "repo/timeline_history.h"
 
 namespace howdah::backup {
 namespace {
@@ -96,49 +100,132 @@ std::string last_part(const std::string& path) {
     return path.substr(path.rfind('/') + 1);
 }
 
-/// Whether one of the folders holds a segment whose name `counts`.
-Result<bool> any_segment(Repository& repository, const std::vector<std::string>& folders,
-                         const std::function<bool(std::string_view)>& counts) {
-    bool found = false;
-    for (const auto& folder : folders) {
-        HD_TRY_VOID(repository.files().list(folder, [&](const files::Entry& entry) {
-            const auto segment = repo::parse_stored_segment(last_part(entry.path));
-            found = found || (segment && !segment->partial() && counts(segment->name));
-            return Result<>{};
-        }));
-        if (found) {
-            break;
-        }
-    }
-    return found;
-}
+/// A cluster's WAL in one repository, around a segment that is missing there.
+class Surroundings {
+public:
+    Surroundings(WalHome home, pg::WalSegment missing)
+        : home_(std::move(home)), missing_(missing), position_(missing.name().substr(8)) {}
 
-/// Whether there are segments of its timeline both before and after it.
-Result<bool> is_amidst(Repository& repository, const std::string& archive,
-                       const std::string& name) {
-    const auto own = archive + "/" + repo::wal_folder(name);
-    std::vector<std::string> before{own}, after{own};  // the nearest first
-    HD_TRY_VOID(repository.files().list(archive, [&](const files::Entry& entry) {
-        const auto folder = last_part(entry.path);
-        if (repo::is_wal_folder(folder) && folder.starts_with(name.substr(0, 8)) &&
-            entry.path != own) {
-            (entry.path < own ? before : after).push_back(entry.path);
+    /// Whether WAL comes before it, and WAL after it: later segments of its timeline, or a timeline
+    /// that left it behind this segment.
+    Result<bool> are_whole() {
+        HD_TRY_VOID(look());
+        HD_TRY(const auto later, any_segment(folders_of({missing_.timeline}), std::less<>()));
+        if (later.empty() && branches_.upper_bound(missing_.timeline) == branches_.end()) {
+            return false;  // so for who just asks whether there is more: no history is read
         }
-        return Result<>{};
-    }));
-    std::ranges::sort(before, std::greater<>());
-    std::ranges::sort(after);
-    HD_TRY(const auto goes_on,
-           any_segment(repository, after, [&](std::string_view other) { return other > name; }));
-    return goes_on ? any_segment(repository, before,
-                                 [&](std::string_view other) { return other < name; })
-                   : Result<bool>(false);
-}
+        HD_TRY(auto earlier, earlier_on({missing_.timeline}));
+        if (!later.empty() && !earlier.empty()) {
+            return true;
+        }
+        HD_TRY(const auto histories, read_histories());
+        if (earlier.empty()) {  // it may be the first of its timeline
+            HD_TRY(earlier, earlier_on(repo::ancestors_of(missing_.timeline, histories)));
+        }
+        if (earlier.empty()) {
+            return false;
+        }
+        HD_TRY(const auto found, segment_size(home_, earlier));
+        const auto size = std::has_single_bit(found) && found >= (1U << 20)
+                              ? found
+                              : pg::WalSegment::default_size;
+        return later.empty() ? repo::is_known_to_be_whole(missing_, size, histories)
+                             : !repo::is_before_timeline(missing_, size, histories);
+    }
+
+private:
+    Result<> look() {
+        return home_.repository.files().list(home_.folder, [&](const files::Entry& entry) {
+            const auto name = last_part(entry.path);
+            if (const auto timeline = pg::parse_history_name(name)) {
+                branches_[*timeline] = entry.path;
+            } else if (repo::is_wal_folder(name)) {
+                folders_.push_back(name);
+            }
+            return Result<>{};
+        });
+    }
+
+    std::vector<std::string> folders_of(const std::vector<pg::Timeline>& timelines) const {
+        std::vector<std::string> found;
+        for (const auto& folder : folders_) {
+            const auto timeline = pg::WalSegment::parse(folder + "00000000").value().timeline;
+            if (std::ranges::find(timelines, timeline) != timelines.end()) {
+                found.push_back(folder);
+            }
+        }
+        std::ranges::sort(found, {}, [](const auto& folder) { return folder.substr(8); });
+        return found;
+    }
+
+    Result<std::string> earlier_on(const std::vector<pg::Timeline>& timelines) {
+        auto folders = folders_of(timelines);
+        std::ranges::reverse(folders);  // the nearest first
+        return any_segment(folders, std::greater<>());
+    }
+
+    /// A whole segment in one of the folders, where the missing one's position is `before` its own;
+    /// "" if there is none.
+    Result<std::string> any_segment(
+        const std::vector<std::string>& folders,
+        const std::function<bool(std::string_view, std::string_view)>& before) {
+        std::string found;
+        for (const auto& folder : folders) {
+            const auto log = std::string_view(folder).substr(8);
+            if (log != position_.substr(0, 8) && !before(position_.substr(0, 8), log)) {
+                continue;
+            }
+            HD_TRY_VOID(home_.repository.files().list(
+                home_.folder + "/" + folder, [&](const files::Entry& entry) {
+                    const auto segment = repo::parse_stored_segment(last_part(entry.path));
+                    if (found.empty() && segment && !segment->partial() &&
+                        before(position_, std::string_view(segment->name).substr(8))) {
+                        found = segment->name;
+                    }
+                    return Result<>{};
+                }));
+            if (!found.empty()) {
+                break;
+            }
+        }
+        return found;
+    }
+
+    /// Of its timeline and those above. Errors: also Errc::corrupt: what a history would say that
+    /// cannot be read, nobody knows.
+    Result<repo::Histories> read_histories() {
+        repo::Histories histories;
+        for (auto at = branches_.lower_bound(missing_.timeline); at != branches_.end(); ++at) {
+            auto rows = read_history(at->second);
+            if (!rows) {
+                auto error = std::move(rows).error().within(at->second);
+                error.hint = "bring the history file back, or take it away if it is of no use";
+                return std::unexpected(std::move(error));
+            }
+            histories[at->first] = *std::move(rows);
+        }
+        return histories;
+    }
+
+    Result<std::vector<repo::Branch>> read_history(const std::string& path) {
+        HD_TRY(const auto stored, files::read_all(home_.repository.files(), path));
+        HD_TRY(const auto text, repo::unpack({.cipher_pass = home_.cipher_pass}, bytes_of(stored),
+                                             std::size_t{1} << 20));
+        return repo::parse_history(text_of(text));
+    }
+
+    WalHome home_;
+    pg::WalSegment missing_;
+    std::string position_;  ///< log and segment, as names have them
+    std::vector<std::string> folders_{};
+    std::map<pg::Timeline, std::string> branches_{};  ///< the history files
+};
 
 }  // namespace
 
 Result<> is_end_of_wal(Site& site, const std::string& name) {
-    if (!pg::WalSegment::parse(name)) {
+    const auto segment = pg::WalSegment::parse(name);
+    if (!segment) {
         return {};
     }
     HD_TRY(const auto cluster, site.cluster());
@@ -147,7 +234,10 @@ Result<> is_end_of_wal(Site& site, const std::string& name) {
         for (const auto id :
              info.ids_of({.system_id = cluster.system_id, .version = cluster.version})) {
             const auto archive = repo::archive_folder(site.stanza()) + "/" + info.archive_id(id);
-            HD_TRY(const auto amidst, is_amidst(repository, archive, name));
+            Surroundings around(
+                {.repository = repository, .folder = archive, .cipher_pass = info.cipher_pass},
+                *segment);
+            HD_TRY(const auto amidst, around.are_whole());
             if (amidst) {
                 return fail(
                     Errc::not_found,
