@@ -19,7 +19,6 @@ namespace howdah::remote {
 namespace {
 
 constexpr Millis tick{1000};
-constexpr Seconds between_tellings{10};  ///< of strangers that were dropped
 
 /// The first byte of TLS (RFC 8446, 5.1). Who sends another one is told in plain text what this is.
 constexpr unsigned char tls_handshake = 22;
@@ -165,6 +164,10 @@ Server::Connection* Server::oldest_stranger(const std::string& address) {
 void Server::drop(Connection& stranger, std::string why) {
     stranger.dropped = true;
     stranger.close();
+    count_dropped(stranger, {.code = Errc::unavailable, .message = std::move(why)});
+}
+
+void Server::count_dropped(const Connection& stranger, Error why) {
     ++dropped_.count;
     dropped_.last = stranger.address;
     dropped_.why = std::move(why);
@@ -195,7 +198,7 @@ void Server::no_more_files(int why) {
             drop(*oldest, fmt::format("no more can be accepted: {}; raise the limit of open files "
                                       "(LimitNOFILE)",
                                       std::strerror(why)));
-        } else if (!dropped_.told || Clock::now() > *dropped_.told + between_tellings) {
+        } else if (!dropped_.told || Clock::now() > *dropped_.told + options_.between_tellings) {
             dropped_.told = Clock::now();
             refused_("", {.code = Errc::unavailable,
                           .message = fmt::format("accept: {}", std::strerror(why)),
@@ -221,16 +224,16 @@ void Server::tell_of_dropped() {
     {
         const std::scoped_lock lock(mutex_);
         if (dropped_.count == 0 ||
-            (dropped_.told && Clock::now() < *dropped_.told + between_tellings)) {
+            (dropped_.told && Clock::now() < *dropped_.told + options_.between_tellings)) {
             return;
         }
         telling = std::exchange(dropped_, {.told = Clock::now()});
     }
-    refused_(telling.last,
-             {.code = Errc::unavailable,
-              .message = telling.count == 1 ? telling.why
-                                            : fmt::format("the last of {} that were dropped: {}",
-                                                          telling.count, telling.why)});
+    if (telling.count > 1) {
+        telling.why.message =
+            fmt::format("the last of {} that were dropped: {}", telling.count, telling.why.message);
+    }
+    refused_(telling.last, telling.why);
 }
 
 void Server::forget_ended() {
@@ -256,15 +259,16 @@ void Server::begin(io::Fd socket, std::string address) {
 }
 
 void Server::serve(Connection& connection) {
-    const auto refuse = [&](const std::string& who, const Error& why) {
+    const auto refuse_stranger = [&](const Error& why) {
+        const std::scoped_lock lock(mutex_);
         if (!connection.dropped) {
-            refused_(who, why);
+            count_dropped(connection, why);
         }
     };
     if (!speaks_tls(connection.socket.get(), options_.stranger_limit)) {
         constexpr std::string_view told = "Howdah: this port speaks TLS\n";
         (void)send(connection.socket.get(), told.data(), told.size(), MSG_NOSIGNAL);
-        refuse("", {.code = Errc::invalid, .message = "somebody who speaks no TLS"});
+        refuse_stranger({.code = Errc::invalid, .message = "somebody who speaks no TLS"});
         connection.close();
         return;
     }
@@ -288,10 +292,10 @@ void Server::serve(Connection& connection) {
         connection.channel = nullptr;
     }
     if (!known) {
-        refuse("", Error(known.error()).within(stream.peer_address()));
-    } else if (!served) {
-        refuse(fmt::format("{} ({})", stream.peer().common_name, stream.peer_address()),
-               served.error());
+        refuse_stranger(known.error());
+    } else if (!served && !connection.dropped) {
+        refused_(fmt::format("{} ({})", stream.peer().common_name, stream.peer_address()),
+                 served.error());
     }
 }
 

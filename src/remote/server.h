@@ -37,6 +37,8 @@ struct ServerOptions {
     Millis stranger_limit = std::chrono::seconds(10);
     std::size_t most_strangers_of_one = 64;
     std::size_t most_strangers = 128;
+    /// Of strangers that were refused or dropped the first is told at once, then how many more.
+    Millis between_tellings = std::chrono::minutes(1);
 };
 
 /// Accepts clients that have a certificate of our CA, a thread each. Who shows none holds nobody
@@ -46,7 +48,7 @@ public:
     /// Errors: why this client is not served.
     using Open = std::function<Result<std::unique_ptr<Service>>(const io::PeerNames& peer,
                                                                 const Json& hello)>;
-    /// Told of clients that were refused, and why.
+    /// Told of clients that were refused, and why; of strangers as between_tellings says.
     using Refused = std::function<void(const std::string& who, const Error& why)>;
 
     Server(ServerOptions options, Open open, Refused refused)
@@ -85,7 +87,8 @@ private:
     /// What is told of them at once, so that they cannot fill the log.
     struct Dropped {
         std::size_t count = 0;
-        std::string last{}, why{};
+        std::string last{};  ///< address
+        Error why{};         ///< of the last one
         std::optional<Clock::time_point> told{};
     };
 
@@ -98,6 +101,7 @@ private:
     /// With mutex_ held.
     std::size_t count_known() const;
     void drop(Connection& stranger, std::string why);
+    void count_dropped(const Connection& stranger, Error why);
     /// The oldest stranger of that address; of the address that has most, if it is empty.
     Connection* oldest_stranger(const std::string& address);
     std::map<std::string, std::size_t> strangers() const;

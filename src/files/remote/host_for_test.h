@@ -49,8 +49,11 @@ private:
 class HostForTest {
 public:
     explicit HostForTest(std::unique_ptr<Files> files,
-                         Millis stranger_limit = std::chrono::seconds(10))
-        : files_(std::move(files)), stranger_limit_(stranger_limit) {
+                         Millis stranger_limit = std::chrono::seconds(10),
+                         Millis between_tellings = std::chrono::minutes(1))
+        : files_(std::move(files)),
+          stranger_limit_(stranger_limit),
+          between_tellings_(between_tellings) {
         start(0);
     }
 
@@ -132,7 +135,8 @@ private:
                                   .host = "127.0.0.1",
                                   .port = port,
                                   .tls = certificates_.host({"127.0.0.1", "localhost"}),
-                                  .stranger_limit = stranger_limit_},
+                                  .stranger_limit = stranger_limit_,
+                                  .between_tellings = between_tellings_},
             [this](const io::PeerNames&, const remote::Json&) {
                 return Result<std::unique_ptr<remote::Service>>(std::make_unique<Served>(*this));
             },
@@ -146,7 +150,7 @@ private:
     }
 
     std::unique_ptr<Files> files_;
-    Millis stranger_limit_;
+    Millis stranger_limit_, between_tellings_;
     CertificatesForTest certificates_{};
     std::mutex mutex_{};
     std::map<std::string, Held, std::less<>> held_{};

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <iterator>
 #include <thread>
@@ -278,6 +279,32 @@ TEST(Strangers, WhoSpeaksOneByteAtATimeHasNoMoreTimeThanOthers) {
     EXPECT_TRUE(ended);
     const auto files = host.client();
     EXPECT_TRUE(write_all(*files, "a/file", "x"));
+}
+
+TEST(Strangers, AreToldOfOnceAndThenCounted) {
+    HostForTest host(std::make_unique<MemoryFiles>(), std::chrono::seconds(10),
+                     std::chrono::seconds(2));
+    const auto come = [&](int count) {
+        for (int i = 0; i < count; ++i) {
+            const auto socket = stranger_at(host.port());
+            EXPECT_EQ(send(socket.get(), "GET", 3, MSG_NOSIGNAL), 3);
+            std::array<char, 64> told{};
+            EXPECT_GT(recv(socket.get(), told.data(), told.size(), 0), 0);
+        }
+    };
+    const auto lines = [&](std::size_t count) {
+        const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        while (host.refused().size() < count && std::chrono::steady_clock::now() < limit) {
+            std::this_thread::yield();
+        }
+        return host.refused();
+    };
+    come(1);
+    ASSERT_EQ(lines(1), std::vector<std::string>{"127.0.0.1: somebody who speaks no TLS"});
+    come(5);
+    const auto told = lines(2);
+    ASSERT_EQ(told.size(), 2U);
+    EXPECT_EQ(told[1], "127.0.0.1: the last of 5 that were dropped: somebody who speaks no TLS");
 }
 
 std::ptrdiff_t open_files() {

@@ -260,6 +260,23 @@ TEST(EndOfWal, AHistoryThatCannotBeReadIsAnErrorAndNotTheEnd) {
     EXPECT_EQ(here.fault(3, 6), std::nullopt) << "of no timeline above";
 }
 
+TEST(EndOfWal, IsNotWhereBackupsHaveLostTheirArchive) {
+    SiteForTest here;
+    here.load("plain-bz2");
+    const auto next = "0000000100000000000000FF";
+    ASSERT_TRUE(is_end_of_wal(here.site, next));
+    ASSERT_TRUE(here.files[0]->remove_tree("archive/main/15-1"));
+    const auto end = is_end_of_wal(here.site, next);
+    ASSERT_FALSE(end);
+    EXPECT_EQ(end.error().code, Errc::not_found);
+    EXPECT_THAT(end.error().message, HasSubstr("archive/main/15-1 of repo1 holds no WAL"));
+
+    auto info = here.site.repositories[0].backup_info("main").value();
+    info.backups.clear();
+    ASSERT_TRUE(here.site.repositories[0].save("main", info));
+    EXPECT_TRUE(is_end_of_wal(here.site, next)) << "nothing has been archived yet";
+}
+
 /// A pusher whose requests all go to one site's repositories, in memory.
 struct PusherAt : Archive {
     using Archive::Archive;

@@ -106,10 +106,15 @@ public:
     Surroundings(WalHome home, pg::WalSegment missing)
         : home_(std::move(home)), missing_(missing), position_(missing.name().substr(8)) {}
 
-    /// Whether WAL comes before it, and WAL after it: later segments of its timeline, or a timeline
-    /// that left it behind this segment.
-    Result<bool> are_whole() {
+    /// Whether there is WAL of this cluster at all.
+    Result<bool> are_empty() {
         HD_TRY_VOID(look());
+        return folders_.empty();
+    }
+
+    /// After are_empty(): whether WAL comes before it, and WAL after it: later segments of its
+    /// timeline, or a timeline that left it behind this segment.
+    Result<bool> are_whole() {
         HD_TRY(const auto later, any_segment(folders_of({missing_.timeline}), std::less<>()));
         if (later.empty() && branches_.upper_bound(missing_.timeline) == branches_.end()) {
             return false;  // so for who just asks whether there is more: no history is read
@@ -221,6 +226,22 @@ private:
     std::map<pg::Timeline, std::string> branches_{};  ///< the history files
 };
 
+/// Of an archive that holds no WAL: it never did, for backups wait until theirs is there. Errors:
+/// Errc::not_found when there are backups that it belongs to; those of backup_info().
+Result<> is_rightly_empty(Repository& repository, const std::string& stanza, std::uint32_t id,
+                          const std::string& folder) {
+    HD_TRY(const auto info, repository.backup_info(stanza));
+    for (const auto& [label, backup] : info.backups) {
+        if (backup.history_id == id && backup.wal_start && backup.options.archive_check) {
+            return fail(Errc::not_found,
+                        fmt::format("{} of {} holds no WAL, though backup {} needs it from {} on",
+                                    folder, repository.name(), label.text(), *backup.wal_start),
+                        "bring the folder back: archive.info names it");
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<> is_end_of_wal(Site& site, const std::string& name) {
@@ -237,6 +258,11 @@ Result<> is_end_of_wal(Site& site, const std::string& name) {
             Surroundings around(
                 {.repository = repository, .folder = archive, .cipher_pass = info.cipher_pass},
                 *segment);
+            HD_TRY(const auto empty, around.are_empty());
+            if (empty) {
+                HD_TRY_VOID(is_rightly_empty(repository, site.stanza(), id, archive));
+                continue;
+            }
             HD_TRY(const auto amidst, around.are_whole());
             if (amidst) {
                 return fail(

@@ -18,8 +18,8 @@ Result<bool> get_file(Site& site, const ClusterFacts& cluster, const std::string
 /// Of a file that no repository has: it is not one that is missing in the midst of others, after
 /// which recovery would end early, and nobody would be told. Errors: Errc::not_found when a
 /// repository has segments before it, and either segments of its timeline after it or the history
-/// of a timeline that left this one behind it; Errc::corrupt for a history that cannot be read; as
-/// get_file.
+/// of a timeline that left this one behind it, or backups without any of the WAL that they need;
+/// Errc::corrupt for a history that cannot be read; as get_file.
 Result<> is_end_of_wal(Site& site, const std::string& name);
 
 }  // namespace howdah::backup
