@@ -185,7 +185,10 @@ public:
             }
             (void)co_await clock_.until(clock_.now() + 3ms);
         }
-        ADD_FAILURE() << "never " << what;
+        const auto seen = co_await pg->observe(1s);
+        ADD_FAILURE() << "never " << what << ": timeline " << seen.timeline << " lsn "
+                      << seen.lsn.text() << " replication " << seen.replication_state << " streams "
+                      << seen.streaming_from_following << " no answer " << seen.no_answer;
         co_return false;
     }
 
@@ -310,6 +313,16 @@ io::Task<> InstanceContract::promote_and_follow() {
     co_await reaches(b, written);
     co_await reaches(c, written);
     check(co_await a->fence(5s), "fence");
+    // What the dead primary sent to one alone keeps that one from following the other.
+    std::string first = "b";
+    for (auto* each : {b, c}) {
+        co_await becomes(each, "lost a",
+                         [](const Local& l) { return !l.streaming_from_following; });
+    }
+    if ((co_await c->observe(1s)).lsn > (co_await b->observe(1s)).lsn) {
+        std::swap(b, c);
+        first = "c";
+    }
     check(b->promote(4), "promote");
     const auto promoting = co_await b->observe(1s);
     EXPECT_EQ(promoting.role, ha::Role::primary);
@@ -321,10 +334,10 @@ io::Task<> InstanceContract::promote_and_follow() {
     EXPECT_GE(promoted.lsn, written);
     EXPECT_TRUE((co_await b->timeline_history(4)).value_or("").starts_with("1\t"));
 
-    check(co_await c->follow(stage_->address("b")), "follow");
-    EXPECT_EQ((co_await c->observe(1s)).following, stage_->address("b"));
-    co_await streams(c, "b");
-    co_await reaches(c, co_await write("b", b));
+    check(co_await c->follow(stage_->address(first)), "follow");
+    EXPECT_EQ((co_await c->observe(1s)).following, stage_->address(first));
+    co_await streams(c, first);
+    co_await reaches(c, co_await write(first, b));
     co_await becomes(c, "is on timeline 4", [](const Local& l) { return l.timeline == 4; });
 }
 
