@@ -39,4 +39,12 @@ Result<std::vector<std::string>> shell_words(const std::string& command) {
     return words;
 }
 
+std::string quote_shell_word(const std::string& word) {
+    std::string quoted = "'";
+    for (const char c : word) {
+        quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    }
+    return quoted + "'";
+}
+
 }  // namespace howdah::config

@@ -20,5 +20,11 @@ TEST(ShellWords, RefusesWhatAShellWouldAskMoreFor) {
     EXPECT_FALSE(shell_words("   "));
 }
 
+TEST(ShellWords, ReadsBackWhatWasQuoted) {
+    for (const auto* word : {"a", "", "two words", "it's", "'", "$x\\", "100%"}) {
+        EXPECT_EQ(shell_words("x " + quote_shell_word(word)).value(), (Words{"x", word})) << word;
+    }
+}
+
 }  // namespace
 }  // namespace howdah::config

@@ -1,84 +1,16 @@
 #include "ha/archive_gate.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string_view>
 
+#include "ha/archive_call.h"
+
 namespace howdah::ha {
 namespace {
-
-constexpr std::string_view stanza_option = "--stanza";
-constexpr std::string_view archive_push = "archive-push";
-
-std::vector<std::string> words_of(const std::string& command) {
-    std::vector<std::string> words;
-    std::istringstream in(command);
-    for (std::string word; in >> word;) {
-        std::erase_if(word, [](char c) { return c == '"' || c == '\''; });
-        words.push_back(word);
-    }
-    return words;
-}
-
-/// A folder of the repository has this name.
-bool is_name(std::string_view text) {
-    return !text.empty() && text.find_first_of("/ \t\r\n$`") == std::string_view::npos;
-}
-
-/// Those that say where repository and stanza are; others belong to archive-push alone.
-std::vector<std::string> options_of(const std::string& command) {
-    std::vector<std::string> options;
-    const auto words = words_of(command);
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        if (!words[i].starts_with("--config") && !words[i].starts_with("--repo")) {
-            continue;
-        }
-        options.push_back(words[i]);
-        // Its value is the next word, unless it is one that has none.
-        if (!words[i].contains('=') && i + 1 < words.size() && !words[i + 1].starts_with("--") &&
-            words[i + 1] != archive_push) {
-            options.push_back(words[++i]);
-        }
-    }
-    options.push_back(fmt::format("{}={}", stanza_option, stanza_of(command)));
-    return options;
-}
-
-/// In their order, whatever they are.
-std::vector<std::string> stanzas_in(const std::vector<std::string>& words) {
-    std::vector<std::string> all;
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        const std::string_view word = words[i];
-        if (word.starts_with("--stanza=")) {
-            all.emplace_back(word.substr(stanza_option.size() + 1));
-        } else if (word == stanza_option && i + 1 < words.size()) {
-            all.push_back(words[i + 1]);
-        }
-    }
-    return all;
-}
-
-/// Takes back what a file or the environment says of the repository.
-bool unsays(std::string_view word) {
-    return word.starts_with("--no-config") || word.starts_with("--no-repo") ||
-           word.starts_with("--reset-");
-}
-
-/// Whether it pushes to one place, which can be looked at: a shell runs archive_command, so it may
-/// run several programs, or say in the environment where the repository is.
-bool is_one_push(const std::string& command) {
-    const auto words = words_of(command);
-    const auto all = stanzas_in(words);
-    const auto program = words.empty() ? "" : words.front().substr(words.front().rfind('/') + 1);
-    return (program == "howdah" || program == "pgbackrest") &&
-           command.find_first_of(";&|<>()$`#\n") == std::string::npos &&
-           std::ranges::count(words, archive_push) == 1 && std::ranges::none_of(words, unsays) &&
-           std::ranges::all_of(all, [&](const auto& each) { return each == all.front(); });
-}
 
 /// Whether one of them is a proof for this stanza.
 bool proves_some(const std::vector<std::string>& proven, const std::string& stanza) {
@@ -96,7 +28,8 @@ Origin parse_origin(const std::string& text) {
     Origin origin;
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
-        if (is_name(line) && std::ranges::find(origin.stanzas, line) == origin.stanzas.end()) {
+        if (is_stanza_name(line) &&
+            std::ranges::find(origin.stanzas, line) == origin.stanzas.end()) {
             origin.stanzas.push_back(line);
         }
     }
@@ -111,18 +44,11 @@ std::string render(const Origin& origin) {
     return text;
 }
 
-std::string stanza_of(const std::string& command) {
-    const auto all = stanzas_in(words_of(command));
-    return !all.empty() && is_name(all.back()) ? all.back() : std::string();
-}
-
 ArchiveGate archive_gate(const Origin& origin, const std::string& command,
                          const std::string& library, const std::string& into,
                          const std::vector<std::string>& proven) {
-    const bool provable = library.empty() && is_one_push(command);
-    const auto stanza = provable ? stanza_of(command) : std::string();
-    const auto options = provable ? options_of(command) : std::vector<std::string>();
-    const auto place = fmt::format("{}", fmt::join(words_of(command), " "));
+    const auto call = library.empty() ? archive_call(command, "archive-push") : std::nullopt;
+    const auto stanza = call ? call->stanza : std::string();
     if (command.empty() && library.empty()) {
         return shut(
             "no archive_command is set in patroni.yml or /config, and that of the restored files "
@@ -130,18 +56,18 @@ ArchiveGate archive_gate(const Origin& origin, const std::string& command,
     }
     const bool allowed = !into.empty() && into == (stanza.empty() ? "any" : stanza);
     const bool elsewhere = allowed && !stanza.empty() && proves_some(proven, stanza) &&
-                           std::ranges::find(proven, place) == proven.end();
+                           std::ranges::find(proven, call->text) == proven.end();
     if (allowed && !elsewhere) {
         return {};
     }
     if (elsewhere) {
         return {.open = false,
                 .stanza = stanza,
-                .options = options,
-                .place = place,
+                .options = call->options,
+                .place = call->text,
                 .why = fmt::format("archive_command names stanza {} as before, but is not proven "
                                    "to lead to the same archive yet: {}",
-                                   stanza, place)};
+                                   stanza, call->text)};
     }
     if (stanza.empty()) {
         return shut(
@@ -161,8 +87,8 @@ ArchiveGate archive_gate(const Origin& origin, const std::string& command,
     }
     return {.open = false,
             .stanza = stanza,
-            .options = options,
-            .place = place,
+            .options = call->options,
+            .place = call->text,
             .why = fmt::format("stanza {} is not proven to be this cluster's own yet", stanza)};
 }
 

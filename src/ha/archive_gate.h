@@ -17,10 +17,6 @@ struct Origin {
 Origin parse_origin(const std::string& text);
 std::string render(const Origin& origin);
 
-/// The stanza that a command of pgBackRest's or Howdah's names (--stanza=NAME, --stanza NAME);
-/// empty: none.
-std::string stanza_of(const std::string& command);
-
 /// Whether a cluster that was made from a backup may archive (I9). The cluster it came from may
 /// live, has the same system identifier, and pushes WAL of the same names: nothing goes into an
 /// archive that is not proven to be this cluster's own.

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "ha/archive_call.h"
+
 namespace howdah::ha {
 namespace {
 

@@ -2,28 +2,15 @@
 
 #include <cstdint>
 #include <map>
-#include <string_view>
 #include <vector>
 
-#include "base/result.h"
+#include "pg/timeline_history.h"
 #include "pg/wal_segment.h"
 
 namespace howdah::repo {
 
-/// A row of a timeline's history file: where the way to that timeline left `parent`.
-struct Branch {
-    pg::Timeline parent = 0;
-    pg::Lsn at{};
-
-    bool operator==(const Branch&) const = default;
-};
-
-/// Errors: Errc::corrupt for a text that PostgreSQL would not read either. Source: PostgreSQL's
-/// readTimeLineHistory().
-Result<std::vector<Branch>> parse_history(std::string_view text);
-
 /// The history files that are known, by the timeline that each belongs to.
-using Histories = std::map<pg::Timeline, std::vector<Branch>>;
+using Histories = std::map<pg::Timeline, std::vector<pg::Branch>>;
 
 /// The timelines that `timeline` came from, as far as is known.
 std::vector<pg::Timeline> ancestors_of(pg::Timeline timeline, const Histories& histories);

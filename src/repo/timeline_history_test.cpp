@@ -20,19 +20,6 @@ pg::Lsn start(std::uint32_t number) {
     return segment(1, number).start();
 }
 
-TEST(TimelineHistory, IsReadAsPostgresqlReadsIt) {
-    const auto rows = parse_history(
-        "# of old\n\n1\t0/7000060\tno recovery target specified\n"
-        "2\t1/A\tbefore 2026-12-01\n");
-    ASSERT_TRUE(rows) << rows.error().message;
-    EXPECT_THAT(*rows, ElementsAre(Branch{1, pg::Lsn(0x7000060)}, Branch{2, pg::Lsn(0x10000000A)}));
-    EXPECT_THAT(*parse_history(""), IsEmpty());
-    for (const auto* text : {"1", "1\t", "x\t0/7\tno", "1\t07\tno", "0\t0/7\tno", "10/7\tno",
-                             "2\t0/7\tno\n1\t0/8\tno\n"}) {
-        EXPECT_EQ(parse_history(text).error().code, Errc::corrupt) << text;
-    }
-}
-
 TEST(TimelineHistory, WhatLiesBeforeABranchWasWrittenAsAWhole) {
     const Histories one{{2, {{1, pg::Lsn(start(7).bytes() + 0x60)}}}};
     EXPECT_TRUE(is_known_to_be_whole(segment(1, 6), size, one));
@@ -67,7 +54,7 @@ TEST(TimelineHistory, TheLatestOfSeveralBranchesCounts) {
 }
 
 TEST(TimelineHistory, AReservedTimelineSaysNothing) {
-    const Histories reserved{{2, *parse_history(pg::reserved_history)}};
+    const Histories reserved{{2, *pg::parse_history(pg::reserved_history)}};
     EXPECT_FALSE(is_known_to_be_whole(segment(1, 0), size, reserved));
     EXPECT_FALSE(is_known_to_be_whole(segment(1, 6), size, reserved));
 }

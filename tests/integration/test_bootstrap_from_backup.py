@@ -336,6 +336,52 @@ def test_standby_is_made_by_the_methods_in_their_order(old, host):
     wait_for(lambda: query(second.dsn, "select * from later order by 1") == [(1,), (2,)], "what it missed")
 
 
+def test_standby_comes_from_the_repository_where_that_is_cheaper(old, host):
+    from_archive = {"recovery_conf": {"restore_command": f"{HOWDAH} --config=CONF --stanza=demo2 archive-get %f \"%p\""}}
+    first, second = host(), host(postgresql=from_archive)
+    second.config.write_text(second.config.read_text().replace("CONF", str(second.conf)))
+    old.run("rm", "-rf", old.folder / "repo1/archive/demo2", old.folder / "repo1/backup/demo2")
+    old.restore(first)
+    first.start().wait_primary()
+    first.backup(old, "demo2", "--no-online", "stanza-create")
+    wait_for(lambda: "demo2" in archives_by(first), "archiving")
+    query(first.dsn, "create table big as select n, repeat('x', 500) from generate_series(1, 240000) n", timeout=60)  # 130 MB
+    query(first.dsn, "vacuum freeze big", timeout=60)  # else its first readers write all of it into WAL
+    first.backup(old, "demo2", "--type=full", "--start-fast", "backup", f"--pg1-socket-path={first.folder}", "--pg1-user=postgres")
+    query(first.dsn, "create table later as select 1 as n")
+
+    def is_whole():
+        second.wait_streams()
+        wait_for(lambda: query(second.dsn, "select (select count(*) from big), (select count(*) from later)") ==
+                 query(first.dsn, "select (select count(*) from big), (select count(*) from later)"), "the newest row")
+        assert sums(second) == old.rows
+
+    def copied_again():
+        """What the log says of a new copy."""
+        before = len(second.log.read_text(errors="replace"))
+        old.run(HOWDAH, "reinit", second.scope, second.name, "--force", "-c", second.config)
+        wait_for(lambda: "made a standby by" in second.log.read_text(errors="replace")[before:], "the copy", 60)
+        is_whole()
+        return second.log.read_text(errors="replace")[before:]
+
+    second.start()
+    is_whole()
+    assert second.said("made a standby by the repository"), second.tail()
+    # What cannot be restored is copied.
+    label = next(path for path in (old.folder / "repo1/backup/demo2").iterdir() if path.name.endswith("F") and not path.is_symlink())
+    old.run("mv", label / "pg_data", label / "away")
+    said = copied_again()
+    assert "no standby by the repository" in said and "made a standby by basebackup" in said, said
+    old.run("mv", label / "away", label / "pg_data")
+    said = copied_again()
+    assert "made a standby by the repository" in said, said
+    # More WAL than a copy would save.
+    query(first.dsn, "update big set n = n + 1", timeout=60)
+    query(first.dsn, "insert into later values (2)")
+    said = copied_again()
+    assert "bytes of WAL were written" in said and "made a standby by basebackup" in said, said
+
+
 def test_recovery_that_pauses_waits_for_an_operator(old, host, store):
     first = host()
     old.restore(first, "--type=time", f"--target={old.between}")

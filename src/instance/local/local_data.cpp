@@ -10,9 +10,10 @@
 #include <filesystem>
 
 #include "config/words.h"
+#include "ha/archive_call.h"
+#include "instance/local/backup_choice.h"
 #include "instance/local/local_instance.h"
 #include "instance/local/pg_process.h"
-#include "instance/local/timeline_history.h"
 #include "io/child.h"
 #include "io/files.h"
 #include "pg/quote.h"
@@ -39,6 +40,8 @@ constexpr Nanos replay_pause = Millis(20);
 constexpr Nanos replay_limit = Seconds(1);
 constexpr std::uint64_t spare_bytes = 256U << 20U;
 
+const config::ReplicaMethod basebackup{.name = "basebackup"};
+
 /// Of the file by which a cluster claims its archive, and what it holds.
 constexpr std::string_view claim_name = "00000001.history";
 std::string claim_text(const std::string& claim) {
@@ -54,11 +57,11 @@ std::string utc_stamp(std::int64_t wall_nanos) {
 
 /// Why WAL that ends at (`timeline`, `end`) with `own` history is no part of the primary's; empty:
 /// it is.
-std::string divergence(pg::Timeline timeline, pg::Lsn end, const std::vector<Branch>& own,
+std::string divergence(pg::Timeline timeline, pg::Lsn end, const std::vector<pg::Branch>& own,
                        pg::Timeline primary_timeline, pg::Lsn primary_flush,
-                       const std::vector<Branch>& primary) {
+                       const std::vector<pg::Branch>& primary) {
     for (const auto& branch : own) {
-        const auto same = std::ranges::find(primary, branch.timeline, &Branch::timeline);
+        const auto same = std::ranges::find(primary, branch.timeline, &pg::Branch::timeline);
         if (branch.timeline != timeline && same != primary.end() && *same != branch) {
             return fmt::format("timeline {} ended at {} here, at {} there", branch.timeline,
                                branch.end.text(), same->end.text());
@@ -73,7 +76,7 @@ std::string divergence(pg::Timeline timeline, pg::Lsn end, const std::vector<Bra
                    ? fmt::format("{} here, only {} there", end.text(), primary_flush.text())
                    : "";
     }
-    const auto row = std::ranges::find(primary, timeline, &Branch::timeline);
+    const auto row = std::ranges::find(primary, timeline, &pg::Branch::timeline);
     if (row == primary.end()) {
         return fmt::format("timeline {} is no ancestor of timeline {}", timeline, primary_timeline);
     }
@@ -317,8 +320,10 @@ io::Task<Result<>> LocalInstance::do_clone(Upstream from) {
 /// would lack the same.
 io::Task<Result<>> LocalInstance::copy_by_methods(Upstream from) {
     auto methods = settings_ ? settings_->replica_methods : std::vector<config::ReplicaMethod>();
-    if (methods.empty() || lacks_wal_) {
-        methods = {{.name = "basebackup"}};
+    if (lacks_wal_) {
+        methods = {basebackup};
+    } else if (methods.empty()) {
+        methods = co_await usual_methods(from);
     }
     Result<> done;
     for (const auto& method : methods) {
@@ -333,6 +338,56 @@ io::Task<Result<>> LocalInstance::copy_by_methods(Upstream from) {
         HD_CO_TRY_VOID(files_.mark_unfinished());
     }
     co_return done;
+}
+
+/// Where nothing is configured: from the repository that restore_command reads, if that is cheaper
+/// than to copy the primary.
+io::Task<std::vector<config::ReplicaMethod>> LocalInstance::usual_methods(Upstream from) {
+    const auto restore = settings_ ? settings_->recovery.find("restore_command")
+                                   : config::Parameters::const_iterator{};
+    const auto call = settings_ && restore != settings_->recovery.end()
+                          ? ha::archive_call(restore->second, "archive-get")
+                          : std::nullopt;
+    const auto& origin = settings_ ? settings_->origin : std::nullopt;
+    // The stanza that a restored cluster came from goes on with another history.
+    const bool foreign = call && origin && std::ranges::count(origin->stanzas, call->stanza) > 0;
+    if (!call || call->stanza.empty() || foreign) {
+        co_return std::vector{basebackup};
+    }
+    auto method = co_await method_by_repository(*call, from);
+    if (!method) {
+        spdlog::info("a standby by basebackup and not from stanza {} why=\"{}\"", call->stanza,
+                     method.error().message);
+        co_return std::vector{basebackup};
+    }
+    co_return std::vector{*std::move(method), basebackup};
+}
+
+io::Task<Result<config::ReplicaMethod>> LocalInstance::method_by_repository(ha::ArchiveCall call,
+                                                                            Upstream from) {
+    HD_CO_TRY(const auto there, co_await identify(from));
+    HD_CO_TRY(const auto info, co_await ask_archive(call.options));
+    HD_CO_TRY(const auto backup, choose_backup(info, {.system_id = there.system_id,
+                                                      .timeline = there.timeline,
+                                                      .flush = there.flush,
+                                                      .history = there.history}));
+    spdlog::info("a standby from backup {} of stanza {}: bytes={} wal_bytes={}", backup.label,
+                 call.stanza, backup.size, backup.wal_bytes);
+    auto words = archive_program(std::move(call.options));
+    if (call.program.ends_with("pgbackrest")) {
+        words.front() = call.program;  // of a site whose repository host is pgBackRest's
+    }
+    for (const auto& word :
+         {"--pg1-path=" + files_.data_dir(), fmt::format("--repo={}", backup.repository),
+          "--set=" + backup.label, std::string("--type=standby"), std::string("restore")}) {
+        words.push_back(word);
+    }
+    std::string command;
+    for (const auto& word : words) {
+        command += (command.empty() ? "" : " ") + config::quote_shell_word(word);
+    }
+    co_return config::ReplicaMethod{
+        .name = "the repository", .command = command, .no_params = true};
 }
 
 /// A command of the configuration's finds the directory empty, so the mark of this work lies beside
@@ -477,7 +532,11 @@ io::Task<Result<>> LocalInstance::check_divergence(Upstream primary) {
 
 /// Why WAL here is no part of the history over there; empty: it is.
 std::string LocalInstance::divergence_from(const Identity& there) const {
-    const auto own = files_.timeline_history(local_.timeline);
+    const auto own = pg::parse_history(files_.timeline_history(local_.timeline).value_or(""));
+    if (!own) {
+        return fmt::format("the history of timeline {} here can't be read: {}", local_.timeline,
+                           own.error().message);
+    }
     const bool is_standby = local_.role == ha::Role::standby;
     const auto running_end = is_standby ? local_.replayed : local_.lsn;
     const auto end =
@@ -485,8 +544,7 @@ std::string LocalInstance::divergence_from(const Identity& there) const {
     // A running standby is compared while WAL goes on flowing: what it got since can't count
     // against it.
     const auto flush = local_.postmaster ? std::max(there.flush, end) : there.flush;
-    return divergence(local_.timeline, end, parse_history(own.value_or("")), there.timeline, flush,
-                      parse_history(there.history));
+    return divergence(local_.timeline, end, *own, there.timeline, flush, there.history);
 }
 
 /// Why a standby that does not get as far as to answer never will: the WAL that it asks for next is
@@ -512,7 +570,7 @@ io::Task<Result<std::string>> LocalInstance::missing_wal(Upstream primary, Ident
     }
     std::vector<std::string> names{segment,
                                    wal_segment_name(there.timeline, needed.bytes() / bytes, bytes)};
-    for (const auto& branch : parse_history(there.history)) {
+    for (const auto& branch : there.history) {
         if (branch.timeline > timeline) {
             names.push_back(wal_segment_name(branch.timeline, needed.bytes() / bytes, bytes));
         }

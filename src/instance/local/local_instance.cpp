@@ -543,10 +543,6 @@ io::Task<Result<>> LocalInstance::configure(config::EffectivePostgresql settings
     given_settings_ = std::move(settings);
     ++given_count_;
     co_await leave_out_refused_settings();
-    // For when the store does not say it any more.
-    if (settings_->origin && local_.data_dir == DataDir::initialized) {
-        HD_CO_TRY_VOID(files_.remember_origin(*settings_->origin));
-    }
     const bool rewriting = local_.job.running && (local_.job.kind == JobKind::clone ||
                                                   local_.job.kind == JobKind::initdb ||
                                                   local_.job.kind == JobKind::rewind);

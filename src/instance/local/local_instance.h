@@ -9,6 +9,7 @@
 
 #include "config/agent_config.h"
 #include "fencer/client.h"
+#include "ha/archive_call.h"
 #include "instance/instance.h"
 #include "instance/local/disk_probe.h"
 #include "instance/local/pg_files.h"
@@ -16,6 +17,7 @@
 #include "instance/local/started_settings.h"
 #include "io/task.h"
 #include "pg/sync_standbys.h"
+#include "pg/timeline_history.h"
 #include "pgclient/connection.h"
 
 namespace howdah::instance {
@@ -94,7 +96,7 @@ private:
         std::string system_id{};
         pg::Timeline timeline = 0;
         pg::Lsn flush{};
-        std::string history{};  ///< of `timeline`, text
+        std::vector<pg::Branch> history{};  ///< of `timeline`
     };
 
     // ---- local_instance.cpp: jobs, the server's life, what is seen of it
@@ -169,6 +171,9 @@ private:
     Work keep_divergent_wal();
     Result<> may_rewind(const Identity& there) const;
     Work prove_rewound(Upstream from);
+    io::Task<std::vector<config::ReplicaMethod>> usual_methods(Upstream from);
+    io::Task<Result<config::ReplicaMethod>> method_by_repository(ha::ArchiveCall call,
+                                                                 Upstream from);
     std::vector<std::string> archive_program(std::vector<std::string> options) const;
     std::string divergence_from(const Identity& there) const;
     io::Task<Result<std::string>> missing_wal(Upstream primary, Identity there);

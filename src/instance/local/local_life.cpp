@@ -490,9 +490,10 @@ io::Task<Result<>> LocalInstance::offer_last_segment(pg::Timeline timeline) {
     }
     HD_CO_TRY(const auto programs, tools());
     HD_CO_TRY(const auto control, co_await programs.control());
-    HD_CO_TRY(const auto history, files_.timeline_history(timeline));
-    HD_CO_TRY(const auto count, offer_unmarked_wal(files_.data_dir(), parse_history(history),
-                                                   control.wal_segment_bytes));
+    HD_CO_TRY(const auto text, files_.timeline_history(timeline));
+    HD_CO_TRY(const auto history, pg::parse_history(text));
+    HD_CO_TRY(const auto count,
+              offer_unmarked_wal(files_.data_dir(), history, control.wal_segment_bytes));
     if (count > 0) {
         spdlog::info("the last WAL before the promotion is offered to the archive files={}", count);
     }

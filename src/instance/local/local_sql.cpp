@@ -155,7 +155,7 @@ io::Task<Result<LocalInstance::Identity>> LocalInstance::identify(Upstream at) {
         const auto command = fmt::format("TIMELINE_HISTORY {}", identity.timeline);
         HD_CO_TRY(const auto history, co_await connection->query(command, {}, query_limit));
         if (!history.empty() && history[0].size() > 1) {
-            identity.history = history[0][1].value_or("");
+            HD_CO_TRY(identity.history, pg::parse_history(history[0][1].value_or("")));
         }
     }
     co_return identity;

@@ -54,11 +54,11 @@ Result<std::size_t> offer_wal_again(const std::string& data_dir) {
 }
 
 Result<std::size_t> offer_unmarked_wal(const std::string& data_dir,
-                                       const std::vector<Branch>& history,
+                                       const std::vector<pg::Branch>& history,
                                        std::uint64_t segment_bytes) {
     const auto wal = data_dir + "/pg_wal/", marks = wal + "archive_status/";
     const auto is_whole = [&](const pg::WalSegment& segment) {
-        const auto branch = std::ranges::find(history, segment.timeline, &Branch::timeline);
+        const auto branch = std::ranges::find(history, segment.timeline, &pg::Branch::timeline);
         return branch != history.end() &&
                segment.start(segment_bytes).bytes() + segment_bytes <= branch->end.bytes();
     };

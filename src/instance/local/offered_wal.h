@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "instance/local/timeline_history.h"
+#include "pg/timeline_history.h"
 
 namespace howdah::instance {
 
@@ -21,7 +21,7 @@ Result<std::size_t> offer_wal_again(const std::string& data_dir);
 /// none if that lies at its very end, and PostgreSQL would offer it only when it is to be removed.
 /// `history`: of the promoted timeline. How many. Errors: Errc::io.
 Result<std::size_t> offer_unmarked_wal(const std::string& data_dir,
-                                       const std::vector<Branch>& history,
+                                       const std::vector<pg::Branch>& history,
                                        std::uint64_t segment_bytes);
 
 }  // namespace howdah::instance

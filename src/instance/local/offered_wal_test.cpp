@@ -54,7 +54,7 @@ TEST(OfferedWal, WholeSegmentsOfTheHistoryThatHaveNoMark) {
     put(marks + first + ".done");
     constexpr std::uint64_t bytes = 16U << 20U;
     // Timeline 1 was left at the very end of its segment 3: that one is whole.
-    const auto at_end = parse_history("1\t0/4000000\tno recovery target specified\n");
+    const auto at_end = pg::parse_history("1\t0/4000000\tend\n").value();
     EXPECT_EQ(offer_unmarked_wal(data, at_end, bytes).value(), 1U);
     EXPECT_TRUE(fs::exists(marks + last + ".ready"));
     for (const auto& segment : {first, behind, other, own}) {
@@ -63,7 +63,7 @@ TEST(OfferedWal, WholeSegmentsOfTheHistoryThatHaveNoMark) {
     EXPECT_EQ(offer_unmarked_wal(data, at_end, bytes).value(), 0U);
     // Left within it, it is a part of a segment, and the next timeline has it whole.
     fs::remove(marks + last + ".ready");
-    const auto within = parse_history("1\t0/3FFFFF8\tno recovery target specified\n");
+    const auto within = pg::parse_history("1\t0/3FFFFF8\twithin\n").value();
     EXPECT_EQ(offer_unmarked_wal(data, within, bytes).value(), 0U);
     EXPECT_EQ(offer_unmarked_wal(data + "/nowhere", at_end, bytes).error().code, Errc::io);
     fs::remove_all(data);

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "ha/archive_call.h"
 #include "instance/local/held_archive.h"
 #include "io/files.h"
 #include "pg/slot_name.h"
@@ -472,6 +473,9 @@ Result<bool> PgFiles::write_held_archive(const config::EffectivePostgresql& give
 Result<bool> PgFiles::write_configuration(const config::EffectivePostgresql& given,
                                           const Following& following,
                                           const std::optional<std::string>& sync_standbys) const {
+    if (given.origin) {  // for when the store does not say it any more
+        HD_TRY_VOID(remember_origin(*given.origin));
+    }
     auto settings = given;
     std::vector<std::string> owned;
     if (sync_standbys) {

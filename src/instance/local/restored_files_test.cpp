@@ -104,6 +104,7 @@ TEST_F(RestoredFiles, ArchivesOnlyIntoWhatTheScopeAllows) {
     settings_.archive_into.clear();
     configure();
     EXPECT_EQ(read("postgresql.conf").find("--stanza=main2"), std::string::npos);
+    EXPECT_EQ(read("howdah.origin"), "main2\n");
 }
 
 TEST_F(RestoredFiles, WhatTheHeldCommandRunsIsWrittenAnew) {

@@ -11,6 +11,7 @@
 #include "backup/local_file.h"
 #include "backup/options/exit_code.h"
 #include "backup/pump.h"
+#include "pg/timeline_history.h"
 #include "repo/archive_name.h"
 #include "repo/paths.h"
 #include "repo/stream/stored_form.h"
@@ -212,11 +213,11 @@ private:
         return histories;
     }
 
-    Result<std::vector<repo::Branch>> read_history(const std::string& path) {
+    Result<std::vector<pg::Branch>> read_history(const std::string& path) {
         HD_TRY(const auto stored, files::read_all(home_.repository.files(), path));
         HD_TRY(const auto text, repo::unpack({.cipher_pass = home_.cipher_pass}, bytes_of(stored),
                                              std::size_t{1} << 20));
-        return repo::parse_history(text_of(text));
+        return pg::parse_history(text_of(text));
     }
 
     WalHome home_;
